@@ -1,0 +1,179 @@
+"""The visible self-checks: call what the student wrote, say what came back and, when it is wrong, one likely cause.
+
+A check decides nothing about the mark. It runs in the student's own notebook, in under a second.
+"""
+
+import builtins
+import sys
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import torch
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+from torch import nn
+
+from .messages import Text, say
+
+__all__ = ["CheckFailed", "check"]
+
+_STYLE = {  # symbol and colours; the word and the symbol carry the meaning without colour
+    "right": ("✓", "#1a7f37"),
+    "not_yet": ("✗", "#b35900"),
+    "to_do": ("…", "#57606a"),
+}
+
+
+class Card:
+    """What a self-check shows: a verdict, what was called, what came back, one likely cause."""
+
+    def __init__(self, verdict: str, lines: list[tuple[str, str]]) -> None:
+        self.verdict = verdict
+        self.lines = lines
+
+    def __repr__(self) -> str:
+        symbol, _ = _STYLE[self.verdict]
+        title = f"{symbol} {say(f'check.{self.verdict}')}"
+        return "\n".join([title, *(f"  {name}: {text}" for name, text in self.lines)])
+
+    def _repr_html_(self) -> str:
+        symbol, colour = _STYLE[self.verdict]
+        rows = "".join(
+            f"<div><span style='opacity:.75'>{escape(name)}:</span> <code>{escape(text)}</code></div>"
+            if name != say("check.cause")
+            else f"<div><b>{escape(name)}:</b> {escape(text)}</div>"
+            for name, text in self.lines
+        )
+        return (
+            f"<div role='status' style='border-left:5px solid {colour};padding:.4em .8em;margin:.2em 0'>"
+            f"<div style='font-weight:bold;color:{colour}'>{symbol} {escape(say(f'check.{self.verdict}'))}</div>"
+            f"{rows}</div>"
+        )
+
+
+class CheckFailed(AssertionError):
+    """Raised by a check that is not passed, so that nbgrader's Validate sees it; Jupyter shows one line of it."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(repr(card))
+        self.card = card
+
+    def _render_traceback_(self) -> list[str]:
+        return [say(f"check.{self.card.verdict}")]
+
+
+def show_to_do_in_one_line() -> None:
+    """In a notebook, an unfinished cell (``NotImplementedError``) shows one line instead of a traceback."""
+    shell = get_ipython()
+    if shell is None:
+        return
+
+    def show(shell: Any, kind: Any, error: Any, traceback: Any, tb_offset: int | None = None) -> list[str]:
+        line = f"{_STYLE['to_do'][0]} {say('check.to_do')}: {say('check.unfinished')}"
+        shell._showtraceback(kind, error, [line])
+        return [line]
+
+    shell.set_custom_exc((NotImplementedError,), show)
+
+
+def _summary(value: object) -> str:
+    """A value in one short line: tensors by dtype and shape, and by content when they are small."""
+    if isinstance(value, torch.Tensor):
+        head = f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+        if value.numel() > 30:
+            return head
+        return f"{head} {[round(v, 4) for v in value.detach().reshape(-1).tolist()]}"
+    if isinstance(value, nn.Module):
+        return type(value).__name__
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _fault(
+    value: object,
+    type_: type | None,
+    shape: tuple[int, ...] | None,
+    dtype: torch.dtype | None,
+    equals: object,
+    holds: Callable[[Any], bool] | None,
+    hint: tuple[str, str] | None,
+) -> str | None:
+    """The first expectation that ``value`` misses, as a sentence, or None."""
+    likely = "" if hint is None else " " + str(Text(*hint))
+    if type_ is None and (shape is not None or dtype is not None):
+        type_ = torch.Tensor
+    if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
+        return say("check.type", expected=type_.__name__, actual=type(value).__name__) + likely
+    if isinstance(value, torch.Tensor):
+        if shape is not None and tuple(value.shape) != shape:
+            return say("check.shape", expected=shape, actual=tuple(value.shape)) + likely
+        if dtype is not None and value.dtype != dtype:
+            return say("check.dtype", expected=dtype, actual=value.dtype) + likely
+    if equals is not None:
+        if isinstance(equals, torch.Tensor) and isinstance(value, torch.Tensor):
+            close = value.shape == equals.shape and torch.allclose(value.double(), equals.double(), atol=1e-4)
+        else:
+            close = value == equals or (isinstance(equals, float) and abs(value - equals) < 1e-6)  # type: ignore[operator]
+        if not close:
+            return say("check.value") + likely
+    if holds is not None and not holds(value):
+        return say("check.value") + likely
+    return None
+
+
+def check(
+    name: str,
+    *args: object,
+    type: type | None = None,
+    shape: tuple[int, ...] | None = None,
+    dtype: torch.dtype | None = None,
+    equals: object = None,
+    holds: Callable[[Any], bool] | None = None,
+    hint: tuple[str, str] | None = None,
+) -> None:
+    """Check one thing that the notebook defines and show the result as a card.
+
+    Args:
+        name: name of a function, a model, a model class (an instance is made) or a value of the notebook.
+        *args: what to call it with; a value is called with nothing. Called with seeds set, without gradients.
+        type: the type that should come back.
+        shape: the shape of the tensor that should come back.
+        dtype: its dtype.
+        equals: what should come back, numbers within 1e-4.
+        holds: a property of what comes back.
+        hint: one likely cause when the check is not passed, in French and in English.
+
+    Raises:
+        CheckFailed: when the check is not passed, after the card has been shown.
+    """
+    namespace = sys._getframe(1).f_globals  # the notebook that called
+    called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
+    lines = [(say("check.called"), called)]
+    cause, verdict = None, "not_yet"
+    if name not in namespace or namespace[name] is None:
+        cause, verdict = say("check.missing", name=name), "to_do"
+    else:
+        subject = namespace[name]
+        try:
+            with torch.random.fork_rng(devices=[]), torch.no_grad():
+                torch.manual_seed(0)
+                if isinstance(subject, builtins.type) and issubclass(subject, nn.Module):
+                    subject = subject()
+                value = subject(*args) if args else subject
+        except NotImplementedError:
+            cause, verdict = say("check.unfinished"), "to_do"
+        except Exception as error:
+            lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))
+            cause = str(Text(*hint)) if hint else say("check.raised_cause")
+        else:
+            lines.append((say("check.returned"), _summary(value)))
+            cause = _fault(value, type, shape, dtype, equals, holds, hint)
+            if cause is None:
+                verdict = "right"
+    if cause is not None:
+        lines.append((say("check.cause"), cause))
+    card = Card(verdict, lines)
+    display(card)
+    if verdict != "right":
+        raise CheckFailed(card) from None

@@ -1,0 +1,115 @@
+"""Confusion matrices, as a table of counts and as a picture."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from IPython.display import HTML, Markdown, display
+from matplotlib.figure import Figure
+
+from .plots import _as_array, new_figure, show
+
+__all__ = ["confusion_matrix", "display_confusion_matrix", "plot_confusion_matrix"]
+
+
+def confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[int] | None = None) -> np.ndarray:
+    """Count how often each true label was predicted as each label.
+
+    Args:
+        y_true: true labels, shape (N,).
+        y_pred: predicted labels, shape (N,).
+        labels: the labels in order; by default all that occur. Pairs with another label are not counted.
+
+    Returns:
+        int64 array (L, L), rows are the truth, columns the predictions.
+    """
+    truth, predicted = _as_array(y_true).reshape(-1), _as_array(y_pred).reshape(-1)
+    names = np.unique(np.concatenate([truth, predicted])) if labels is None else np.asarray(list(labels))
+    return np.array([[np.sum((truth == t) & (predicted == p)) for p in names] for t in names], dtype=np.int64)
+
+
+def display_confusion_matrix(
+    y_true: Any,
+    y_pred: Any,
+    labels: Sequence[int] | None = None,
+    color: str = "green",
+    font_size: str = "12pt",
+    title: str = "#### Confusion matrix is :",
+) -> None:
+    """Display a Markdown title and a table of raw counts: rows are the truth, columns the predictions.
+
+    Args:
+        y_true: true labels, shape (N,).
+        y_pred: predicted labels, shape (N,).
+        labels: the labels in order; by default all that occur.
+        color: CSS colour of the shading; the fuller a cell, the larger its part of the row.
+        font_size: CSS size of the numbers.
+        title: Markdown shown above the table.
+    """
+    counts = confusion_matrix(y_true, y_pred, labels)
+    names = np.unique(np.concatenate([_as_array(y_true), _as_array(y_pred)])) if labels is None else list(labels)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    cell = (
+        "<td style='text-align:right;background:linear-gradient("
+        "90deg,color-mix(in srgb,{} 45%,transparent) {:.1f}%,transparent 0)'>{:.2f}</td>"
+    )
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in names)
+    body = "".join(
+        f"<tr><th>{escape(str(name))}</th>"
+        + "".join(cell.format(escape(color), 100 * share, count) for share, count in zip(*row, strict=True))
+        + "</tr>"
+        for name, *row in zip(names, shares, counts, strict=True)
+    )
+    display(Markdown(title))
+    display(HTML(f"<table style='font-size:{escape(font_size)}'><tr><th></th>{head}</tr>{body}</table>"))
+
+
+def plot_confusion_matrix(
+    y_true: Any,
+    y_pred: Any,
+    target_names: Sequence[object] | None,
+    title: str = "Confusion matrix",
+    cmap: str | None = None,
+    normalize: bool = True,
+    figsize: tuple[float, float] = (10, 8),
+    digit_format: str = "{:0.2f}",
+    save_as: str | Path | None = None,
+) -> Figure:
+    """Draw the confusion matrix as an image, with accuracy and misclassification rate below it.
+
+    Args:
+        y_true: true labels, shape (N,), 0 to L - 1 when ``target_names`` has L names.
+        y_pred: predicted labels, shape (N,).
+        target_names: names of the classes, or None to take the labels that occur.
+        title: title of the figure.
+        cmap: matplotlib colour map, blues by default.
+        normalize: numbers as fractions of their row, else as counts.
+        figsize: size in inches.
+        digit_format: format of the fractions.
+        save_as: file to save the figure to.
+
+    Returns:
+        The figure.
+    """
+    counts = confusion_matrix(y_true, y_pred, None if target_names is None else range(len(target_names)))
+    accuracy = np.trace(counts) / max(counts.sum(), 1)
+    shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
+    figure = new_figure(figsize)
+    ax = figure.add_subplot()
+    image = ax.imshow(shown, interpolation="nearest", cmap=cmap or "Blues")
+    figure.colorbar(image, ax=ax)
+    names = list(range(len(counts))) if target_names is None else list(target_names)
+    ax.set_xticks(range(len(names)), [str(name) for name in names], rotation=90)
+    ax.set_yticks(range(len(names)), [str(name) for name in names])
+    for (row, column), value in np.ndenumerate(shown):
+        text = digit_format.format(value) if normalize else f"{value:,}"
+        ax.text(column, row, text, ha="center", va="center", color="white" if value > shown.max() / 2 else "black")
+    ax.set(
+        title=title,
+        ylabel="True label",
+        xlabel=f"Predicted label\naccuracy={accuracy:0.4f}; misclass={1 - accuracy:0.4f}",
+    )
+    figure.tight_layout()
+    return show(figure, save_as)

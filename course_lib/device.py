@@ -1,0 +1,34 @@
+"""Choose where tensors live: CPU or GPU."""
+
+import os
+import warnings
+
+import torch
+
+from .messages import say
+
+__all__ = ["choose_device"]
+
+
+def choose_device() -> torch.device:
+    """The fastest device of this machine: CUDA, then Apple's MPS, then the CPU.
+
+    ``COURSE_LIB_DEVICE`` (``cpu``, ``cuda``, ``mps``) overrides the choice; when that device is missing, a warning
+    says so and the computation goes on with what there is.
+    """
+    available = [
+        name
+        for name, there in (
+            ("cuda", torch.cuda.is_available()),
+            ("mps", torch.backends.mps.is_available()),
+            ("cpu", True),
+        )
+        if there
+    ]
+    wanted = os.environ.get("COURSE_LIB_DEVICE")
+    if wanted and wanted.split(":")[0] in available:
+        return torch.device(wanted)
+    if wanted:
+        message = say("device.unknown", name=wanted, available=", ".join(available), device=available[0])
+        warnings.warn(message, stacklevel=2)
+    return torch.device(available[0])

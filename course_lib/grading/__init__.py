@@ -1,0 +1,6 @@
+"""The judge: rebuilds a submission, runs it in a student's kernel, asks the kernel, decides, records.
+
+It stays on the instructor's machine. Data flows one way::
+
+    assignment -> rebuild -> session (kernel) <- student <- hidden tests -> result -> feedback, record
+"""

@@ -1,0 +1,70 @@
+"""The demo: a course folder with a class of students, graded by the stock nbgrader commands.
+
+    python -m course_lib.grading.demo demo
+
+The folder gets a copy of the assignment; real submissions and the real gradebook are never touched.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+
+from .assignment import load_notebook_spec
+from .demo_class import CLASS, fill
+from .table import marks_table
+
+__all__ = ["main", "make_course"]
+
+PROJECT = Path(__file__).parents[2]
+ASSIGNMENT = "mnist1"
+
+
+def make_course(folder: Path) -> None:
+    """Make ``folder`` a course with the assignment and one submission for each situation of the demo class."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    shutil.copy(PROJECT / "nbgrader_config.py", folder)
+    for name in ("source", "grader_tests"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    spec = load_notebook_spec(
+        folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder / "grader_tests" / ASSIGNMENT
+    )
+    for situation in CLASS:
+        target = folder / "submitted" / situation.name / ASSIGNMENT
+        target.mkdir(parents=True)
+        (target / f"{ASSIGNMENT}.ipynb").write_bytes(fill(spec, situation))
+
+
+def _nbgrader(folder: Path, *arguments: str) -> None:
+    # the command of this Python's environment; it calls others (alembic) by name
+    command = [sys.executable, "-m", "nbgrader", *arguments, "--log-level=WARN"]
+    print("$ nbgrader", *arguments, flush=True)
+    subprocess.run(command, cwd=folder, check=True)
+
+
+def main() -> None:
+    """Make the demo course, release, grade, write feedback, print the marks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of the demo course; replaced when it exists")
+    folder: Path = parser.parse_args().folder.resolve()
+    make_course(folder)
+    _nbgrader(folder, "generate_assignment", ASSIGNMENT)
+    _nbgrader(folder, "autograde", ASSIGNMENT)
+    _nbgrader(folder, "generate_feedback", ASSIGNMENT)
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
+        print(marks_table(gradebook, ASSIGNMENT, folder / "autograded"))
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    print(
+        f"\nStudent's notebook:  {shown}/release/{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
+        f"\nFeedback of one student:  {shown}/feedback/partly_right/{ASSIGNMENT}/{ASSIGNMENT}.html"
+        f"\nFormgrader:  cd {shown} && ../.venv/bin/jupyter lab   (menu Nbgrader > Formgrader)"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Write a result into the autograded notebook, where formgrader and the feedback page show it.
+
+A student sees, for each hidden test, what it checks, the verdict, the points and a hint; never its source or a value.
+"""
+
+from html import escape
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_output
+
+from ..messages import say
+from .result import CellResult, NotebookResult, Verdict
+
+__all__ = ["METADATA", "annotate", "cell_html"]
+
+METADATA = "course_lib"
+"""Key of the notebook's metadata that holds the result as JSON."""
+
+_LOOK = {Verdict.PASSED: ("✓", "#1a7f37"), Verdict.NOT_ATTEMPTED: ("…", "#57606a")}
+_OTHER = ("✗", "#b35900")
+
+
+def number(points: float) -> str:
+    """Points without needless zeros: 2, 0.5."""
+    return f"{points:g}"
+
+
+def cell_html(cell: CellResult) -> str:
+    """The result of a grade cell as a table, in the language in use."""
+    head = "".join(
+        f"<th style='text-align:left'>{escape(say(f'feedback.{name}'))}</th>"
+        for name in ("verdict", "test", "points", "hint")
+    )
+    rows = []
+    for test in cell.tests:
+        symbol, colour = _LOOK.get(test.verdict, _OTHER)
+        word = f"<b style='color:{colour}'>{symbol}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
+        points = f"{number(test.score)}&nbsp;/&nbsp;{number(test.points)}"
+        texts = (word, escape(str(test.rationale)), points, escape(test.hint))
+        rows.append("<tr>" + "".join(f"<td style='text-align:left'>{text}</td>" for text in texts) + "</tr>")
+    title = say("feedback.title", score=number(cell.score), points=number(cell.points))
+    return f"<p><b>{escape(title)}</b></p><table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _text(cell: CellResult) -> str:
+    lines = [say("feedback.title", score=number(cell.score), points=number(cell.points))]
+    for test in cell.tests:
+        symbol, _ = _LOOK.get(test.verdict, _OTHER)
+        points = f"{number(test.score)}/{number(test.points)}"
+        lines.append(f"{symbol} {say(f'verdict.{test.verdict}')} ({points}): {test.rationale} {test.hint}".rstrip())
+    return "\n".join(lines)
+
+
+def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
+    """Add the result of each grade cell to its outputs, and what concerns the whole notebook on top."""
+    by_id = {cell.grade_id: cell for cell in result.cells}
+    for cell in notebook.cells:
+        found = by_id.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+        if found is not None:
+            data = {"text/html": cell_html(found), "text/plain": _text(found)}
+            cell.outputs = [*cell.get("outputs", []), new_output("display_data", data)]
+    notes = []
+    if result.unreadable:
+        notes.append(say("hint.unreadable", detail=result.unreadable))
+    if result.repairs:
+        notes.append(say("feedback.repaired", what=" ; ".join(result.repairs)))
+    if notes:
+        notebook.cells.insert(0, new_markdown_cell("\n\n".join(f"**⚠ {note}**" for note in notes)))
+    notebook.metadata[METADATA] = result.public()

@@ -1,0 +1,147 @@
+"""Run hidden tests: ordinary pytest, with points, a rationale, and a student behind a fixture.
+
+A hidden test looks like this::
+
+    @hidden_test(0.5, fr="Chaque ligne a pour somme 1.", en="Each row sums to 1.")
+    def test_rows_sum_to_one(student):
+        probabilities = student.tensor("class_probabilities", logits, shape=(4, 10))
+        assert torch.allclose(probabilities.sum(1), torch.ones(4))
+
+It passes, or fails by an assertion or a :class:`StudentFailure`. Any other exception is a fault of the test itself: it
+is raised as a :class:`GradingFault`, and never costs the student a point.
+"""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+
+import pytest
+
+from ..messages import Text
+from .errors import AssignmentError, GradingFault
+from .result import CellResult, TestResult, Verdict
+from .student import Student, StudentFailure
+
+__all__ = ["collect_hidden_tests", "hidden_test", "run_hidden_tests"]
+
+
+def hidden_test(points: float, *, fr: str, en: str) -> pytest.MarkDecorator:
+    """Mark a hidden test.
+
+    Args:
+        points: what it is worth; the points of a grade cell's tests add up to those of the cell.
+        fr: what it checks, said to the student in French: the property, never a value.
+        en: the same in English.
+    """
+    return pytest.mark.hidden(points=points, rationale=Text(fr, en))
+
+
+class _Plugin:
+    """The pytest plug-in behind one run."""
+
+    def __init__(self, root: Path, student_at: Callable[[str], Student] | None) -> None:
+        self.root = root
+        self.student_at = student_at
+        self.results: dict[str, list[TestResult]] = {}
+        self.faults: list[str] = []
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.addinivalue_line("markers", "hidden(points, rationale): a hidden test")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            if item.get_closest_marker("hidden") is None:
+                self.faults.append(f"{item.nodeid}: is not marked with @hidden_test(points, fr=..., en=...)")
+        if self.student_at is None:
+            for item in items:
+                self._keep(item, Verdict.NOT_ATTEMPTED)
+
+    @pytest.fixture
+    def student(self, request: pytest.FixtureRequest) -> Student:
+        assert self.student_at is not None
+        return self.student_at(self._grade_id(request.node))
+
+    def _grade_id(self, item: pytest.Item) -> str:
+        """The stem of the test's file, or the folder's name when the cell has a folder."""
+        return item.path.relative_to(self.root).parts[0].removesuffix(".py")
+
+    def _keep(self, item: pytest.Item, verdict: Verdict, detail: str = "", note: str = "") -> None:
+        mark = item.get_closest_marker("hidden")
+        if mark is not None:
+            test = TestResult(item.name, mark.kwargs["points"], mark.kwargs["rationale"], verdict, detail, note)
+            self.results.setdefault(self._grade_id(item), []).append(test)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        error = None if call.excinfo is None else call.excinfo.value
+        if error is None:
+            if call.when == "call":
+                self._keep(item, Verdict.PASSED)
+        elif isinstance(error, StudentFailure) and call.when != "teardown":
+            self._keep(item, error.verdict, error.detail, error.note)
+        elif isinstance(error, AssertionError) and call.when == "call":
+            self._keep(item, Verdict.FAILED, note=str(error))
+        else:
+            self.faults.append(f"{item.nodeid}\n{report.longreprtext}")
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.faults.append(f"{report.nodeid}\n{report.longreprtext}")
+
+
+def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
+    arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
+    arguments += ["--rootdir", str(paths[0].parent), "--tb=short", *options]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            code = pytest.main(arguments, plugins=[plugin])
+    finally:  # a later run, of another assignment or after an edit, must import its own files
+        for name, module in list(sys.modules.items()):
+            if (getattr(module, "__file__", None) or "").startswith(f"{plugin.root}{os.sep}"):
+                del sys.modules[name]
+    if code == pytest.ExitCode.INTERRUPTED and not plugin.faults:
+        raise KeyboardInterrupt
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not plugin.faults:
+        plugin.faults.append(f"pytest ended with {pytest.ExitCode(code).name} on {', '.join(map(str, paths))}")
+
+
+def collect_hidden_tests(paths: Sequence[Path]) -> dict[str, CellResult]:
+    """The hidden tests in ``paths`` by grade cell, each marked not attempted.
+
+    Raises:
+        AssignmentError: if a file cannot be collected; the message names it.
+    """
+    plugin = _Plugin(paths[0].parent, None)
+    _run(paths, plugin, "--collect-only")
+    if plugin.faults:
+        raise AssignmentError(
+            "A hidden test cannot be used. No submission was graded.\n\n" + "\n\n".join(plugin.faults)
+        )
+    return {grade_id: CellResult(grade_id, tests) for grade_id, tests in plugin.results.items()}
+
+
+def run_hidden_tests(paths: Sequence[Path], student_at: Callable[[str], Student]) -> dict[str, CellResult]:
+    """Run the hidden tests in ``paths``, in that order.
+
+    Args:
+        paths: hidden test files or folders.
+        student_at: gives the student's notebook in its state at a grade cell.
+
+    Returns:
+        The results by grade cell.
+
+    Raises:
+        GradingFault: if a hidden test is at fault; the message names it.
+    """
+    plugin = _Plugin(paths[0].parent, student_at)
+    _run(paths, plugin)
+    if plugin.faults:
+        raise GradingFault("A hidden test failed by itself.\n\n" + "\n\n".join(plugin.faults))
+    return {grade_id: CellResult(grade_id, tests) for grade_id, tests in plugin.results.items()}

@@ -1,0 +1,164 @@
+"""Put a submission back into the shape of the assignment: the skeleton from the source, the answers from the student.
+
+Only the student's solution cells and own extra cells are taken over. Everything that is given comes from the source
+notebook, whatever the submission made of it: its text, its metadata, its order, its locks and its points.
+"""
+
+import ast
+import json
+import warnings
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from ..messages import say
+
+__all__ = ["Rebuilt", "UnreadableNotebook", "read_notebook", "rebuild"]
+
+EXTRA = "course_lib_extra"
+"""Metadata key that marks a cell of the student's own."""
+
+
+class UnreadableNotebook(Exception):
+    """The submitted bytes are no notebook; the message says why."""
+
+
+@dataclass
+class Rebuilt:
+    """A submission in the shape of the assignment."""
+
+    notebook: NotebookNode
+    unchanged: set[str] = field(default_factory=set)
+    """Ids of the solution cells that were handed in as they were given."""
+    repairs: list[str] = field(default_factory=list)
+    """What had to be mended, in the student's language."""
+
+
+def read_notebook(content: bytes) -> list[NotebookNode]:
+    """The cells of a submitted notebook, of any nbformat version.
+
+    Raises:
+        UnreadableNotebook: when there is no way to find cells in it.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        json.loads(text)  # says where the JSON is at fault
+        with warnings.catch_warnings():  # cells without an id, or with a duplicate one: expected, and mended below
+            warnings.simplefilter("ignore")
+            notebook = nbformat.reads(text, as_version=4)
+        return [cell for cell in map(_plain_cell, notebook.cells) if cell is not None]
+    except UnicodeDecodeError as error:
+        raise UnreadableNotebook("UTF-8") from error
+    except json.JSONDecodeError as error:
+        where = say("rebuild.json", line=error.lineno) if content.strip() else say("rebuild.empty")
+        raise UnreadableNotebook(where) from error
+    except Exception as error:  # whatever nbformat meets in a file that is JSON but no notebook
+        raise UnreadableNotebook(say("rebuild.no_notebook")) from error
+
+
+def _plain_cell(cell: Any) -> NotebookNode | None:
+    """``cell`` with the parts that matter, in their right types; None when it has no source."""
+    source = cell.get("source", "")
+    if isinstance(source, list):
+        source = "".join(map(str, source))
+    if not isinstance(source, str):
+        return None
+    metadata = cell.get("metadata")
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+    kind = "code" if cell.get("cell_type") == "code" else "markdown"
+    return NotebookNode(kind=kind, source=source.replace("\r\n", "\n"), grade_id=grade_id, id=cell.get("id"))
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(TransformerManager().transform_cell(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _join(pieces: list[str], is_code: bool) -> str:
+    """One cell from the pieces that a split left: joined if that is Python, else the pieces that are."""
+    joined = "\n".join(pieces)
+    if is_code and not _parses(joined):
+        good = [piece for piece in pieces if _parses(piece)]
+        return "\n".join(good) if good else joined
+    return joined
+
+
+def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
+    """Put the student's answers and extra cells into a copy of ``skeleton``.
+
+    Args:
+        skeleton: the released notebook, made from the source.
+        cells: the cells of the submission, from :func:`read_notebook`.
+
+    Returns:
+        A notebook in which every cell of the skeleton stands once and in its order. A student's extra cell stands
+        before the next cell of the skeleton that followed it in the submission. A solution cell that was split or
+        copied is joined; a missing one is put back as it was given.
+    """
+    notebook = deepcopy(skeleton)
+    known = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
+    given_ids = {cell.id for cell in notebook.cells}
+    given_text = {cell.source.strip() for cell in notebook.cells}
+    pieces: dict[str, list[str]] = {}
+    extras: dict[str | None, list[NotebookNode]] = {}  # by the id of the known cell that follows
+    waiting: list[NotebookNode] = []
+    for cell in cells:
+        if cell.grade_id is None and cell.id in known:  # nbgrader's metadata lost on the way; ids are the names here
+            cell.grade_id = cell.id
+        if cell.grade_id in known:
+            if cell.grade_id not in pieces:
+                extras.setdefault(cell.grade_id, []).extend(waiting)
+                waiting = []
+            pieces.setdefault(cell.grade_id, []).append(cell.source)
+        elif cell.source.strip() and cell.source.strip() not in given_text:
+            if cell.kind == "markdown" and cell.id in given_ids and not _is_longer(cell, notebook):
+                continue  # a given text, shortened
+            waiting.append(cell)
+    extras[None] = waiting
+
+    result = Rebuilt(notebook)
+    rebuilt: list[NotebookNode] = []
+    for cell in notebook.cells:
+        name = cell.metadata.nbgrader.grade_id if "nbgrader" in cell.metadata else None
+        if name is not None:
+            rebuilt += map(_extra_cell, extras.get(name, []))
+            _fill(cell, name, pieces.get(name, []), result)
+        rebuilt.append(cell)
+    notebook.cells = rebuilt + [_extra_cell(cell) for cell in extras[None]]
+    return result
+
+
+def _is_longer(cell: NotebookNode, notebook: NotebookNode) -> bool:
+    """Whether the student wrote something into a given text."""
+    given = next(c.source for c in notebook.cells if c.id == cell.id)
+    return len(cell.source.strip()) > len(given.strip())
+
+
+def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> None:
+    """Take the student's ``pieces`` of the cell ``name`` over, if it is one that students fill in."""
+    if not pieces:
+        result.repairs.append(say("repair.missing", name=name))
+    if not cell.metadata.nbgrader.solution:
+        if pieces and any(piece.strip() != cell.source.strip() for piece in pieces):
+            result.repairs.append(say("repair.changed", name=name))
+        return
+    if len(pieces) > 1:
+        result.repairs.append(say("repair.duplicate", name=name))
+    answer = _join(pieces, cell.cell_type == "code") if pieces else cell.source
+    if answer.strip() == cell.source.strip():
+        result.unchanged.add(name)
+    cell.source = answer
+
+
+def _extra_cell(cell: NotebookNode) -> NotebookNode:
+    new = new_code_cell if cell.kind == "code" else new_markdown_cell
+    return new(cell.source, metadata={EXTRA: True})

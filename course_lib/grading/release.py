@@ -1,0 +1,83 @@
+"""From the source notebook to the student's: nbgrader's own steps, and the student half of course_lib beside it."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ClearOutput,
+    ClearSolutions,
+    ComputeChecksums,
+    LockCells,
+    NbGraderPreprocessor,
+    SaveCells,
+)
+from traitlets.config import Config
+
+__all__ = ["PREPROCESSORS", "AddStudentLibrary", "release_notebook", "student_library"]
+
+PACKAGE = Path(__file__).parents[1]
+
+CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
+TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
+
+
+def student_library() -> dict[str, bytes]:
+    """The files that students get, by their path: the modules directly in course_lib and the packed MNIST files.
+
+    The sub-packages, with the answers and the judge in them, are no part of it.
+    """
+    files = [*PACKAGE.glob("*.py"), *(PACKAGE / "mnist_files").iterdir()]
+    return {path.relative_to(PACKAGE.parent).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+class AddStudentLibrary(NbGraderPreprocessor):
+    """Writes the student half of course_lib beside each released notebook."""
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        """Hand the files to nbconvert's writer, which puts them beside the notebook."""
+        resources.setdefault("outputs", {}).update(student_library())
+        return nb, resources
+
+
+class TidyMetadata(NbGraderPreprocessor):
+    """Leaves out what the author's Jupyter wrote into the metadata: no answer and no trace of a machine in them."""
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        """Keep kernelspec and language of the notebook, and nbgrader's metadata and nbgrader's locks of its cells."""
+        nb.metadata = NotebookNode(
+            {key: nb.metadata[key] for key in ("kernelspec", "language_info") if key in nb.metadata}
+        )
+        for cell in nb.cells:
+            kept = ("nbgrader", "deletable", "editable", "tags")
+            cell.metadata = NotebookNode({key: cell.metadata[key] for key in kept if key in cell.metadata})
+        return nb, resources
+
+
+# nbgrader's own list without IncludeHeaderFooter and InstantiateTests, which the kit does not use, and with two of ours
+_CLEAR = [LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
+_HIDE = [ClearHiddenTests, ClearMarkScheme, ComputeChecksums, CheckCellMetadata]
+PREPROCESSORS = [*_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
+"""For ``c.GenerateAssignment.preprocessors``."""
+
+
+def release_config() -> Config:
+    """Nbgrader's configuration of the stubs."""
+    config = Config()
+    config.ClearSolutions.code_stub = {"python": CODE_STUB}
+    config.ClearSolutions.text_stub = TEXT_STUB
+    return config
+
+
+def release_notebook(source: NotebookNode) -> NotebookNode:
+    """The student's notebook made from ``source``, as ``nbgrader generate_assignment`` makes it; ``source`` is kept."""
+    notebook = deepcopy(source)
+    resources: dict[str, Any] = {"nbgrader": {"notebook": ""}}
+    for step in [*_CLEAR, *_HIDE]:
+        notebook, resources = step(config=release_config()).preprocess(notebook, resources)
+    return notebook

@@ -1,0 +1,98 @@
+"""What grading a notebook gives: plain data that passes between processes and into files."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ..messages import Text, say
+
+__all__ = ["CellResult", "NotebookResult", "TestResult", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """What a hidden test found. Each has its word and its hint in ``course_lib.messages``."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_ATTEMPTED = "not_attempted"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    KERNEL_DIED = "kernel_died"
+    UNREADABLE = "unreadable"
+
+
+@dataclass
+class TestResult:
+    """The outcome of one hidden test."""
+
+    __test__ = False  # not a test class of pytest
+
+    name: str
+    points: float
+    rationale: Text
+    """What the test checks, for the student."""
+    verdict: Verdict
+    detail: str = ""
+    """Said to the student with the verdict; never a value or a source line of the hidden test."""
+    note: str = ""
+    """For the instructor only."""
+
+    @property
+    def score(self) -> float:
+        """The points earned: all or none."""
+        return self.points if self.verdict is Verdict.PASSED else 0.0
+
+    @property
+    def hint(self) -> str:
+        """One sentence for the student."""
+        return say(f"hint.{self.verdict}", detail=self.detail or "?")
+
+
+@dataclass
+class CellResult:
+    """The outcome of one grade cell that is graded automatically."""
+
+    grade_id: str
+    tests: list[TestResult]
+
+    @property
+    def points(self) -> float:
+        """The points that can be earned."""
+        return sum(test.points for test in self.tests)
+
+    @property
+    def score(self) -> float:
+        """The points earned."""
+        return sum(test.score for test in self.tests)
+
+
+@dataclass
+class NotebookResult:
+    """The outcome of one notebook of one submission."""
+
+    cells: list[CellResult]
+    repairs: list[str] = field(default_factory=list)
+    """What was mended before grading, in the student's language."""
+    unreadable: str = ""
+    """Why the file could not be read at all, or empty."""
+    protection: str = "none"
+    """The sandbox that the student's code ran in."""
+
+    @property
+    def score(self) -> float:
+        """The points earned automatically."""
+        return sum(cell.score for cell in self.cells)
+
+    @property
+    def points(self) -> float:
+        """The points that can be earned automatically."""
+        return sum(cell.points for cell in self.cells)
+
+    def public(self) -> dict[str, Any]:
+        """All that a student may see, as JSON: kept in the metadata of the autograded notebook."""
+        content = asdict(self)
+        for cell in content["cells"]:
+            for test in cell["tests"]:
+                del test["note"]
+        return content

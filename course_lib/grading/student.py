@@ -1,0 +1,199 @@
+"""What a hidden test can ask a student's notebook, and how it can fail.
+
+A hidden test is a pytest function with a ``student`` argument. It can call a function of the notebook on tensors, run
+a model with injected weights, read trained weights or a plain value: raw data that this module has checked, nothing
+else. The same object serves a kernel, an author's notebook and the kit's own tests: only ``ask`` differs.
+"""
+
+import builtins
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..kernel.finished import by_shape
+from ..kernel.wire import Other, Packet, WireError, describe, restore
+from .result import Verdict
+
+__all__ = ["Ask", "Forward", "Student", "StudentFailure", "Weights", "missing_name"]
+
+Ask = Callable[[Packet], Packet]
+"""Sends a question, returns the answer. Raises :class:`StudentFailure` when the kernel dies or takes too long."""
+
+Value = bool | int | float | str | torch.Tensor | Other | None
+
+
+class StudentFailure(Exception):
+    """The student's notebook does not do what a hidden test asks: a verdict, never a fault of the grader.
+
+    Args:
+        verdict: what happened.
+        detail: said to the student, so never a value of the hidden test.
+        note: for the instructor.
+    """
+
+    def __init__(self, verdict: Verdict, detail: str = "", note: str = "") -> None:
+        super().__init__(f"{verdict}: {detail or note}")
+        self.verdict = verdict
+        self.detail = detail
+        self.note = note
+
+
+def missing_name(name: str) -> StudentFailure:
+    """The notebook does not define ``name``."""
+    return StudentFailure(Verdict.ERROR, f"NameError: {name}")
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A model's answer."""
+
+    logits: torch.Tensor
+    gradients: list[torch.Tensor]
+    """Of the cross entropy, one for each parameter in the order of ``by_shape``; empty without labels."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The parameters of a model of the notebook."""
+
+    parameters: list[torch.Tensor]
+    """In the order of ``by_shape``."""
+    buffers: int
+    """Number of buffers, such as batch statistics."""
+
+    def copy_into(self, model: nn.Module) -> bool:
+        """Load the parameters into ``model``; False when the shapes do not agree."""
+        targets = by_shape(model)
+        if [p.shape for p in targets] != [p.shape for p in self.parameters]:
+            return False
+        with torch.no_grad():
+            for target, value in zip(targets, self.parameters, strict=True):
+                target.copy_(value)
+        return True
+
+
+def _wrong(note: str) -> StudentFailure:
+    return StudentFailure(Verdict.FAILED, note=note)
+
+
+class Student:
+    """A student's notebook, as far as a hidden test can see it.
+
+    Args:
+        ask: puts a question to the notebook.
+        missing: says why the notebook lacks a name.
+    """
+
+    def __init__(self, ask: Ask, missing: Callable[[str], StudentFailure] = missing_name) -> None:
+        self._ask = ask
+        self._missing = missing
+
+    def _answer(self, ask: str, fields: dict[str, object], tensors: dict[str, torch.Tensor] | None = None) -> Packet:
+        reply = self._ask(Packet({"ask": ask} | fields, tensors or {}))
+        status = reply.fields.get("status")
+        if status == "ok":
+            return reply
+        if status == "missing":
+            raise self._missing(str(fields.get("name")))
+        if status == "other_parameters":
+            raise _wrong("the model has parameters of other shapes")
+        if status == "out_of_memory":
+            raise StudentFailure(Verdict.OUT_OF_MEMORY)
+        kind, message = str(reply.fields.get("type")), str(reply.fields.get("message"))
+        # The message may hold the hidden test's inputs, and so may the name of a student's own exception class.
+        known = isinstance(getattr(builtins, kind, None), type)
+        raise StudentFailure(Verdict.ERROR, kind if known else "Exception", note=f"{kind}: {message}")
+
+    def _value(self, reply: Packet) -> Value:
+        try:
+            return restore(reply.fields.get("value"), reply.tensors)
+        except WireError as error:
+            raise _wrong(str(error)) from error
+
+    def value(self, name: str) -> Value:
+        """The global variable ``name``: a bool, int, float, str, tensor or None; :class:`Other` for any other type."""
+        return self._value(self._answer("value", {"name": name}))
+
+    def call(self, name: str, *args: torch.Tensor | float | int) -> Value:
+        """What the function ``name`` returns for ``args``."""
+        tensors: dict[str, torch.Tensor] = {}
+        described = [describe(argument, f"a{i}", tensors) for i, argument in enumerate(args)]
+        return self._value(self._answer("call", {"name": name, "args": described}, tensors))
+
+    def tensor(
+        self,
+        name: str,
+        *args: torch.Tensor | float | int,
+        shape: Sequence[int],
+        dtype: torch.dtype | None = None,
+    ) -> torch.Tensor:
+        """The tensor that the function ``name`` returns for ``args``; any other shape, or dtype if given, is wrong."""
+        return _checked(self.call(name, *args), shape, dtype)
+
+    def number(self, name: str, *args: torch.Tensor | float | int) -> float:
+        """The real number that the function ``name`` returns: a float, or a floating tensor with one element."""
+        value = self.call(name, *args)
+        if isinstance(value, torch.Tensor) and value.dim() == 0 and value.is_floating_point():
+            value = value.item()
+        if isinstance(value, bool) or not isinstance(value, float):
+            raise _wrong(f"{name} returned {_name(value)}, not a float")
+        return value
+
+    def forward(
+        self,
+        name: str,
+        x: torch.Tensor,
+        weights: Sequence[torch.Tensor] | None = None,
+        labels: torch.Tensor | None = None,
+        train: bool = False,
+        classes: int = 10,
+    ) -> Forward:
+        """Run the model ``name``, a class or an instance.
+
+        Args:
+            name: a class is instantiated; an instance is copied, so that the notebook's own is left as it is.
+            x: batch, shape (N, ...).
+            weights: parameters to inject first, in the order of ``by_shape``.
+            labels: int64 (N,); when given, the gradients of the cross entropy come back as well.
+            train: run in training mode.
+            classes: the logits must have the shape (N, classes).
+        """
+        tensors = {"x": x} | {f"w{i}": w for i, w in enumerate(weights or [])}
+        if labels is not None:
+            tensors["labels"] = labels
+        fields = {"name": name, "weights": len(weights or []), "labels": labels is not None, "train": train}
+        reply = self._answer("forward", fields, tensors)
+        logits = _checked(self._value(reply), (len(x), classes), None)
+        gradients = []
+        for i, weight in enumerate(weights or []) if labels is not None else ():
+            gradients.append(_checked(reply.tensors.get(f"g{i}"), weight.shape, None))
+        return Forward(logits, gradients)
+
+    def weights(self, name: str) -> Weights:
+        """The parameters of the model ``name`` as they are now."""
+        reply = self._answer("weights", {"name": name})
+        count, buffers = reply.fields.get("parameters"), reply.fields.get("buffers")
+        parameters = [reply.tensors.get(f"p{i}") for i in range(count)] if isinstance(count, int) else [None]
+        if not all(isinstance(p, torch.Tensor) and p.is_floating_point() for p in parameters) or not isinstance(
+            buffers, int
+        ):
+            raise _wrong("no readable parameters")
+        return Weights([p.float() for p in parameters if p is not None], buffers)
+
+
+def _name(value: Value) -> str:
+    return value.type_name if isinstance(value, Other) else type(value).__name__
+
+
+def _checked(value: object, shape: Sequence[int], dtype: torch.dtype | None) -> torch.Tensor:
+    if not isinstance(value, torch.Tensor):
+        raise _wrong(f"returned {_name(value)}, not a tensor")  # type: ignore[arg-type]
+    if tuple(value.shape) != tuple(shape):
+        raise _wrong(f"returned the shape {tuple(value.shape)}, not {tuple(shape)}")
+    if dtype is not None and value.dtype != dtype:
+        raise _wrong(f"returned {value.dtype}, not {dtype}")
+    if dtype is None and not value.is_floating_point():
+        raise _wrong(f"returned {value.dtype}, not floating point")
+    return value.float() if dtype is None else value

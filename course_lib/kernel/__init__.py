@@ -1,0 +1,5 @@
+"""What runs in the student's kernel while grading: it answers the judge's questions with raw tensors.
+
+Nothing here knows a hidden test, an expected value, a reference or a score. A student's code shares its process and
+may patch all of it; it can only change what is answered, and the judge believes no answer, it measures.
+"""

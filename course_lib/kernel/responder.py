@@ -1,0 +1,151 @@
+"""Answers the judge's questions about one notebook's namespace.
+
+The questions, by their field ``ask``:
+
+========== ===================================== =============================================================
+ask        fields                                answer
+========== ===================================== =============================================================
+ping                                             ``{}``
+seed       ``seed``                              ``{}``; random, numpy and torch are seeded
+value      ``name``                              ``value``
+call       ``name``, ``args`` (values)           ``value``, what the function returned
+forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``labels`` also the gradients of the
+           of tensors ``w0``.. to inject first;  cross entropy, ``g0``.. . A class is instantiated first, an
+           ``labels``: bool; ``train``: bool     instance is used in a copy: the notebook's model is left as it is
+weights    ``name``                              ``shapes`` names of the parameters ``p0``.. and ``buffers``, their
+                                                 number
+trainings                                        see :mod:`course_lib.kernel.finished`
+========== ===================================== =============================================================
+
+Every answer has a ``status``: ``ok``, ``missing`` (no such name), ``other_parameters`` (the injected weights do not fit
+the model), ``raised`` (with ``type`` and ``message``), ``out_of_memory``.
+"""
+
+import copy
+import random
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import finished
+from .finished import by_shape
+from .wire import MAX_TEXT, Packet, describe, restore
+
+__all__ = ["Responder", "raised"]
+
+
+class _Missing(Exception):
+    """The notebook defines no such name."""
+
+
+class _OtherParameters(Exception):
+    """The injected weights do not fit the model."""
+
+
+def raised(error: BaseException) -> Packet:
+    """The answer that reports an exception."""
+    try:
+        message = str(error)[:MAX_TEXT]
+    except Exception:
+        message = ""
+    return Packet({"status": "raised", "type": type(error).__name__[:MAX_TEXT], "message": message})
+
+
+class Responder:
+    """Answers questions about ``namespace``, the global variables of a notebook."""
+
+    def __init__(self, namespace: MutableMapping[str, Any]) -> None:
+        self.namespace = namespace
+        self._answers: dict[str, Callable[[Packet], Packet]] = {
+            "ping": lambda question: Packet(),
+            "seed": self._seed,
+            "value": self._value,
+            "call": self._call,
+            "forward": self._forward,
+            "weights": self._weights,
+            "trainings": lambda question: finished.report(),
+        }
+
+    def answer(self, question: Packet) -> Packet:
+        """The answer to ``question``; whatever the student's code raises becomes part of it."""
+        try:
+            reply = self._answers[question.fields["ask"]](question)
+            reply.fields["status"] = "ok"
+            return reply
+        except _Missing:
+            return Packet({"status": "missing"})
+        except _OtherParameters:
+            return Packet({"status": "other_parameters"})
+        except (MemoryError, torch.OutOfMemoryError):
+            return Packet({"status": "out_of_memory"})
+        except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's code included
+            return raised(error)
+
+    def _find(self, question: Packet) -> Any:
+        name = question.fields["name"]
+        if name not in self.namespace:
+            raise _Missing(name)
+        return self.namespace[name]
+
+    def _seed(self, question: Packet) -> Packet:
+        seed = question.fields["seed"]
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        return Packet()
+
+    def _reply(self, value: object) -> Packet:
+        reply = Packet()
+        reply.fields["value"] = describe(value, "value", reply.tensors)
+        return reply
+
+    def _value(self, question: Packet) -> Packet:
+        return self._reply(self._find(question))
+
+    def _call(self, question: Packet) -> Packet:
+        function = self._find(question)
+        with torch.no_grad():
+            return self._reply(function(*(restore(a, question.tensors) for a in question.fields["args"])))
+
+    def _model(self, question: Packet) -> nn.Module:
+        found = self._find(question)
+        model: nn.Module = found() if isinstance(found, type) else copy.deepcopy(found)
+        injected = [question.tensors[f"w{i}"] for i in range(question.fields.get("weights", 0))]
+        if injected:
+            _inject(model, injected)
+        return model.train(bool(question.fields.get("train")))
+
+    def _forward(self, question: Packet) -> Packet:
+        model = self._model(question)
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        x = question.tensors["x"].to(device)
+        if not question.fields.get("labels"):
+            with torch.no_grad():
+                return self._reply(model(x))
+        logits = model(x)
+        reply = self._reply(logits)
+        nn.functional.cross_entropy(logits, question.tensors["labels"].to(device)).backward()
+        for i, parameter in enumerate(by_shape(model)):
+            gradient = parameter.grad
+            reply.tensors[f"g{i}"] = torch.zeros_like(parameter) if gradient is None else gradient
+        return reply
+
+    def _weights(self, question: Packet) -> Packet:
+        model = self._find(question)
+        parameters = by_shape(model)
+        fields = {"parameters": len(parameters), "buffers": len(list(model.buffers()))}
+        return Packet(fields, {f"p{i}": p for i, p in enumerate(parameters)})
+
+
+def _inject(model: nn.Module, weights: list[torch.Tensor]) -> None:
+    parameters = by_shape(model)
+    shapes = [tuple(p.shape) for p in parameters]
+    wanted = [tuple(w.shape) for w in weights]
+    if shapes != wanted:
+        raise _OtherParameters
+    with torch.no_grad():
+        for parameter, weight in zip(parameters, weights, strict=True):
+            parameter.copy_(weight)

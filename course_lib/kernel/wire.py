@@ -1,0 +1,126 @@
+"""How the judge and a student's kernel exchange values: JSON for scalars, safetensors for tensors, nothing else.
+
+A packet travels as a Jupyter message (``judge_request`` or ``judge_reply``): its fields are the message's content,
+its tensors one binary buffer. No pickle, no ``eval``, no type chosen by the sender. Both ends use this module, and
+either end may be lying: :func:`unpack` takes any bytes and gives a packet or a :class:`WireError`.
+
+A *value* is described by ``{"kind": ...}``: ``tensor`` (its data under a key of the tensors), ``bool``, ``int``,
+``float``, ``str``, ``none``, or ``other`` with the name of its type.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+
+__all__ = ["MAX_BYTES", "Packet", "WireError", "describe", "pack", "restore", "unpack"]
+
+MAX_BYTES = 64 * 2**20
+"""Largest binary part of a packet. MNIST's 10,000 test images in float32 are 31 MB."""
+
+MAX_TEXT = 500
+"""Longest text that a value or an error message keeps."""
+
+
+class WireError(ValueError):
+    """What arrived is not a packet, or not a value of the kinds above."""
+
+
+@dataclass
+class Packet:
+    """One message between judge and kernel."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    """JSON values."""
+    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
+    """Dense tensors, any dtype and shape."""
+
+
+def pack(packet: Packet) -> tuple[dict[str, Any], bytes]:
+    """The content and the binary buffer of the message that carries ``packet``."""
+    with torch._C.DisableTorchFunctionSubclass():  # a subclass that a student may have returned has no say here
+        dense = {
+            name: tensor.detach().as_subclass(torch.Tensor).cpu().contiguous().clone()
+            for name, tensor in packet.tensors.items()
+        }
+    return packet.fields, save(dense) if dense else b""
+
+
+def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
+    """Read a message's content and buffers.
+
+    Raises:
+        WireError: if they are not what :func:`pack` makes, or too large.
+    """
+    if not isinstance(content, dict):
+        raise WireError("content is not an object")
+    if not buffers:
+        return Packet(content)
+    if len(buffers) > 1 or len(buffers[0]) > MAX_BYTES:
+        raise WireError("more binary data than allowed")
+    data = bytes(buffers[0])
+    try:
+        return Packet(content, load(data) if data else {})
+    except Exception as error:  # safetensors raises several types on bad bytes
+        raise WireError(f"tensors are unreadable: {error}") from error
+
+
+def describe(value: object, key: str, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """The description of ``value``; a tensor or numeric array is put into ``tensors`` under ``key``."""
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
+        value = torch.as_tensor(np.asarray(value)) if value.ndim else value.item()
+    if isinstance(value, torch.Tensor):
+        tensors[key] = value
+        return {"kind": "tensor", "key": key}
+    if value is None:
+        return {"kind": "none"}
+    for kind, types in (("bool", bool), ("int", int), ("float", float), ("str", str)):
+        if isinstance(value, types):
+            plain = value[:MAX_TEXT] if isinstance(value, str) else value
+            if kind == "float":
+                plain = float.hex(float(value))  # JSON has no NaN or infinity
+            elif kind == "int":
+                plain = str(int(value))[:MAX_TEXT]
+            return {"kind": kind, "value": plain}
+    return {"kind": "other", "type": type(value).__name__[:MAX_TEXT]}
+
+
+class Other:
+    """A value of a type that does not travel; only the name of its type does."""
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
+
+
+def restore(
+    description: Any, tensors: dict[str, torch.Tensor]
+) -> bool | int | float | str | torch.Tensor | Other | None:
+    """The value that ``description`` stands for.
+
+    Raises:
+        WireError: if there is none.
+    """
+    if not isinstance(description, dict):
+        raise WireError("a value is not described")
+    kind, value = description.get("kind"), description.get("value")
+    try:
+        if kind == "tensor":
+            return tensors[str(description["key"])]
+        if kind == "none":
+            return None
+        if kind == "bool" and isinstance(value, bool):
+            return value
+        if kind == "int" and isinstance(value, str):
+            return int(value)
+        if kind == "float" and isinstance(value, str):
+            return float.fromhex(value)
+        if kind == "str" and isinstance(value, str):
+            return value
+        if kind == "other":
+            return Other(str(description.get("type"))[:MAX_TEXT])
+    except (KeyError, ValueError, OverflowError) as error:
+        raise WireError(f"a value of kind {kind!r} is unreadable") from error
+    raise WireError(f"unknown kind of value {kind!r}")

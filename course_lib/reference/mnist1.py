@@ -1,0 +1,108 @@
+"""Reference answers of the assignment ``mnist1``: models and functions to compare with, images to measure on.
+
+The models are those of the course notebook [MNIST1], by J.-L. Parouty (CNRS/SIMaP), adapted to PyTorch by L. Risser
+(CNRS/IMT); the dense one is repaired: it returns raw logits.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..mnist import load_mnist
+
+__all__ = ["CNN", "CNN2", "DNN", "accuracy", "one_hot", "predict_labels", "probabilities", "shifted", "test_set"]
+
+
+class DNN(nn.Module):
+    """784-100-100-10, ReLU; images (N, 28, 28) to logits (N, 10); 89,610 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden1 = nn.Linear(784, 100)
+        self.hidden2 = nn.Linear(100, 100)
+        self.hidden3 = nn.Linear(100, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images (N, 28, 28) to logits (N, 10)."""
+        x = F.relu(self.hidden1(x.reshape(-1, 784)))
+        x = self.hidden3(F.relu(self.hidden2(x)))
+        return x
+
+
+class CNN(nn.Module):
+    """One convolution, two linear layers; images (N, 28, 28) to logits (N, 10); 76,038 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, kernel_size=3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(6 * 14 * 14, 64)
+        self.fc2 = nn.Linear(64, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images (N, 28, 28) to logits (N, 10)."""
+        x = self.pool(F.relu(self.conv1(x.reshape(-1, 1, 28, 28))))
+        x = self.fc2(F.relu(self.fc1(x.flatten(1))))
+        return x
+
+
+class CNN2(nn.Module):
+    """Three convolutions, two linear layers; images (N, 28, 28) to logits (N, 10); 20,250 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv2d(6, 6, kernel_size=3, padding=1)
+        self.conv3 = nn.Conv2d(6, 6, kernel_size=3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(6 * 7 * 7, 64)
+        self.fc2 = nn.Linear(64, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images (N, 28, 28) to logits (N, 10)."""
+        x = self.pool(F.relu(self.conv1(x.reshape(-1, 1, 28, 28))))
+        x = F.relu(self.conv3(self.pool(F.relu(self.conv2(x)))))
+        x = self.fc2(F.relu(self.fc1(x.flatten(1))))
+        return x
+
+
+def one_hot(labels: torch.Tensor) -> torch.Tensor:
+    """Labels int64 (N,) to float32 (N, 10)."""
+    return F.one_hot(labels, 10).float()
+
+
+def probabilities(logits: torch.Tensor) -> torch.Tensor:
+    """Logits (N, 10) to probabilities (N, 10), each row on its own."""
+    return F.softmax(logits, dim=1)
+
+
+def predict_labels(y_pred: torch.Tensor) -> torch.Tensor:
+    """Scores (N, 10) to labels int64 (N,)."""
+    return y_pred.argmax(dim=1)
+
+
+def accuracy(y_pred: torch.Tensor, labels: torch.Tensor) -> float:
+    """The fraction of rows of ``y_pred``, (N, 10), whose largest score is at the label, in [0, 1]."""
+    return (predict_labels(y_pred) == labels).double().mean().item()
+
+
+def test_set() -> tuple[torch.Tensor, torch.Tensor]:
+    """MNIST's test images, float32 (10000, 28, 28) in [0, 1], and their labels, int64 (10000,)."""
+    _, test = load_mnist()
+    return test.data.float() / 255, test.targets
+
+
+test_set.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest
+
+
+def shifted(images: torch.Tensor) -> torch.Tensor:
+    """Each image, (N, 28, 28), moved by -1, 0 or 1 pixel along each axis: images nobody can have memorised.
+
+    The moves are the same at each call. MNIST leaves a margin of four pixels, so nothing is cut off.
+    """
+    moves = torch.randint(-1, 2, (len(images), 2), generator=torch.Generator().manual_seed(20_250))
+    result = torch.empty_like(images)
+    for move in moves.unique(dim=0):
+        chosen = (moves == move).all(dim=1)
+        result[chosen] = images[chosen].roll(tuple(move.tolist()), dims=(1, 2))
+    return result

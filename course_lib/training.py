@@ -1,0 +1,203 @@
+"""What surrounds the visible training loop: its history, its progress bar, a memory layout that suits the CPU.
+
+The loop itself stays in the notebook, where students read it. :func:`training_loop` decorates it.
+"""
+
+import contextlib
+import contextvars
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from .messages import say
+
+try:
+    from tqdm import tqdm
+except ImportError:  # students may lack it: they train without a bar
+    tqdm = None
+
+__all__ = [
+    "ConvergenceHistory",
+    "TrainingRun",
+    "convergence_history_CrossEntropyLoss",
+    "evaluate",
+    "training_loop",
+]
+
+EVALUATION_BATCH = 10_000
+"""Rows per evaluation batch: MNIST's whole test set at once, so that a model whose outputs depend on its batch
+(the course's first one) gives in the history what it gives outside."""
+
+_after_update: contextvars.ContextVar[Callable[["ConvergenceHistory"], None] | None] = contextvars.ContextVar(
+    "after_update", default=None
+)
+
+
+def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
+    """Cross entropy and accuracy of ``model`` on ``x``, without gradients, in batches, on the model's device.
+
+    The model is in evaluation mode meanwhile and is given back in the mode it had.
+
+    Args:
+        model: maps (N, ...) to (N, classes), logits or log-probabilities.
+        x: inputs, shape (N, ...), any floating type; an array will do.
+        y: labels, int64, shape (N,).
+
+    Returns:
+        Mean loss in nats, and the fraction of right predictions, in [0, 1].
+    """
+    x, y = torch.as_tensor(x), torch.as_tensor(y)
+    parameter = next(model.parameters(), torch.empty(0))
+    was_training = model.training
+    model.eval()
+    loss = right = 0.0
+    try:
+        with torch.no_grad():
+            for start in range(0, len(x), EVALUATION_BATCH):
+                batch = x[start : start + EVALUATION_BATCH].to(parameter.device, parameter.dtype)
+                labels = y[start : start + EVALUATION_BATCH].to(parameter.device).long()
+                logits = model(batch)
+                loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+                right += (logits.argmax(dim=1) == labels).sum().item()
+    finally:
+        model.train(was_training)
+    return loss / len(x), right / len(x)
+
+
+class ConvergenceHistory:
+    """Loss and accuracy on the training and test sets, one value per call of :meth:`update`.
+
+    Attributes:
+        history: four lists of floats, ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``. Losses are mean cross
+            entropies in nats, accuracies fractions in [0, 1]. Updated once before the training and once per epoch,
+            the lists have EPOCHS + 1 entries.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []}
+        self._generator = torch.Generator().manual_seed(0)  # its own, so that watching does not change the training
+
+    def update(
+        self, model: nn.Module, xtrain: torch.Tensor, ytrain: torch.Tensor, xtest: torch.Tensor, ytest: torch.Tensor
+    ) -> None:
+        """Append one value to each list.
+
+        The figures of the training set come from a random sample with as many rows as the test set.
+        """
+        rows = torch.randperm(len(xtrain), generator=self._generator)[: len(xtest)]
+        xtrain, ytrain = torch.as_tensor(xtrain), torch.as_tensor(ytrain)
+        loss, accuracy = evaluate(model, xtrain[rows.to(xtrain.device)], ytrain[rows.to(ytrain.device)])
+        val_loss, val_accuracy = evaluate(model, xtest, ytest)
+        for name, value in zip(self.history, (loss, accuracy, val_loss, val_accuracy), strict=True):
+            self.history[name].append(value)
+        after_update = _after_update.get()
+        if after_update is not None:
+            after_update(self)
+
+
+convergence_history_CrossEntropyLoss = ConvergenceHistory
+"""The name that the course notebook uses."""
+
+
+@dataclass
+class TrainingRun:
+    """One call of a training loop: what decides its outcome."""
+
+    model: nn.Module
+    loop: Callable[..., ConvergenceHistory]
+    arguments: dict[str, Any]
+    """Every other argument of the call, defaults included, by name."""
+
+
+recall: Callable[[TrainingRun], ConvergenceHistory | None] | None = None
+"""Set by the grading kernel: looks for a finished training of a model that behaves the same. When there is one, it
+loads the trained weights into the model and returns the history. Students' kernels leave it None."""
+
+keep: Callable[[TrainingRun, ConvergenceHistory], None] | None = None
+"""Set by the grading kernel: told of every training that ended."""
+
+
+class _ViewInAnyLayout(TorchFunctionMode):
+    """Lets ``view`` accept the channels-last layout, where ``view`` would refuse and ``reshape`` copies."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.Tensor.view and not any(isinstance(a, torch.dtype) for a in args):
+            func = torch.Tensor.reshape
+        return func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def _fast_layout(model: nn.Module) -> Iterator[None]:
+    """Train convolutions with channels last: on a CPU they run 1.3 to 1.8 times as fast, to the same numbers."""
+    if not any(isinstance(module, nn.Conv2d) for module in model.modules()):
+        yield
+        return
+    # torch types `memory_format` for tensors only, modules take it as well
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        with _ViewInAnyLayout():
+            yield
+    finally:
+        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+
+
+@contextlib.contextmanager
+def _progress_bar(title: str, epochs: int) -> Iterator[None]:
+    if tqdm is None:
+        yield
+        return
+    with tqdm(total=epochs, desc=title, unit="epoch", file=sys.stdout, delay=0.5) as bar:
+
+        def after_update(history: ConvergenceHistory) -> None:
+            values = history.history
+            bar.set_postfix(loss=f"{values['val_loss'][-1]:.4f}", accuracy=f"{values['val_accuracy'][-1]:.4f}")
+            bar.update(min(len(values["loss"]) - 1, 1))  # the first update comes before the first epoch
+
+        token = _after_update.set(after_update)
+        try:
+            yield
+        finally:
+            _after_update.reset(token)
+
+
+def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., ConvergenceHistory]:
+    """Decorate a training loop ``fit(model, x_train, ..., EPOCHS=...)`` that returns a :class:`ConvergenceHistory`.
+
+    The loop gets a progress bar with loss and accuracy, and convolutions a faster memory layout; what it computes
+    stays the same. An unfinished model (its ``forward`` raises ``NotImplementedError``) gives one line that says so
+    and an empty history, not a traceback.
+    """
+    signature = inspect.signature(fit)
+
+    @functools.wraps(fit)
+    def wrapped(*args: Any, **kwargs: Any) -> ConvergenceHistory:
+        call = signature.bind(*args, **kwargs)
+        call.apply_defaults()
+        (_, model), *others = call.arguments.items()
+        name = type(model).__name__
+        run = TrainingRun(model, fit, dict(others))
+        finished = recall(run) if recall else None
+        if finished is not None:
+            print(say("training.reused", model=name))
+            return finished
+        epochs = int(call.arguments.get("EPOCHS", 0))
+        try:
+            with _progress_bar(say("training.title", model=name), epochs), _fast_layout(model):
+                history = fit(*args, **kwargs)
+        except NotImplementedError:
+            print(say("training.to_do"))
+            return ConvergenceHistory()
+        if keep:
+            keep(run, history)
+        return history
+
+    return wrapped

@@ -1,0 +1,14 @@
+"""The trained model `cnn2`, measured by the judge."""
+
+from typing import Any
+
+from course_lib.grading.hidden import hidden_test
+
+
+@hidden_test(
+    2,
+    fr="Le modèle cnn2 entraîné atteint l'exactitude demandée.",
+    en="The trained model cnn2 reaches the required accuracy.",
+)
+def test_the_trained_model_is_accurate(models: Any) -> None:
+    assert models.reaches_its_threshold("cnn2", "CNN2")

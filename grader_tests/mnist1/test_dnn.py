@@ -1,0 +1,38 @@
+"""`dnn`: the model DNN, compared with the reference by what it computes."""
+
+from typing import Any
+
+import torch
+
+from course_lib.grading.hidden import hidden_test
+from course_lib.grading.student import Student
+from course_lib.reference import mnist1 as reference
+
+
+@hidden_test(
+    0.25,
+    fr="DNN transforme N images (28, 28) en N fois dix sorties.",
+    en="DNN turns N images (28, 28) into N times ten outputs.",
+)
+def test_ten_outputs_per_image(student: Student, generator: torch.Generator) -> None:
+    for n in (1, 3, 64):
+        student.forward("DNN", torch.rand((n, 28, 28), generator=generator))
+
+
+@hidden_test(
+    0.5,
+    fr="DNN calcule ce que l'énoncé décrit : mêmes poids, mêmes sorties et mêmes gradients.",
+    en="DNN computes what the exercise describes: same weights, same outputs and same gradients.",
+)
+def test_same_weights_same_outputs_and_gradients(models: Any) -> None:
+    for n in (1, 2, 17):
+        assert models.agrees_with(reference.DNN(), "DNN", n)
+
+
+@hidden_test(
+    0.25,
+    fr="Une image seule reçoit les mêmes sorties que parmi d'autres.",
+    en="A single image gets the same outputs as among others.",
+)
+def test_a_single_image_keeps_its_outputs(models: Any) -> None:
+    assert models.keeps_a_single_image("DNN")

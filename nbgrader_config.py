@@ -1,0 +1,23 @@
+"""Wires the judge into nbgrader: the stock commands, run in this folder, and formgrader use it."""
+
+import os
+import sys
+from pathlib import Path
+
+from course_lib.grading.autograde import use_judge
+from course_lib.grading.release import PREPROCESSORS, release_config
+
+# nbgrader calls alembic by its name: let it be found when this environment is not activated
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+c = get_config()  # noqa: F821 - given by traitlets
+
+c.CourseDirectory.course_id = "deep_learning"
+
+# What students get. Lists are assigned whole: nbgrader loads this file twice, and again for each call of formgrader.
+c.GenerateAssignment.preprocessors = PREPROCESSORS
+c.merge(release_config())
+
+# How submissions are graded; see `course_lib/grading/autograde.py` for all settings.
+use_judge()
+c.JudgedAutograde.language = "fr"

@@ -1,0 +1,100 @@
+"""The visible self-checks: what a student sees."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib import CheckFailed, check
+from course_lib.messages import set_language
+
+halves: object
+broken: object
+unfinished: object
+Model: object
+number: object
+nothing = None
+
+
+def halves(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
+    return x / 2
+
+
+def broken(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
+    raise ValueError("no such thing")
+
+
+def unfinished(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
+    raise NotImplementedError
+
+
+class Model(nn.Module):  # type: ignore[no-redef]
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :2]
+
+
+number = 3
+
+
+def said(action: Callable[[], None]) -> str:
+    with pytest.raises(CheckFailed) as caught:
+        action()
+    return str(caught.value)
+
+
+def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFixture[str]) -> None:
+    check("halves", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.tensor([0.5, 0.5]))
+    text = capsys.readouterr().out
+    for part in ("Correct", "halves(float32 (2,) [1.0, 1.0])", "[0.5, 0.5]"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("action", "parts"),
+    [
+        (lambda: check("halves", torch.ones(2), shape=(3,)), ("Pas encore", "(3,)", "(2,)")),
+        (lambda: check("halves", torch.ones(2), dtype=torch.int64), ("Pas encore", "torch.int64")),
+        (
+            lambda: check("halves", torch.ones(2), equals=torch.ones(2), hint=("moitié", "half")),
+            ("Pas encore", "moitié"),
+        ),
+        (lambda: check("halves", torch.ones(2), holds=lambda x: x.sum() == 2), ("Pas encore",)),
+        (lambda: check("halves", torch.ones(2), type=float), ("Pas encore", "float", "Tensor")),
+        (lambda: check("broken", torch.ones(2)), ("Pas encore", "ValueError: no such thing")),
+        (lambda: check("unfinished", torch.ones(2)), ("À faire", "NotImplementedError")),
+        (lambda: check("absent", torch.ones(2)), ("À faire", "absent")),
+        (lambda: check("nothing"), ("À faire", "nothing")),
+        (lambda: check("number", equals=4), ("Pas encore", "3")),
+    ],
+)
+def test_anything_else_says_what_and_why(action: Callable[[], None], parts: tuple[str, ...]) -> None:
+    text = said(action)
+    for part in parts:
+        assert part in text
+
+
+def test_a_model_class_is_instantiated() -> None:
+    check("Model", torch.rand(3, 5), shape=(3, 2))
+
+
+def test_english_on_request() -> None:
+    set_language("en")
+    assert "Not yet" in said(lambda: check("number", equals=4))
+
+
+def test_a_check_leaves_the_random_numbers_alone() -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    check("halves", torch.ones(2))
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_card_cannot_be_broken_by_what_came_back() -> None:
+    global number
+    number = "<script>alert(1)</script>"
+    with pytest.raises(CheckFailed) as caught:
+        check("number", type=int)
+    number = 3
+    assert "<script>" not in caught.value.card._repr_html_()

@@ -1,0 +1,170 @@
+"""Whatever a submission looks like, its answers are found and everything given comes from the source."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from course_lib.grading.assignment import NotebookSpec
+from course_lib.grading.demo_class import Situation, fill, right_answers
+from course_lib.grading.rebuild import UnreadableNotebook, read_notebook, rebuild
+
+
+def submitted(spec: NotebookSpec, damage: Callable[[NotebookNode], None] = lambda notebook: None) -> bytes:
+    return fill(spec, Situation("student", damage=damage))
+
+
+def sources(notebook: NotebookNode) -> dict[str, str]:
+    return {cell.metadata.nbgrader.grade_id: cell.source for cell in notebook.cells if "nbgrader" in cell.metadata}
+
+
+def find(notebook: NotebookNode, name: str) -> Any:
+    return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
+
+
+def forge_metadata(notebook: NotebookNode) -> None:
+    for cell in notebook.cells:
+        cell.metadata["tags"] = ["skip-execution"]
+        if "nbgrader" in cell.metadata:
+            cell.metadata.nbgrader.update(points=100, locked=False, grade=False, solution=True, schema_version=4)
+
+
+def strip_metadata(notebook: NotebookNode) -> None:
+    for cell in notebook.cells:
+        cell.metadata = NotebookNode()
+
+
+def change_given_cells(notebook: NotebookNode) -> None:
+    find(notebook, "fit").source = "def fit(*args, **kwargs): return None"
+    find(notebook, "test_softmax").source = "pass"
+
+
+def reverse(notebook: NotebookNode) -> None:
+    notebook.cells = notebook.cells[::-1]
+
+
+def drop_given_cells(notebook: NotebookNode) -> None:
+    notebook.cells = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("solution")]
+
+
+def old_format(notebook: NotebookNode) -> None:
+    notebook.nbformat_minor = 0
+    for cell in notebook.cells:
+        cell.pop("id")
+
+
+@pytest.mark.parametrize(
+    "damage", [forge_metadata, strip_metadata, change_given_cells, reverse, drop_given_cells, old_format]
+)
+def test_only_the_answers_are_taken_over(spec: NotebookSpec, damage: Callable[[NotebookNode], None]) -> None:
+    honest = rebuild(spec.skeleton, read_notebook(submitted(spec)))
+    damaged = rebuild(spec.skeleton, read_notebook(submitted(spec, damage)))
+    assert sources(damaged.notebook) == sources(honest.notebook)
+    assert [c.metadata for c in damaged.notebook.cells] == [c.metadata for c in spec.skeleton.cells]
+    assert not damaged.unchanged
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda content: b"\xef\xbb\xbf" + content,
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: nbformat.writes(nbformat.convert(nbformat.reads(content.decode(), 4), 3), version=3).encode(),
+    ],
+    ids=["bom", "crlf", "nbformat3"],
+)
+def test_any_encoding_of_a_notebook_is_read(spec: NotebookSpec, convert: Callable[[bytes], bytes]) -> None:
+    honest = sources(rebuild(spec.skeleton, read_notebook(submitted(spec))).notebook)
+    assert sources(rebuild(spec.skeleton, read_notebook(convert(submitted(spec)))).notebook) == honest
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "vide"),
+        (b'{"cells": [', "ligne 1"),
+        (b"[]", "pas un notebook"),
+        (b"3", "pas un notebook"),
+        (b'{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "pas un notebook"),
+        (b"\xff\xfe\x00", "UTF-8"),
+    ],
+)
+def test_what_is_no_notebook_says_why(content: bytes, why: str) -> None:
+    with pytest.raises(UnreadableNotebook, match=why):
+        read_notebook(content)
+
+
+def test_unchanged_answers_are_known(spec: NotebookSpec) -> None:
+    names = {
+        cell.metadata.nbgrader.grade_id
+        for cell in spec.skeleton.cells
+        if cell.metadata.get("nbgrader", {}).get("solution")
+    }
+    blank = rebuild(spec.skeleton, read_notebook(nbformat.writes(spec.skeleton).encode()))
+    assert blank.unchanged == names
+    assert blank.repairs == []
+
+
+def test_a_split_cell_is_joined_and_a_copy_with_a_fault_is_left_out(spec: NotebookSpec) -> None:
+    answer = right_answers(spec)["argmax"]
+    at = answer.index("torch.argmax")
+
+    def split_within_a_line(notebook: NotebookNode) -> None:
+        index = notebook.cells.index(find(notebook, "argmax"))
+        second = copy.deepcopy(notebook.cells[index])
+        notebook.cells[index].source, second.source = answer[: at - 11], answer[at - 11 :]
+        notebook.cells.insert(index + 1, second)
+
+    def copy_with_a_fault(notebook: NotebookNode) -> None:
+        index = notebook.cells.index(find(notebook, "argmax"))
+        second = copy.deepcopy(notebook.cells[index])
+        second.source = "def accuracy(:"
+        notebook.cells.insert(index, second)
+
+    split = rebuild(spec.skeleton, read_notebook(submitted(spec, split_within_a_line)))
+    assert compile(sources(split.notebook)["argmax"], "argmax", "exec")
+    copied = rebuild(spec.skeleton, read_notebook(submitted(spec, copy_with_a_fault)))
+    assert sources(copied.notebook)["argmax"] == answer
+    assert len(split.repairs) == len(copied.repairs) == 1
+
+
+def test_extra_cells_keep_their_place_and_answers_in_them_count(spec: NotebookSpec) -> None:
+    def answer_in_an_own_cell(notebook: NotebookNode) -> None:
+        index = notebook.cells.index(find(notebook, "one_hot"))
+        notebook.cells[index] = nbformat.v4.new_code_cell(right_answers(spec)["one_hot"])
+
+    notebook = rebuild(spec.skeleton, read_notebook(submitted(spec, answer_in_an_own_cell))).notebook
+    order = [
+        cell.metadata.get("nbgrader", {}).get("grade_id", "own") for cell in notebook.cells if cell.cell_type == "code"
+    ]
+    assert order[order.index("own") - 1 : order.index("own") + 2] == ["one_hot", "own", "test_one_hot"]
+
+
+def test_a_text_written_into_a_given_text_is_kept(spec: NotebookSpec) -> None:
+    def write(notebook: NotebookNode) -> None:
+        next(cell for cell in notebook.cells if cell.id == "step-3").source += "\n\nMy answer: 42"
+
+    notebook = rebuild(spec.skeleton, read_notebook(submitted(spec, write))).notebook
+    assert any("My answer: 42" in cell.source for cell in notebook.cells)
+
+
+def test_hostile_json_costs_a_verdict_at_most(spec: NotebookSpec) -> None:
+    for cell in (
+        {"source": 3},
+        {"source": ["a", 3]},
+        {"metadata": 3, "source": "x"},
+        {"metadata": {"nbgrader": []}},
+        3,
+        None,
+    ):
+        notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        try:
+            rebuild(spec.skeleton, read_notebook(json.dumps(notebook).encode()))
+        except UnreadableNotebook:
+            continue
+    with pytest.raises(UnreadableNotebook):
+        read_notebook(b"[" * 100_000)

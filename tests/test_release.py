@@ -1,0 +1,178 @@
+"""What students get: the notebook without answers, the student half of course_lib beside it, and nothing else."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import nbgrader
+
+from course_lib.grading.assignment import NotebookSpec
+from course_lib.grading.demo_class import ALL_POINTS, right_answers
+
+GIVEN_LINES = {"x = F.relu(x)"}
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """The folder that the real command writes."""
+    course = tmp_path_factory.mktemp("release")
+    shutil.copy(root / "nbgrader_config.py", course)
+    shutil.copytree(root / "source", course / "source")
+    run = nbgrader(course, "generate_assignment", "mnist1")
+    assert run.returncode == 0, run.stderr
+    return course / "release" / "mnist1"
+
+
+def test_the_committed_notebook_is_the_generated_one(released: Path, root: Path) -> None:
+    """When this fails: `nbgrader generate_assignment mnist1 --force`, and commit the result."""
+    committed = json.loads((root / "release" / "mnist1" / "mnist1.ipynb").read_text())
+    assert json.loads((released / "mnist1.ipynb").read_text()) == committed
+
+
+def test_the_judge_rebuilds_from_the_same_notebook(released: Path, spec: NotebookSpec) -> None:
+    generated = nbformat.read(released / "mnist1.ipynb", as_version=4)
+    assert [c.source for c in generated.cells] == [c.source for c in spec.skeleton.cells]
+    assert [c.metadata for c in generated.cells] == [c.metadata for c in spec.skeleton.cells]
+
+
+def test_no_released_file_holds_an_answer_a_reference_or_a_hidden_test(
+    released: Path, spec: NotebookSpec, root: Path
+) -> None:
+    secrets = set()
+    for name, answer in right_answers(spec).items():
+        given = next(c.source for c in spec.skeleton.cells if c.id == name)
+        secrets |= {line.strip() for line in answer.splitlines()} - {line.strip() for line in given.splitlines()}
+    secret_files = [*(root / "grader_tests").rglob("*.py"), *(root / "course_lib" / "reference").rglob("*.py")]
+    for path in [*secret_files, *(root / "course_lib" / "grading").rglob("*.py")]:
+        secrets |= {line.strip() for line in path.read_text().splitlines() if not line.startswith(("import", "from"))}
+    files = {path: path.read_bytes() for path in released.rglob("*") if path.is_file() and path.suffix != ".gz"}
+    harmless = {  # lines that the student half has on its own account
+        line.strip() for path in (root / "course_lib").glob("*.py") for line in path.read_text().splitlines()
+    } | GIVEN_LINES
+    secrets = {line for line in secrets - harmless if len(line) > 12}
+    assert len(secrets) > 500
+    cells = json.loads(files[released / "mnist1.ipynb"])["cells"]
+    lines = {line.strip() for cell in cells for line in "".join(cell["source"]).splitlines()}
+    assert lines
+    given = {line.strip() for cell in spec.skeleton.cells for line in cell.source.splitlines()}
+    assert not (secrets & lines) - given
+    for path, content in files.items():
+        text = content.decode()
+        assert not re.search(r"HIDDEN TESTS|BEGIN SOLUTION|Barème|authoring|import reference|grader_tests", text), path
+        if path.suffix == ".py":
+            names = {
+                n for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom | ast.Import)
+                for n in [getattr(node, "module", "") or "", *(a.name for a in node.names)]
+            }  # fmt: skip
+            assert not any("grading" in name or "reference" in name for name in names), path
+            assert not secrets & {line.strip() for line in text.splitlines()}, path
+    assert {path.relative_to(released).parts[0] for path in files} == {"mnist1.ipynb", "course_lib"}
+    assert not any(path.is_dir() for path in (released / "course_lib").iterdir() if path.name != "mnist_files")
+
+
+def test_the_answers_are_really_what_is_looked_for(spec: NotebookSpec) -> None:
+    """The search above would find an answer: the source notebook holds them all."""
+    source = "\n".join(cell.source for cell in spec.source.cells)
+    assert all(line.strip() in source for line in right_answers(spec)["softmax"].splitlines())
+    assert "F.softmax(logits, dim=1)" in source
+    assert "F.softmax(logits, dim=1)" not in "\n".join(cell.source for cell in spec.skeleton.cells)
+
+
+def test_the_unzipped_folder_works_by_itself(released: Path, tmp_path: Path) -> None:
+    """In plain Jupyter: the library beside the notebook is used, and running all of an untouched notebook says what to do."""
+    archive = shutil.make_archive(str(tmp_path / "mnist1"), "zip", released)
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(tmp_path / "unzipped")
+    folder = tmp_path / "unzipped"
+    notebook = nbformat.read(folder / "mnist1.ipynb", as_version=4)
+    notebook.cells = [
+        c
+        for c in notebook.cells
+        if c.id not in ("train_model", "plot_results", "plot_errors", "confusion", "plot_history", "evaluate_model")
+    ]
+    notebook.cells.append(
+        nbformat.v4.new_code_cell("import sys; print(ooo.__file__, [m for m in sys.modules if 'grading' in m])")
+    )
+    nbformat.write(notebook, folder / "short.ipynb")
+    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", "--allow-errors", "short.ipynb"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
+        "COURSE_LIB_CACHE": str(tmp_path / "cache")
+    }
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    done = nbformat.read(folder / "short.ipynb", as_version=4)
+    last = done.cells[-1].outputs[0]["text"]
+    assert str(folder.resolve()) in last
+    assert last.rstrip().endswith("[]")
+    errors = [o for c in done.cells for o in c.get("outputs", []) if o.output_type == "error"]
+    assert errors
+    for error in errors:
+        assert error.ename in ("NotImplementedError", "CheckFailed", "NameError"), error
+    for error in (e for e in errors if e.ename != "NameError"):
+        assert len(error.traceback) == 1
+        assert len(error.traceback[0]) < 200, "a line, not a wall"
+
+
+def test_the_contract_is_kept(spec: NotebookSpec) -> None:
+    cells = {cell.grade_id: cell for cell in spec.grade_cells}
+    assert {name: cell.points for name, cell in cells.items() if not cell.manual} == ALL_POINTS
+    manual = ["question_view", "question_classes", "question_argmax", "conclusion"]
+    assert [name for name, cell in cells.items() if cell.manual] == manual
+    assert sum(cell.points for cell in cells.values()) == 20
+    solutions = {
+        "test_dimensions": "dimensions", "test_one_hot": "one_hot", "test_softmax": "softmax", "test_argmax": "argmax",
+        "test_dnn": "dnn", "test_dnn_accuracy": "dnn", "test_cnn": "cnn", "test_cnn_accuracy": "cnn", "test_cnn2": "cnn2",
+        "test_cnn2_accuracy": "cnn2",
+    }  # fmt: skip
+    assert {name: cell.solution for name, cell in cells.items() if not cell.manual} == solutions
+
+
+def test_the_source_is_stripped_and_every_given_cell_is_locked(spec: NotebookSpec) -> None:
+    for cell in spec.source.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+            meta = cell.metadata.nbgrader
+            assert meta.locked or meta.solution
+    for cell in spec.skeleton.cells:
+        if cell.cell_type == "code" and not cell.metadata.nbgrader.solution:
+            assert cell.metadata.editable is False
+
+
+def test_the_french_questions_are_there_with_a_translation(spec: NotebookSpec) -> None:
+    text = "\n".join(cell.source for cell in spec.skeleton.cells)
+    for question, translation in (
+        (
+            "Que représentent les différentes dimensions dans la taille de x_train (les 60000, 28 et 28) ?",
+            "What do the different",
+        ),
+        ("Quel est alors l'interet de la ligne *x = x.view(-1,784)* ?", "What, then, is the line"),
+        ("Pourquoi la sortie du réseau est en dimension 10 ?", "Why is the output"),
+        ("Quel est l'intéret de *torch.argmax(y_pred, dim= 1)* ?", "torch.argmax(y_pred, dim= 1) *for?*"),
+        ("Vérifiez si ils vous permettent d'améliorer la précision des résultats.", "Check whether they let you"),
+    ):
+        assert question in text
+        assert translation in text
+
+
+def test_the_stated_thresholds_are_those_of_the_judge(spec: NotebookSpec, root: Path) -> None:
+    thresholds = json.loads((root / "grader_tests" / "mnist1" / "thresholds.json").read_text())
+    by_id = {cell.id: cell.source for cell in spec.skeleton.cells}
+    for model, text, check in (
+        ("DNN", "step-7", "test_dnn_accuracy"),
+        ("CNN", "step-8", "test_cnn_accuracy"),
+        ("CNN2", "todo-cnn2", "test_cnn2_accuracy"),
+    ):
+        stated = str(thresholds[model]["accuracy"])
+        assert f"**{stated}**" in by_id[text]
+        assert f"a >= {stated}" in by_id[check]
+        assert thresholds[model]["accuracy_false_fail"] <= 1e-4
+        assert thresholds[model]["shifted_false_fail"] <= 1e-4

@@ -1,0 +1,73 @@
+"""One notebook in one kernel: what student code does to it, and what is left of the rest."""
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+from course_lib.grading.result import Verdict
+from course_lib.grading.session import Limits, Session
+from course_lib.grading.student import Student, StudentFailure
+
+LIMITS = Limits(cell=3, question=2, threads=1)
+
+
+def notebook_of(*sources: str) -> NotebookNode:
+    return new_notebook(cells=[new_code_cell(source) for source in sources])
+
+
+def test_cells_and_questions_survive_everything(library: Path) -> None:
+    """One kernel after another, in one test: starting them is what takes time."""
+    notebook = notebook_of(
+        "import torch, os, time\nx = 3",
+        "raise ValueError('mine')",
+        "while True: pass",
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
+        "def double(t): return 2 * t\nprint(torch.rand(1).item())",
+        "os._exit(1)",
+        "y = x + 1\ndef deadly(): os._exit(1)\ndef endless():\n    while True: pass",
+    )
+    began = time.monotonic()
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(len(notebook.cells))
+        student = Student(session.ask)
+        assert student.value("y") == 4, "what came before the cells at fault was run again"
+        assert torch.equal(student.tensor("double", torch.ones(2), shape=(2,)), torch.full((2,), 2.0))
+        for name, verdict in (("deadly", Verdict.KERNEL_DIED), ("endless", Verdict.TIMEOUT)):
+            with pytest.raises(StudentFailure) as caught:
+                student.call(name)
+            assert caught.value.verdict is verdict
+            assert student.value("y") == 4
+        work = session._scratch
+        assert work is not None
+    passed, error, timeout, died = Verdict.PASSED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.KERNEL_DIED
+    assert list(session.outcomes.values()) == [passed, error, timeout, timeout, passed, died, passed]
+    assert not work.exists(), "nothing is left of the kernel's files"
+    assert time.monotonic() - began < 120
+
+
+def test_the_kernel_knows_nothing_of_the_judge(library: Path) -> None:
+    notebook = notebook_of(
+        "import os, sys, importlib.util, pathlib, course_lib, random, numpy, torch\n"
+        "files = sorted(p.name for p in pathlib.Path(course_lib.__file__).parent.rglob('*'))\n"
+        "names = [n for n in ('grading', 'reference') if importlib.util.find_spec('course_lib.' + n)]\n"
+        "modules = [m for m in sys.modules if m.startswith('course_lib.') and ('grading' in m or 'reference' in m)]\n"
+        "environment = ' '.join(sorted(os.environ))\n"
+        "here = sorted(os.listdir())\n"
+        "result = repr((names, modules, here))\n",
+        "seeded = random.random() + numpy.random.rand() + torch.rand(1).item()",
+    )
+    values = []
+    for _ in range(2):
+        with Session(notebook, library, LIMITS) as session:
+            session.run_until(2)
+            student = Student(session.ask)
+            assert student.value("result") == "([], [], [])"
+            environment = student.value("environment")
+            assert isinstance(environment, str)
+            assert not {"NBGRADER_EXECUTION", "PYTEST_CURRENT_TEST"} & set(environment.split())
+            values.append(student.value("seeded"))
+    assert values[0] == values[1], "seeds are set before each cell"

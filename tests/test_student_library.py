@@ -1,0 +1,237 @@
+"""The student half of course_lib: data, history, figures, self-checks, messages."""
+
+import gzip
+import io
+import os
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import course_lib as ooo
+from course_lib import mnist, training
+from course_lib.messages import MESSAGES, say, set_language
+
+
+def fields_of(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", MESSAGES)
+def test_every_message_is_complete_in_both_languages(key: str) -> None:
+    text = MESSAGES[key]
+    assert bool(text.fr) == bool(text.en)
+    assert fields_of(text.fr) == fields_of(text.en)
+
+
+def test_every_message_that_is_said_exists(root: Path) -> None:
+    import re
+
+    said = set()
+    for path in (root / "course_lib").rglob("*.py"):
+        said |= set(re.findall(r'say\("([a-z_.]+)"', path.read_text()))
+    assert said
+    assert said <= set(MESSAGES)
+
+
+def test_the_language_is_chosen_by_call_and_by_environment() -> None:
+    set_language("en")
+    assert say("check.right") == "Right"
+    with pytest.raises(ValueError, match="choose one of fr, en"):
+        set_language("de")
+    for value, word in (("en", "Right"), ("fr", "Correct"), ("", "Correct")):
+        code = "from course_lib.messages import say; print(say('check.right'))"
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"COURSE_LIB_LANG": value},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert run.stdout.strip() == word
+
+
+def test_mnist_is_complete_and_unpacked_once(tmp_path: Path) -> None:
+    train, test = ooo.load_mnist(tmp_path)
+    assert tuple(train.data.shape) == (60_000, 28, 28)
+    assert tuple(test.targets.shape) == (10_000,)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*ubyte")}
+    ooo.load_mnist(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*ubyte")} == written
+
+
+def test_a_damaged_file_is_named_and_replaced(tmp_path: Path) -> None:
+    ooo.unpack_mnist(tmp_path)
+    damaged = tmp_path / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="t10k-labels-idx1-ubyte"):
+        _, test = ooo.load_mnist(tmp_path)
+    assert int(test.targets[0]) == 7
+
+
+def test_a_damaged_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    for name in mnist.MD5:
+        (packed / f"{name}.gz").write_bytes(gzip.compress(b"other"))
+    monkeypatch.setattr(mnist, "PACKED", packed)
+    with pytest.raises(RuntimeError, match=r"train-images-idx3-ubyte.gz"):
+        ooo.load_mnist(tmp_path / "cache")
+
+
+def test_the_device_can_be_forced_and_a_missing_one_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_LIB_DEVICE", "cpu")
+    assert ooo.choose_device() == torch.device("cpu")
+    monkeypatch.setenv("COURSE_LIB_DEVICE", "abacus")
+    with pytest.warns(UserWarning, match="abacus"):
+        ooo.choose_device()
+
+
+class Recorder(nn.Module):
+    """A model that remembers in which mode it ran."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+        self.modes: list[tuple[bool, bool]] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.modes.append((self.training, torch.is_grad_enabled()))
+        return self.linear(x)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_the_history_evaluates_without_gradients_and_gives_the_mode_back(mode: bool) -> None:
+    torch.manual_seed(0)
+    model, history = Recorder().train(mode), ooo.convergence_history_CrossEntropyLoss()
+    x, y = torch.rand(50, 4), torch.randint(0, 3, (50,))
+    state = torch.get_rng_state()
+    history.update(model, x, y, x[:20], y[:20])
+    assert torch.equal(torch.get_rng_state(), state), "watching a training must not change it"
+    assert set(model.modes) == {(False, False)}
+    assert model.training is mode
+    assert {name: len(values) for name, values in history.history.items()} == {
+        "loss": 1, "accuracy": 1, "val_loss": 1, "val_accuracy": 1,
+    }  # fmt: skip
+    logits = model(x[:20])
+    assert history.history["val_loss"][0] == pytest.approx(nn.functional.cross_entropy(logits, y[:20]).item())
+    assert history.history["val_accuracy"][0] == pytest.approx((logits.argmax(1) == y[:20]).float().mean().item())
+
+
+@ooo.training_loop
+def fit(model, X_train, Y_train, X_test, Y_test, EPOCHS=2, BATCH_SIZE=8):  # type: ignore[no-untyped-def]
+    optimizer = torch.optim.Adam(model.parameters())
+    history = ooo.convergence_history_CrossEntropyLoss()
+    history.update(model, X_train, Y_train, X_test, Y_test)
+    for _ in range(EPOCHS):
+        for start in range(0, len(X_train), BATCH_SIZE):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(
+                model(X_train[start : start + BATCH_SIZE]), Y_train[start : start + BATCH_SIZE]
+            ).backward()
+            optimizer.step()
+        history.update(model, X_train, Y_train, X_test, Y_test)
+    return history
+
+
+class Convolution(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, 4, 3, padding=1), nn.Linear(4 * 8 * 8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv(x.view(-1, 1, 8, 8)))
+        return self.fc(x.view(-1, 4 * 8 * 8))
+
+
+def test_the_decorated_loop_computes_what_the_bare_one_does() -> None:
+    x, y = torch.rand(64, 8, 8), torch.randint(0, 3, (64,))
+    outcomes = []
+    for loop in (fit, fit.__wrapped__):
+        torch.manual_seed(3)
+        model = Convolution()
+        history = loop(model, x, y, x[:16], y[:16])
+        outcomes.append((history.history["val_loss"], [p.detach().clone() for p in model.parameters()]))
+    assert outcomes[0][0] == pytest.approx(outcomes[1][0], rel=1e-4)
+    for mine, its in zip(outcomes[0][1], outcomes[1][1], strict=True):
+        assert torch.allclose(mine, its, atol=1e-4)
+        assert mine.is_contiguous()
+
+
+def test_an_unfinished_model_gives_one_line_instead_of_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    class Unfinished(Convolution):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise NotImplementedError
+
+    history = fit(Unfinished(), torch.rand(8, 8, 8), torch.zeros(8).long(), torch.rand(8, 8, 8), torch.zeros(8).long())
+    assert history.history["loss"] == []
+    assert "À faire" in capsys.readouterr().out
+
+
+def test_students_do_not_look_for_finished_trainings() -> None:
+    assert training.recall is None
+    assert training.keep is None
+
+
+def test_plot_images_has_the_size_and_the_labels_of_the_course() -> None:
+    x, y = torch.rand(20, 28, 28), torch.arange(20) % 10
+    guess = y.clone()
+    guess[3] = 9
+    figure = ooo.plot_images(x, y, range(2, 16), columns=6, x_size=2, y_size=2, y_padding=0.5, y_pred=guess)
+    assert tuple(figure.get_size_inches()) == (12, 3 * 2.5)
+    texts = figure.axes[0].texts
+    assert [t.get_text() for t in texts][:3] == ["2", "9 (3)", "4"]
+    assert [t.get_color() for t in texts][:3] == ["black", "red", "black"]
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("shape", [(5, 8, 8), (5, 8, 8, 1), (5, 8, 8, 3)])
+def test_plot_images_takes_every_layout(shape: tuple[int, ...]) -> None:
+    figure = ooo.plot_images(np.random.rand(*shape), None, colorbar=True)
+    assert len(figure.axes) == 1 + 5
+    plt.close(figure)
+
+
+def test_plot_images_draws_the_pixels_it_is_given() -> None:
+    x = np.zeros((2, 4, 4))
+    x[0, 0, 0] = 1
+    figure = ooo.plot_images(x, columns=2, interpolation="nearest")
+    mosaic = figure.axes[0].images[0].get_array()
+    assert tuple(mosaic[0, 0, :3]) == (0, 0, 0)  # binary: 1 is black
+    assert tuple(mosaic[0, 1, :3]) == (1, 1, 1)
+    plt.close(figure)
+
+
+def test_plot_history_draws_one_figure_per_title(tmp_path: Path) -> None:
+    history = ooo.ConvergenceHistory()
+    history.history = {"loss": [2, 1], "val_loss": [2, 1.5], "accuracy": [0.1, 0.2], "val_accuracy": [0.1, 0.3]}
+    figures = ooo.plot_history(history, save_as=tmp_path / "h.png")
+    assert [f.axes[0].get_ylabel() for f in figures] == ["Accuracy", "Loss"]
+    assert [f.axes[0].get_xlabel() for f in figures] == ["Epoch", "Epoch"]
+    assert len(figures[0].axes[0].lines) == 2
+    assert {p.name for p in tmp_path.iterdir()} == {"h-accuracy.png", "h-loss.png"}
+    plt.close("all")
+
+
+def test_the_confusion_matrix_counts_the_truth_in_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    truth, guess = torch.tensor([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 2, 2])
+    assert ooo.confusion_matrix(truth, guess).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
+    figure = ooo.plot_confusion_matrix(truth, guess, range(3))
+    assert figure.axes[0].get_xlabel() == "Predicted label\naccuracy=0.6667; misclass=0.3333"
+    plt.close(figure)
+    ooo.display_confusion_matrix(truth, guess, range(3))
+
+
+def test_sixty_images_are_drawn_in_one_mosaic() -> None:
+    train, _ = ooo.load_mnist()
+    figure = ooo.plot_images(train.data, train.targets, range(60))
+    assert len(figure.axes) == 1
+    assert len(figure.axes[0].images) == 1
+    figure.savefig(io.BytesIO())
+    plt.close(figure)

@@ -1,0 +1,93 @@
+"""The wire between judge and kernel: what goes in comes out, and rubbish is refused."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib.kernel.wire import MAX_BYTES, Other, Packet, WireError, describe, pack, restore, unpack
+
+
+@pytest.mark.parametrize(
+    "value", [True, 0, -7, 10**40, 0.1, math.inf, -0.0, "é", None, torch.rand(2, 3), torch.tensor([]), torch.tensor(3)]
+)
+def test_a_value_arrives_as_it_was(value: object) -> None:
+    packet = Packet()
+    packet.fields["value"] = describe(value, "v", packet.tensors)
+    content, data = pack(packet)
+    arrived = unpack(content, [data])
+    back = restore(arrived.fields["value"], arrived.tensors)
+    if isinstance(value, torch.Tensor):
+        assert isinstance(back, torch.Tensor)
+        assert back.dtype == value.dtype
+        assert torch.equal(back, value)
+    else:
+        assert type(back) is type(value)
+        assert back == value
+
+
+def test_nan_arrives_as_nan() -> None:
+    assert math.isnan(restore(describe(math.nan, "v", {}), {}))  # type: ignore[arg-type]
+
+
+def test_arrays_and_scalars_of_numpy_arrive_as_torch_and_python() -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    assert torch.equal(restore(describe(np.arange(3), "v", tensors), tensors), torch.arange(3))  # type: ignore[arg-type]
+    assert restore(describe(np.float32(0.5), "v", tensors), tensors) == 0.5
+
+
+def test_a_lying_object_arrives_as_plain_data() -> None:
+    class Liar(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            return True
+
+        def __eq__(self, other: object) -> bool:  # type: ignore[override]
+            return True
+
+    class AlwaysEqual:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    class Float(float):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __hash__(self) -> int:
+            return 0
+
+    packet = Packet({"value": {"kind": "tensor", "key": "v"}}, {"v": torch.zeros(2).as_subclass(Liar)})
+    content, data = pack(packet)
+    back = restore(content["value"], unpack(content, [data]).tensors)
+    assert type(back) is torch.Tensor
+    assert not torch.equal(back, torch.ones(2))
+    assert isinstance(restore(describe(AlwaysEqual(), "v", {}), {}), Other)
+    assert type(restore(describe(Float(0.25), "v", {}), {})) is float
+
+
+@pytest.mark.parametrize(
+    ("content", "buffers"),
+    [
+        ([], []),
+        (None, []),
+        ({}, [b"rubbish"]),
+        ({}, [b"\xff" * 16]),
+        ({}, [b"", b""]),
+        ({}, [b"\x00" * 8 + b"{}"]),
+        ({}, [memoryview(bytes(MAX_BYTES + 1))]),
+    ],
+)
+def test_rubbish_is_refused(content: object, buffers: list[bytes]) -> None:
+    with pytest.raises(WireError):
+        unpack(content, buffers)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [None, 3, {}, {"kind": "pickle"}, {"kind": "tensor"}, {"kind": "tensor", "key": "x"}, {"kind": "int", "value": 3},
+     {"kind": "int", "value": "three"}, {"kind": "float", "value": "0x"}, {"kind": "bool", "value": "yes"}],
+)  # fmt: skip
+def test_a_value_that_is_none_is_refused(description: object) -> None:
+    with pytest.raises(WireError):
+        restore(description, {})
