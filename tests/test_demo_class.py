@@ -5,7 +5,7 @@ import re
 
 import nbformat
 import pytest
-from conftest import Course, nbgrader
+from courses import Course, nbgrader
 
 from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo_class import ALL_POINTS, CLASS, Situation, fill

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import nbgrader
+from courses import nbgrader
 
 from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo_class import ALL_POINTS, right_answers

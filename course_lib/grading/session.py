@@ -48,7 +48,7 @@ class Limits:
     restarts: int = 10
     """How often a kernel that died or hangs is started again for one notebook."""
     failures: int = 2
-    """How many questions about one name of a grade cell may kill the kernel or run out of time; then no more are asked."""
+    """How many questions about one name in a grade cell may kill the kernel or run out of time; no more are asked."""
     threads: int = 0
     """Threads for torch in a kernel; 0 leaves the choice to torch."""
 

@@ -3,6 +3,8 @@
 python -m course_lib.kernel -f connection.json
 """
 
+import sys
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ipykernel.ipkernel import IPythonKernel
@@ -27,6 +29,14 @@ class StudentKernel(IPythonKernel):
         self.session.send(stream, "judge_reply", content, parent, ident, buffers=[data])
 
 
+def forget_other_course_libs() -> None:
+    """Import nothing from another course_lib: an editable install would lead to the judge's."""
+    library = Path(__file__).resolve().parents[2]
+    sys.path[:] = [p for p in sys.path if Path(p).resolve() == library or not (Path(p) / "course_lib").exists()]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in getattr(finder, "__module__", "")]
+
+
 if __name__ == "__main__":
+    forget_other_course_libs()
     finished.activate()
     IPKernelApp.launch_instance(kernel_class=StudentKernel)

@@ -1,0 +1,37 @@
+"""Course folders, and nbgrader's commands in them."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+
+
+def nbgrader(folder: Path, *arguments: str, language: str = "fr") -> subprocess.CompletedProcess[str]:
+    """Run an nbgrader command in a course folder."""
+    environment = os.environ | {"COURSE_LIB_LANG": language}
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
+
+
+@dataclass
+class Course:
+    """A graded course folder."""
+
+    folder: Path
+    autograde: subprocess.CompletedProcess[str]
+    """The run of `nbgrader autograde mnist1`."""
+
+    def gradebook(self) -> Gradebook:
+        """The course's gradebook; to be used in a `with`."""
+        return Gradebook(f"sqlite:///{self.folder / 'gradebook.db'}")
+
+    def autograded(self, student: str) -> Path:
+        """The autograded notebook of a student."""
+        return self.folder / "autograded" / student / "mnist1" / "mnist1.ipynb"
+
+    def feedback(self, student: str) -> str:
+        """The feedback page of a student."""
+        return (self.folder / "feedback" / student / "mnist1" / "mnist1.html").read_text()
