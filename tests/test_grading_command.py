@@ -9,6 +9,9 @@ from courses import nbgrader
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
 
+from course_lib.grading.assignment import load_notebook_spec
+from course_lib.grading.errors import AssignmentError
+
 TEST = """
 from course_lib.grading.hidden import hidden_test
 
@@ -82,35 +85,40 @@ def test_a_mark_never_comes_from_what_a_cell_shows(course: Path) -> None:
     submit(course, "right_warning", right.format("warnings.warn('deprecated')"))
     submit(course, "right_stderr", right.format("print('0.0', file=sys.stderr)"))
     submit(course, "right_zero", right.format("print(0.0)"), "0.0")
+    for student in ("wrong_nothing", "wrong_renamed"):  # no notebook of the assignment in the folder
+        (course / "submitted" / student / "small").mkdir(parents=True)
+    (course / "submitted" / "wrong_renamed" / "small" / "copy.ipynb").write_text("{}")
     run = nbgrader(course, "autograde", "small")
     assert run.returncode == 0, run.stderr
     assert {name: mark for name, mark in marks(course).items() if name.startswith("right")} == {
         "right_warning": 2, "right_stderr": 2, "right_zero": 2,
     }  # fmt: skip
-    assert {mark for name, mark in marks(course).items() if name.startswith("wrong")} == {0}
+    wrongs = [mark for name, mark in marks(course).items() if name.startswith("wrong")]
+    assert wrongs == [0] * 7
 
 
 def test_a_broken_hidden_test_is_named_and_costs_nobody_a_point(course: Path) -> None:
+    """Then a regrade of a file that has become unreadable: the old mark does not survive."""
     submit(course, "student", "f = lambda x: x + 1")
     assert nbgrader(course, "autograde", "small").returncode == 0
     path = course / "grader_tests" / "small" / "test_f.py"
-    for broken in (
-        TEST.replace('student.number("f", 1.0)', "undefined"),
-        "import no_such_module\n" + TEST,
-        TEST.replace("2, fr", "1, fr"),
-        "",
-    ):
+    for broken in (TEST.replace('student.number("f", 1.0)', "undefined"), TEST.replace("2, fr", "1, fr")):
         path.write_text(broken)
         run = nbgrader(course, "autograde", "small", "--force")
         assert run.returncode != 0
         assert "test_f.py" in run.stderr
         assert "Traceback (most recent call last)" not in run.stderr
         assert marks(course) == {"student": 2}
-    path.unlink()
-    run = nbgrader(course, "autograde", "small", "--force")
-    assert run.returncode != 0
-    assert "test_f" in run.stderr
-    assert marks(course) == {"student": 2}
+    path.write_text(TEST)
+    (course / "submitted" / "student" / "small" / "small.ipynb").write_text("{")
+    assert nbgrader(course, "autograde", "small", "--force").returncode == 0
+    assert marks(course) == {"student": 0}
+
+
+def test_a_grade_cell_without_hidden_tests_is_named(course: Path) -> None:
+    (course / "grader_tests" / "small" / "test_f.py").unlink()
+    with pytest.raises(AssignmentError, match="test_f"):
+        load_notebook_spec(course / "source" / "small" / "small.ipynb", course / "grader_tests" / "small")
 
 
 def test_a_hidden_test_that_breaks_on_one_answer_stops_that_one_only(course: Path) -> None:
@@ -135,25 +143,6 @@ def test_a_source_that_fails_its_own_tests_stops_the_run(course: Path) -> None:
     assert run.returncode != 0
     assert "test_f_adds_one" in run.stderr
     assert marks(course) == {}
-
-
-def test_old_marks_do_not_survive_a_regrade(course: Path) -> None:
-    submit(course, "student", "f = lambda x: x + 1")
-    assert nbgrader(course, "autograde", "small").returncode == 0
-    assert marks(course) == {"student": 2}
-    (course / "submitted" / "student" / "small" / "small.ipynb").write_text("{")
-    assert nbgrader(course, "autograde", "small", "--force").returncode == 0
-    assert marks(course) == {"student": 0}
-
-
-def test_a_folder_without_the_notebook_is_graded_as_unreadable(course: Path) -> None:
-    (course / "submitted" / "nothing" / "small").mkdir(parents=True)
-    (course / "submitted" / "renamed" / "small").mkdir(parents=True)
-    submit(course, "right", "f = lambda x: x + 1")
-    (course / "submitted" / "renamed" / "small" / "notes.txt").write_text("hello")
-    run = nbgrader(course, "autograde", "small")
-    assert run.returncode == 0, run.stderr
-    assert marks(course) == {"nothing": 0, "renamed": 0, "right": 2}
 
 
 def test_formgrader_grades_with_the_judge_too(course: Path) -> None:
