@@ -32,4 +32,4 @@ setup: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo .hypothesis .pytest_cache .mypy_cache .ruff_cache

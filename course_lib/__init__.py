@@ -6,13 +6,18 @@ This is the half of the kit that students hold. Reference answers and the judge 
 ``course_lib.grading`` and stay with the instructor.
 """
 
-from .checks import CheckFailed, check, show_to_do_in_one_line
-from .confusion import confusion_matrix, display_confusion_matrix, plot_confusion_matrix
-from .device import choose_device
-from .messages import language, set_language
-from .mnist import load_mnist, unpack_mnist
-from .plots import plot_history, plot_image, plot_images
-from .training import ConvergenceHistory, convergence_history_CrossEntropyLoss, evaluate, training_loop
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .checks import CheckFailed, check
+    from .confusion import confusion_matrix, display_confusion_matrix, plot_confusion_matrix
+    from .device import choose_device
+    from .messages import language, set_language
+    from .mnist import load_mnist, unpack_mnist
+    from .plots import plot_history, plot_image, plot_images
+    from .training import ConvergenceHistory, convergence_history_CrossEntropyLoss, evaluate, training_loop
 
 __all__ = [
     "CheckFailed",
@@ -34,4 +39,27 @@ __all__ = [
     "unpack_mnist",
 ]
 
-show_to_do_in_one_line()
+_MODULES = ("messages", "vision", "mnist", "device", "checks", "training", "plots", "confusion")
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from the module that defines it."""
+    if name in __all__:
+        for module in _MODULES:
+            found = importlib.import_module(f"{__name__}.{module}")
+            if name in found.__all__:
+                globals()[name] = getattr(found, name)
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if "nbgrader" not in sys.modules:  # its commands need neither torch nor matplotlib, which take seconds to import
+    for _module in _MODULES:  # a notebook gets all of it at once, and torchvision mended before it is imported
+        importlib.import_module(f"{__name__}.{_module}")
+    from .checks import show_to_do_in_one_line
+
+    show_to_do_in_one_line()

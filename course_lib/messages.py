@@ -81,6 +81,10 @@ MESSAGES: dict[str, Text] = {
     "verdict.error": Text("erreur", "error"),
     "verdict.timeout": Text("temps dépassé", "timeout"),
     "verdict.out_of_memory": Text("mémoire épuisée", "out of memory"),
+    "verdict.too_many_processes": Text("trop de processus", "too many processes"),
+    "verdict.disk_full": Text("disque plein", "disk full"),
+    "verdict.too_much_output": Text("trop de sorties", "too much output"),
+    "verdict.nonsense": Text("réponse insensée", "nonsense"),
     "verdict.kernel_died": Text("noyau arrêté", "kernel died"),
     "verdict.unreadable": Text("illisible", "unreadable"),
     "hint.passed": Text("", ""),
@@ -101,6 +105,21 @@ MESSAGES: dict[str, Text] = {
         "Le code a demandé plus de mémoire que permis : traitez les images par lots.",
         "The code asked for more memory than allowed: process the images in batches.",
     ),
+    "hint.too_many_processes": Text(
+        "Le code a lancé plus de processus ou de fils d'exécution que permis.",
+        "The code started more processes or threads than allowed.",
+    ),
+    "hint.disk_full": Text(
+        "Le code a écrit plus de fichiers que permis.", "The code wrote more to files than allowed."
+    ),
+    "hint.too_much_output": Text(
+        "Le code affiche sans fin ou presque : retirez les print d'une boucle.",
+        "The code prints almost without end: remove a print from a loop.",
+    ),
+    "hint.nonsense": Text(
+        "Le noyau Python a répondu autre chose que du Jupyter : le code l'a modifié.",
+        "The Python kernel answered something that is not Jupyter: the code changed it.",
+    ),
     "hint.kernel_died": Text(
         "Le code a arrêté le noyau Python (exit, os._exit ou une faute mémoire).",
         "The code stopped the Python kernel (exit, os._exit or a memory fault).",
@@ -120,11 +139,11 @@ MESSAGES: dict[str, Text] = {
     "feedback.repaired": Text(
         "Notebook réparé avant la correction : {what}.", "Notebook repaired before grading: {what}."
     ),
-    "feedback.unprotected": Text("Corrigé sans bac à sable.", "Graded without a sandbox."),
     "table.student": Text("étudiant", "student"),
     "table.sum": Text("total", "sum"),
     "table.verdicts": Text("verdicts", "verdicts"),
     "table.all_passed": Text("tout réussi", "all passed"),
+    "output.cut": Text("[... la suite des sorties est coupée]", "[... further output is cut]"),
     # rebuilding a submission
     "rebuild.json": Text("JSON incorrect à la ligne {line}", "bad JSON at line {line}"),
     "rebuild.empty": Text("fichier vide", "empty file"),

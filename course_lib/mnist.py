@@ -7,9 +7,12 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .messages import say
-from .vision import datasets
+
+if TYPE_CHECKING:
+    from .vision import datasets
 
 __all__ = ["cache_folder", "load_mnist", "unpack_mnist"]
 
@@ -75,7 +78,7 @@ def unpack_mnist(root: str | Path) -> Path:
     return Path(root)
 
 
-def load_mnist(root: str | Path | None = None) -> tuple[datasets.MNIST, datasets.MNIST]:
+def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, datasets.MNIST]":
     """The training set and the test set, as torchvision serves them.
 
     Args:
@@ -87,5 +90,7 @@ def load_mnist(root: str | Path | None = None) -> tuple[datasets.MNIST, datasets
 
     Source: MNIST by Y. LeCun and C. Cortes, CC BY-SA 3.0.
     """
+    from .vision import datasets  # slow to import, and not needed to unpack the files
+
     folder = unpack_mnist(cache_folder() if root is None else root)
     return datasets.MNIST(str(folder), train=True), datasets.MNIST(str(folder), train=False)

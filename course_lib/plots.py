@@ -10,6 +10,7 @@ from typing import Any, Literal
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.core.getipython import get_ipython
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import Normalize
@@ -24,24 +25,31 @@ HISTORY_CURVES = {"Accuracy": ["accuracy", "val_accuracy"], "Loss": ["loss", "va
 
 
 class ShownFigure(Figure):
-    """A figure that a notebook does not draw a second time when it is the value of a cell's last line."""
+    """A figure that a notebook does not draw a second time when it is the value of the cell that has shown it."""
+
+    shown_in: int | None = None
+    """Number of the cell."""
 
     def _ipython_display_(self) -> None:
-        """Already shown by ``plt.show()``."""
+        shell = get_ipython()
+        if shell is None or shell.execution_count != self.shown_in:
+            raise NotImplementedError  # IPython then draws it as any other figure
 
 
-def new_figure(figsize: tuple[float, float]) -> Figure:
+def new_figure(figsize: tuple[float, float]) -> ShownFigure:
     """An empty pyplot figure of ``figsize`` inches."""
-    figure: Figure = plt.figure(figsize=figsize, FigureClass=ShownFigure)
+    figure: ShownFigure = plt.figure(figsize=figsize, FigureClass=ShownFigure)
     return figure
 
 
-def show(figure: Figure, save_as: str | Path | None) -> Figure:
+def show(figure: ShownFigure, save_as: str | Path | None) -> Figure:
     """Save ``figure`` when a file name is given, show it and return it."""
     if save_as is not None:
         figure.savefig(save_as, bbox_inches="tight")
     if plt.get_backend().lower() != "agg":  # agg has no window: show() would only warn
         plt.show()
+    shell = get_ipython()
+    figure.shown_in = None if shell is None else shell.execution_count
     return figure
 
 

@@ -35,6 +35,9 @@ EVALUATION_BATCH = 10_000
 """Rows per evaluation batch: MNIST's whole test set at once, so that a model whose outputs depend on its batch
 (the course's first one) gives in the history what it gives outside."""
 
+CONVOLUTION_BATCH = 500
+"""The same for a model with convolutions: what it computes on the way then stays in the processor's cache."""
+
 _after_update: contextvars.ContextVar[Callable[["ConvergenceHistory"], None] | None] = contextvars.ContextVar(
     "after_update", default=None
 )
@@ -58,17 +61,22 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     was_training = model.training
     model.eval()
     loss = right = 0.0
+    rows = CONVOLUTION_BATCH if _has_convolutions(model) else EVALUATION_BATCH
     try:
         with torch.no_grad():
-            for start in range(0, len(x), EVALUATION_BATCH):
-                batch = x[start : start + EVALUATION_BATCH].to(parameter.device, parameter.dtype)
-                labels = y[start : start + EVALUATION_BATCH].to(parameter.device).long()
+            for start in range(0, len(x), rows):
+                batch = x[start : start + rows].to(parameter.device, parameter.dtype)
+                labels = y[start : start + rows].to(parameter.device).long()
                 logits = model(batch)
                 loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
                 right += (logits.argmax(dim=1) == labels).sum().item()
     finally:
         model.train(was_training)
     return loss / len(x), right / len(x)
+
+
+def _has_convolutions(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.Conv2d) for module in model.modules())
 
 
 class ConvergenceHistory:
@@ -138,7 +146,7 @@ class _ViewInAnyLayout(TorchFunctionMode):
 @contextlib.contextmanager
 def _fast_layout(model: nn.Module) -> Iterator[None]:
     """Train convolutions with channels last: on a CPU they run 1.3 to 1.8 times as fast, to the same numbers."""
-    if not any(isinstance(module, nn.Conv2d) for module in model.modules()):
+    if not _has_convolutions(model):
         yield
         return
     # torch types `memory_format` for tensors only, modules take it as well

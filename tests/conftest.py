@@ -10,7 +10,7 @@ from courses import Course, nbgrader
 
 from course_lib.grading.assignment import NotebookSpec, load_notebook_spec
 from course_lib.grading.demo import make_course
-from course_lib.grading.session import kernel_folder
+from course_lib.grading.sandbox import kernel_folder
 from course_lib.messages import set_language
 
 matplotlib.use("agg")

@@ -143,6 +143,7 @@ def test_the_table_has_a_line_for_each_student(demo: Course) -> None:
     assert {line.split()[0] for line in lines[2:]} == {situation.name for situation in CLASS}
 
 
+@pytest.mark.long
 def test_a_second_run_grades_only_what_is_not_graded(demo: Course, spec: NotebookSpec) -> None:
     """A student who hands in late, a folder that a killed run left half done; the others are left alone."""
     before = {s.name: demo.autograded(s.name).stat().st_mtime_ns for s in CLASS}

@@ -6,8 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from courses import nbgrader
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
+from tiny_course import PYTHON, cell
 
 from course_lib.grading.assignment import load_notebook_spec
 from course_lib.grading.errors import AssignmentError
@@ -21,18 +22,6 @@ def test_f_adds_one(student):
 """
 
 
-def cell(name: str, source: str, **meta: object) -> nbformat.NotebookNode:
-    values = {
-        "grade_id": name,
-        "grade": False,
-        "solution": False,
-        "locked": False,
-        "task": False,
-        "schema_version": 3,
-    } | meta
-    return new_code_cell(source, id=name, metadata={"nbgrader": values})
-
-
 def small_notebook(answer: str, visible: str = "f(1.0)") -> nbformat.NotebookNode:
     return new_notebook(
         cells=[
@@ -40,13 +29,14 @@ def small_notebook(answer: str, visible: str = "f(1.0)") -> nbformat.NotebookNod
             cell("f", answer, solution=True),
             cell("test_f", visible, grade=True, locked=True, points=2),
         ],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        metadata={"kernelspec": PYTHON},
     )
 
 
-@pytest.fixture
-def course(tmp_path: Path, root: Path) -> Path:
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """A course with a small assignment, released."""
+    tmp_path = tmp_path_factory.mktemp("released")
     shutil.copy(root / "nbgrader_config.py", tmp_path)
     (tmp_path / "source" / "small").mkdir(parents=True)
     (tmp_path / "grader_tests" / "small").mkdir(parents=True)
@@ -56,6 +46,12 @@ def course(tmp_path: Path, root: Path) -> Path:
     run = nbgrader(tmp_path, "generate_assignment", "small")
     assert run.returncode == 0, run.stderr
     return tmp_path
+
+
+@pytest.fixture
+def course(released: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(released, tmp_path / "course"))
 
 
 def submit(course: Path, student: str, answer: str, visible: str = "f(1.0)") -> None:

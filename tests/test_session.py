@@ -8,8 +8,9 @@ import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from course_lib.grading.job import Limits, Protection
 from course_lib.grading.result import Verdict
-from course_lib.grading.session import Limits, Session
+from course_lib.grading.session import Session
 from course_lib.grading.student import Student, StudentFailure
 
 LIMITS = Limits(cell=3, question=2, threads=1)
@@ -41,15 +42,13 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
                 student.call(name)
             assert caught.value.verdict is verdict
             assert student.value("y") == 4
-        work = session._scratch
-        assert work is not None
     passed, error, timeout, died = Verdict.PASSED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.KERNEL_DIED
     assert list(session.outcomes.values()) == [passed, error, timeout, timeout, passed, died, passed]
-    assert not work.exists(), "nothing is left of the kernel's files"
     assert time.monotonic() - began < 120
 
 
-def test_the_kernel_knows_nothing_of_the_judge(library: Path) -> None:
+@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protection) -> None:
     notebook = notebook_of(
         "import os, sys, importlib.util, pathlib, course_lib, random, numpy, torch\n"
         "files = sorted(p.name for p in pathlib.Path(course_lib.__file__).parent.rglob('*'))\n"
@@ -62,7 +61,7 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path) -> None:
     )
     values = []
     for _ in range(2):
-        with Session(notebook, library, LIMITS) as session:
+        with Session(notebook, library, LIMITS, protection) as session:
             session.run_until(2)
             student = Student(session.ask)
             assert student.value("result") == "([], [], [])"
@@ -71,3 +70,21 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path) -> None:
             assert not {"NBGRADER_EXECUTION", "PYTEST_CURRENT_TEST"} & set(environment.split())
             values.append(student.value("seeded"))
     assert values[0] == values[1], "seeds are set before each cell"
+
+
+@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
+    notebook = notebook_of(
+        "import course_lib as ooo, numpy as np, sys\nx = np.eye(4)[None]\nfigure = ooo.plot_images(x)",
+        "ooo.plot_images(x)",
+        "figure",
+        "print(1)\nprint(2, file=sys.stderr)\nprint(3)",
+    )
+    with Session(notebook, library, LIMITS, protection) as session:
+        session.run_until(4)
+    for cell in notebook.cells[:3]:
+        assert [o.output_type for o in cell.outputs if "image/png" in o.get("data", {})] == [
+            cell.outputs[-1].output_type
+        ]
+        assert len(cell.outputs) == 1
+    assert [o.text for o in notebook.cells[3].outputs] == ["1\n3\n", "2\n"], "streams are joined"

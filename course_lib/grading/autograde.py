@@ -4,41 +4,50 @@ nbgrader has no setting for the class behind its command, so :func:`use_judge` p
 two modules that run it look it up. All options of ``nbgrader autograde`` keep their meaning.
 """
 
+import contextlib
+import fcntl
 import multiprocessing
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from dataclasses import fields, replace
 from fnmatch import fnmatch
 from glob import glob
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
+from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import AssignLatePenalties, LimitOutput
+from sqlalchemy.exc import OperationalError
 from tqdm import tqdm
-from traitlets import Float, Integer, Unicode
+from traitlets import Dict, Enum, Integer, Unicode
 
 from ..messages import language
-from ..mnist import load_mnist
 from .assignment import NotebookSpec, load_notebook_spec
-from .errors import AssignmentError, GradingFault
+from .errors import AssignmentError, GradingFault, ProtectionError
 from .feedback import METADATA, annotate
-from .grade import Graded, Job, grade
-from .hidden import collect_hidden_tests
+from .job import Graded, Job, Limits, Protection, trainings_folder
 from .record import record
 from .result import Verdict
-from .session import Limits, kernel_folder
-from .trainings import keep_trainings, trainings_folder
+from .sandbox import check_protection, kernel_folder
+from .worker import grade_submission, points_of, start_worker
 
 __all__ = ["JudgedAutograde", "use_judge"]
+
+PATIENCE = 60
+"""Seconds to wait for a gradebook that another program has locked."""
+
+T = TypeVar("T")
 
 
 def use_judge() -> None:
@@ -53,9 +62,13 @@ class JudgedAutograde(Autograde):
     hidden_tests = Unicode("grader_tests", help="Folder of the hidden tests, in the course's root.").tag(config=True)
     language = Unicode(language(), help="Language of the feedback: fr or en.").tag(config=True)
     workers = Integer(0, help="Submissions graded at the same time; 0: one for each core.").tag(config=True)
-    cell_seconds = Float(Limits.cell, help="Time for one cell, training cells excepted.").tag(config=True)
-    training_seconds = Float(Limits.training, help="Time for one training cell.").tag(config=True)
-    question_seconds = Float(Limits.question, help="Time for one question of a hidden test.").tag(config=True)
+    protection = Enum(
+        get_args(Protection), "bubblewrap", help="What students' code runs in; 'none' only for notebooks you trust."
+    ).tag(config=True)
+    limits = Dict(
+        help=f"What a submission may use; any of {', '.join(field.name for field in fields(Limits))}: "
+        "course_lib/grading/job.py says what each is."
+    ).tag(config=True)
 
     def init_notebooks(self) -> None:
         """Find the submissions: every matching folder counts, whatever is in it."""
@@ -75,12 +88,17 @@ class JudgedAutograde(Autograde):
                 some submissions (the others are graded).
         """
         try:
-            specs = self._specs()
-            with tempfile.TemporaryDirectory(prefix="course_lib") as folder:
-                library = kernel_folder(Path(folder))
-                self._check_reference(specs, library)
-                faults = self._grade_all(specs, library)
-        except AssignmentError as error:
+            if self.protection != "none":
+                check_protection()
+            workers = self.workers or os.cpu_count() or 1
+            with self._alone(), tempfile.TemporaryDirectory(prefix="course_lib") as name:
+                folder = Path(name)
+                room = self._room(folder, workers)
+                with _workers(workers, None if self.protection == "none" else folder) as executor:
+                    specs = self._specs(executor)
+                    self._check_reference(specs, room, executor)
+                    faults = self._grade_all(specs, room, executor)
+        except (AssignmentError, GradingFault, ProtectionError) as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
         if faults:
@@ -88,9 +106,45 @@ class JudgedAutograde(Autograde):
             self.log.error(message)
             raise NbGraderException(message)
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep out a second command on the same assignment, as long as this process lives."""
+        assignment = self.coursedir.assignment_id
+        folder = Path(self._format_dest(assignment, "*")).parents[1]
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f".{assignment}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AssignmentError(
+                    f"another 'nbgrader autograde {assignment}' is at work here ({file.name}): wait for its end"
+                ) from error
+            yield
+
+    def _with_gradebook(self, action: Callable[[Gradebook], T]) -> T:
+        """What ``action`` returns for the gradebook, once no other program locks it.
+
+        Raises:
+            GradingFault: if it stays locked.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+                    return action(gradebook)
+            except OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                if time.monotonic() > deadline:
+                    raise GradingFault(
+                        f"{self.coursedir.db_url} is locked by another program: close it, then run the command again"
+                    ) from error
+                self.log.warning("The gradebook is locked by another program; waiting")
+                time.sleep(1)
+
     # -- the assignment ----------------------------------------------------------------------------------------------
 
-    def _specs(self) -> list[NotebookSpec]:
+    def _specs(self, executor: Executor) -> list[NotebookSpec]:
         """The notebooks of the assignment, checked against their hidden tests and the gradebook."""
         name = self.coursedir.assignment_id
         source = Path(self.coursedir.format_path(self.coursedir.source_directory, ".", name)).resolve()
@@ -103,14 +157,14 @@ class JudgedAutograde(Autograde):
         if not specs:
             raise AssignmentError(f"{source}: no notebook matches '{self.coursedir.notebook_id}'")
         for spec in specs:
-            self._check_points(spec)
+            self._check_points(spec, executor)
             self._check_gradebook(spec)
         return specs
 
-    def _check_points(self, spec: NotebookSpec) -> None:
-        collected = collect_hidden_tests(list(spec.tests.values())) if spec.tests else {}
+    def _check_points(self, spec: NotebookSpec, executor: Executor) -> None:
+        found = executor.submit(points_of, list(spec.tests.values())).result()
         for cell in spec.automatic:
-            points = collected[cell.grade_id].points if cell.grade_id in collected else 0
+            points = found.get(cell.grade_id, 0)
             if points != cell.points:
                 raise AssignmentError(
                     f"{spec.tests[cell.grade_id]}: its tests add up to {points:g} points, "
@@ -119,29 +173,52 @@ class JudgedAutograde(Autograde):
 
     def _check_gradebook(self, spec: NotebookSpec) -> None:
         advice = f"run 'nbgrader generate_assignment {spec.assignment} --force' first"
-        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
-            try:
-                notebook = gradebook.find_notebook(spec.name, spec.assignment)
-            except MissingEntry as error:
-                raise AssignmentError(f"The gradebook does not know {spec.assignment}/{spec.name}: {advice}") from error
-            known = {cell.name: cell.max_score for cell in notebook.grade_cells}
+
+        def grade_cells(gradebook: Gradebook) -> dict[str, float]:
+            notebook = gradebook.find_notebook(spec.name, spec.assignment)
+            return {cell.name: cell.max_score for cell in notebook.grade_cells}
+
+        try:
+            known = self._with_gradebook(grade_cells)
+        except MissingEntry as error:
+            raise AssignmentError(f"The gradebook does not know {spec.assignment}/{spec.name}: {advice}") from error
         if known != {cell.grade_id: cell.points for cell in spec.grade_cells}:
             raise AssignmentError(
                 f"The gradebook has other grade cells than {spec.assignment}/{spec.name}.ipynb: {advice}"
             )
 
-    def _job(self, spec: NotebookSpec, submitted: bytes, library: Path, threads: int) -> Job:
-        limits = Limits(self.cell_seconds, self.training_seconds, self.question_seconds, threads=threads)
-        files = Path(self.coursedir.format_path(self.coursedir.source_directory, ".", spec.assignment)).resolve()
-        return Job(spec, submitted, library, trainings_folder(), limits, self.language, files)
+    def _room(self, folder: Path, workers: int) -> Callable[[NotebookSpec, bytes], Job]:
+        """Put what kernels see into ``library`` and ``files`` of ``folder``.
 
-    def _check_reference(self, specs: list[NotebookSpec], library: Path) -> None:
+        Returns:
+            What makes a job of a notebook and the bytes handed in.
+        """
+        try:
+            limits = Limits(**{"threads": max(1, (os.cpu_count() or 1) // workers)} | self.limits)
+        except TypeError as error:
+            raise AssignmentError(f"c.JudgedAutograde.limits: {error}") from error
+        library = kernel_folder(folder / "library")
+        source = Path(self.coursedir.format_path(self.coursedir.source_directory, ".", self.coursedir.assignment_id))
+        files = folder / "files"
+        shutil.copytree(source, files, ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+        trainings = trainings_folder()
+
+        def job(spec: NotebookSpec, submitted: bytes) -> Job:
+            return Job(spec, submitted, library, trainings, limits, self.language, self.protection, files)
+
+        return job
+
+    def _check_reference(
+        self, specs: list[NotebookSpec], room: Callable[[NotebookSpec, bytes], Job], executor: Executor
+    ) -> None:
         """Grade the instructor's own notebooks: they must earn every point, and leave their trainings behind."""
-        load_mnist()  # unpacked here, where the cache can be written
         for spec in specs:
             self.log.info("Grading the source notebook %s (its models are trained if they are not yet)", spec.name)
             try:
-                graded = grade(self._job(spec, nbformat.writes(spec.source).encode(), library, threads=0))
+                job = room(spec, nbformat.writes(spec.source).encode())
+                every_core = replace(job.limits, threads=os.cpu_count() or 1)
+                job = replace(job, limits=every_core, keep_trainings=True)
+                [graded] = executor.submit(grade_submission, [job]).result()
             except GradingFault as error:
                 raise AssignmentError(f"No submission was graded. {error}") from error
             lost = [
@@ -155,42 +232,36 @@ class JudgedAutograde(Autograde):
                     f"The source notebook {spec.name} does not pass its own hidden tests. No submission was graded.\n"
                     + "\n".join(lost)
                 )
-            trained = keep_trainings(graded.trainings, trainings_folder())
             self.log.info(
                 "The source notebook earns %g/%g; trainings done: %d",
                 graded.result.score,
                 graded.result.points,
-                trained,
+                graded.trained,
             )
 
     # -- the submissions ---------------------------------------------------------------------------------------------
 
-    def _grade_all(self, specs: list[NotebookSpec], library: Path) -> list[str]:
+    def _grade_all(
+        self, specs: list[NotebookSpec], room: Callable[[NotebookSpec, bytes], Job], executor: Executor
+    ) -> list[str]:
         """Grade what is not graded yet; the ids of the students in whose submission the grader failed."""
-        workers = self.workers or os.cpu_count() or 1
-        context = multiprocessing.get_context("spawn")  # a forked torch may hang
         faults = []
         counts: dict[str, int] = {}
-        with ProcessPoolExecutor(workers, mp_context=context) as executor:
-            waiting = {
-                self._submit(executor, specs, library, student, workers): student for student in self._students()
-            }
-            with tqdm(as_completed(waiting), total=len(waiting), unit="submission", desc="Grading") as bar:
-                for future in bar:
-                    student = waiting[future]
-                    try:
-                        graded = future.result()
-                        self._finish(student, specs, graded)
-                    except Exception as error:  # the others go on; this one is reported at the end
-                        self.log.error(
-                            "Submission of %s: %s", student, error, exc_info=not isinstance(error, GradingFault)
-                        )
-                        faults.append(student)
-                        continue
-                    for one in graded:
-                        for verdict in (test.verdict for cell in one.result.cells for test in cell.tests):
-                            counts[verdict.value] = counts.get(verdict.value, 0) + 1
-                    bar.set_postfix(counts)
+        waiting = {self._submit(executor, specs, room, student): student for student in self._students()}
+        with tqdm(as_completed(waiting), total=len(waiting), unit="submission", desc="Grading") as bar:
+            for future in bar:
+                student = waiting[future]
+                try:
+                    graded = future.result()
+                    self._finish(student, specs, graded)
+                except Exception as error:  # the others go on; this one is reported at the end
+                    self.log.error("Submission of %s: %s", student, error, exc_info=not isinstance(error, GradingFault))
+                    faults.append(student)
+                    continue
+                for one in graded:
+                    for verdict in (test.verdict for cell in one.result.cells for test in cell.tests):
+                        counts[verdict.value] = counts.get(verdict.value, 0) + 1
+                bar.set_postfix(counts)
         return faults
 
     def _students(self) -> Iterator[str]:
@@ -210,50 +281,57 @@ class JudgedAutograde(Autograde):
         return match["student"]
 
     def _submit(
-        self, executor: Executor, specs: list[NotebookSpec], library: Path, student: str, workers: int
+        self,
+        executor: Executor,
+        specs: list[NotebookSpec],
+        room: Callable[[NotebookSpec, bytes], Job],
+        student: str,
     ) -> Future[list[Graded]]:
-        threads = max(1, (os.cpu_count() or 1) // workers)
         folder = Path(self._format_source(self.coursedir.assignment_id, student))
         jobs = []
         for spec in specs:
             path = folder / f"{spec.name}.ipynb"
-            content = path.read_bytes() if path.is_file() else b""
-            jobs.append(self._job(spec, content, library, threads))
-        return executor.submit(_grade_submission, jobs)
+            jobs.append(room(spec, path.read_bytes() if path.is_file() else b""))
+        return executor.submit(grade_submission, jobs)
 
     def _finish(self, student: str, specs: list[NotebookSpec], graded: list[Graded]) -> None:
         """Record one graded submission and write its autograded folder."""
         assignment = self.coursedir.assignment_id
         timestamp = self.coursedir.get_existing_timestamp(self._format_source(assignment, student))
-        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+        by_name = {spec.name: one for spec, one in zip(specs, graded, strict=True)}
+
+        def write(gradebook: Gradebook) -> None:
             if self.create_student:
                 gradebook.update_or_create_student(student)
-            by_name = {spec.name: one for spec, one in zip(specs, graded, strict=True)}
             record(gradebook, student, assignment, timestamp, by_name)
+
+        self._with_gradebook(write)
         target = Path(self._format_dest(assignment, student))
         target.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
-        for spec, one in zip(specs, graded, strict=True):
-            annotate(one.notebook, one.result)
-            resources: dict[str, Any] = {
-                "nbgrader": {
-                    "student": student,
-                    "assignment": assignment,
-                    "notebook": spec.name,
-                    "db_url": self.coursedir.db_url,
-                }
-            }
-            for step in (LimitOutput, AssignLatePenalties):
-                one.notebook, resources = step(parent=self).preprocess(one.notebook, resources)
-            nbformat.write(one.notebook, building / f"{spec.name}.ipynb")
-        stamp = Path(self._format_source(assignment, student)) / "timestamp.txt"
-        if stamp.is_file() and not stamp.is_symlink():
-            shutil.copy(stamp, building)
-        if target.exists():
-            shutil.rmtree(target)
-        building.chmod(0o755)
-        building.rename(target)
+        try:
+            for name, one in by_name.items():
+                annotate(one.notebook, one.result)
+                nbformat.write(self._as_nbgrader_does(student, name, one.notebook), building / f"{name}.ipynb")
+            stamp = Path(self._format_source(assignment, student)) / "timestamp.txt"
+            if stamp.is_file() and not stamp.is_symlink():
+                shutil.copy(stamp, building)
+            if target.exists():
+                shutil.rmtree(target)
+            building.chmod(0o755)
+            building.rename(target)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)  # only there when something went wrong
         self.set_permissions(assignment, student)
+
+    def _as_nbgrader_does(self, student: str, notebook_id: str, notebook: NotebookNode) -> NotebookNode:
+        """Apply the steps of nbgrader's own autograding that concern neither running nor scoring."""
+        names = {"student": student, "assignment": self.coursedir.assignment_id, "notebook": notebook_id}
+        resources: dict[str, Any] = {"nbgrader": names | {"db_url": self.coursedir.db_url}}
+        notebook, resources = LimitOutput(parent=self).preprocess(notebook, resources)
+        penalties = AssignLatePenalties(parent=self)
+        notebook, resources = self._with_gradebook(lambda _: penalties.preprocess(notebook, resources))
+        return notebook
 
 
 def _is_complete(target: Path) -> bool:
@@ -265,6 +343,15 @@ def _is_complete(target: Path) -> bool:
         return False
 
 
-def _grade_submission(jobs: list[Job]) -> list[Graded]:
-    """Grade the notebooks of one submission, in a worker process."""
-    return [grade(job) for job in jobs]
+@contextlib.contextmanager
+def _workers(number: int, room: Path | None) -> Iterator[Executor]:
+    """Worker processes; when the command ends by an error or an interrupt, they end at once."""
+    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
+    with ProcessPoolExecutor(number, spawn, start_worker, (os.getpid(), room)) as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            raise

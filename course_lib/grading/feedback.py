@@ -17,6 +17,7 @@ METADATA = "course_lib"
 """Key of the notebook's metadata that holds the result as JSON."""
 
 _LOOK = {Verdict.PASSED: ("✓", "#1a7f37"), Verdict.NOT_ATTEMPTED: ("…", "#57606a")}
+_CELL = "text-align:left;padding:.2em .8em"
 _OTHER = ("✗", "#b35900")
 
 
@@ -28,8 +29,7 @@ def number(points: float) -> str:
 def cell_html(cell: CellResult) -> str:
     """The result of a grade cell as a table, in the language in use."""
     head = "".join(
-        f"<th style='text-align:left'>{escape(say(f'feedback.{name}'))}</th>"
-        for name in ("verdict", "test", "points", "hint")
+        f"<th style='{_CELL}'>{escape(say(f'feedback.{name}'))}</th>" for name in ("verdict", "test", "points", "hint")
     )
     rows = []
     for test in cell.tests:
@@ -37,7 +37,7 @@ def cell_html(cell: CellResult) -> str:
         word = f"<b style='color:{colour}'>{symbol}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
         points = f"{number(test.score)}&nbsp;/&nbsp;{number(test.points)}"
         texts = (word, escape(str(test.rationale)), points, escape(test.hint))
-        rows.append("<tr>" + "".join(f"<td style='text-align:left'>{text}</td>" for text in texts) + "</tr>")
+        rows.append("<tr>" + "".join(f"<td style='{_CELL}'>{text}</td>" for text in texts) + "</tr>")
     title = say("feedback.title", score=number(cell.score), points=number(cell.points))
     return f"<p><b>{escape(title)}</b></p><table><tr>{head}</tr>{''.join(rows)}</table>"
 

@@ -1,51 +1,25 @@
 """Grade one notebook of one submission: a function of the submitted bytes, the assignment and the limits."""
 
-import os
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from nbformat import NotebookNode
 
 from ..kernel.wire import Packet
 from ..messages import set_language
-from ..mnist import cache_folder
 from .assignment import GradeCell, NotebookSpec
+from .harmless import make_harmless
 from .hidden import collect_hidden_tests, run_hidden_tests
+from .job import Graded, Job
 from .rebuild import UnreadableNotebook, read_notebook, rebuild
 from .result import NotebookResult, Verdict
-from .session import Limits, Session
+from .session import Session
 from .student import Student, StudentFailure, missing_name
+from .trainings import finished_training, keep_trainings
 
-__all__ = ["Graded", "Job", "grade"]
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that the grading of a notebook depends on."""
-
-    spec: NotebookSpec
-    submitted: bytes
-    library: Path
-    """What the kernel imports, from :func:`course_lib.grading.session.kernel_folder`."""
-    trainings: Path
-    """Folder of finished trainings, which kernels may read."""
-    limits: Limits
-    language: str
-    files: Path | None = None
-    """Folder whose files, notebooks excepted, stand beside the notebook while it runs."""
-
-
-@dataclass
-class Graded:
-    """A graded notebook."""
-
-    notebook: NotebookNode
-    """Rebuilt, with the outputs of its cells."""
-    result: NotebookResult
-    trainings: Packet
-    """The trainings that were done for it, from :mod:`course_lib.kernel.finished`."""
-    unchanged: set[str]
-    """Ids of the solution cells that were handed in as they were given."""
+__all__ = ["grade"]
 
 
 def grade(job: Job) -> Graded:
@@ -54,23 +28,29 @@ def grade(job: Job) -> Graded:
     Raises:
         GradingFault: if a hidden test fails by itself.
     """
+    began = time.monotonic()
     set_language(job.language)
+    if job.limits.threads:
+        torch.set_num_threads(job.limits.threads)  # workers share the cores
     paths = list(job.spec.tests.values())
     try:
         cells = read_notebook(job.submitted)
     except UnreadableNotebook as error:
         return _unreadable(job.spec, paths, str(error))
     rebuilt = rebuild(job.spec.skeleton, cells)
-    environment = {
-        "COURSE_LIB_TRAININGS": str(job.trainings),
-        "COURSE_LIB_CACHE": str(cache_folder()),
-        "MPLCONFIGDIR": str(cache_folder() / "matplotlib"),
-    } | {name: os.environ[name] for name in ("COURSE_LIB_DEVICE",) if name in os.environ}
-    with Session(rebuilt.notebook, job.library, job.limits, environment, job.files) as session:
+    with Session(
+        rebuilt.notebook,
+        job.library,
+        job.limits,
+        job.protection,
+        job.files,
+        lambda request: finished_training(request, job.trainings),
+    ) as session:
         run = _Run(session, {cell.grade_id: cell for cell in job.spec.automatic})
         tested = run_hidden_tests(paths, run.student_at)
         session.run_until(len(rebuilt.notebook.cells))
-        trainings = run.trainings()
+        trained = keep_trainings(run.trainings(), job.trainings) if job.keep_trainings else 0
+    make_harmless(rebuilt.notebook)
     for cell in job.spec.automatic:
         if cell.solution in rebuilt.unchanged:  # whatever its tests met, nothing was tried
             tests = tested[cell.grade_id].tests
@@ -79,7 +59,9 @@ def grade(job: Job) -> Graded:
                 for t in tests
             ]
     results = [tested[cell.grade_id] for cell in job.spec.automatic]
-    return Graded(rebuilt.notebook, NotebookResult(results, rebuilt.repairs), trainings, rebuilt.unchanged)
+    seconds = round(time.monotonic() - began, 2)
+    result = NotebookResult(results, rebuilt.repairs, protection=job.protection, seconds=seconds)
+    return Graded(rebuilt.notebook, result, trained, rebuilt.unchanged)
 
 
 @dataclass
@@ -135,7 +117,7 @@ def _unreadable(spec: NotebookSpec, paths: list[Path], why: str) -> Graded:
     for cell in cells:
         cell.tests = [replace(test, verdict=Verdict.UNREADABLE, detail=why) for test in cell.tests]
     unchanged = {cell.solution for cell in spec.grade_cells}
-    return Graded(spec.skeleton, NotebookResult(cells, unreadable=why), Packet(), unchanged)
+    return Graded(spec.skeleton, NotebookResult(cells, unreadable=why), 0, unchanged)
 
 
 def _grade_id(cell: NotebookNode) -> str:

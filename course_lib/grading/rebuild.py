@@ -72,7 +72,8 @@ def _plain_cell(cell: Any) -> NotebookNode | None:
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
     kind = "code" if cell.get("cell_type") == "code" else "markdown"
-    return NotebookNode(kind=kind, source=source.replace("\r\n", "\n"), grade_id=grade_id, id=cell.get("id"))
+    names = [name if isinstance(name, str) else None for name in (grade_id, cell.get("id"))]
+    return NotebookNode(kind=kind, source=source.replace("\r\n", "\n"), grade_id=names[0], id=names[1])
 
 
 def _parses(source: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 from nbgrader.api import Gradebook, SubmittedNotebook
 
 from ..messages import say
-from .grade import Graded
+from .job import Graded
 
 __all__ = ["record"]
 

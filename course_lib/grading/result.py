@@ -18,6 +18,10 @@ class Verdict(StrEnum):
     ERROR = "error"
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out_of_memory"
+    TOO_MANY_PROCESSES = "too_many_processes"
+    DISK_FULL = "disk_full"
+    TOO_MUCH_OUTPUT = "too_much_output"
+    NONSENSE = "nonsense"
     KERNEL_DIED = "kernel_died"
     UNREADABLE = "unreadable"
 
@@ -78,6 +82,8 @@ class NotebookResult:
     """Why the file could not be read at all, or empty."""
     protection: str = "none"
     """The sandbox that the student's code ran in."""
+    seconds: float = 0.0
+    """How long the grading took."""
 
     @property
     def score(self) -> float:

@@ -1,56 +1,41 @@
 """One notebook in one student's kernel: run its cells, ask it questions, outlive what its code does.
 
-The kernel is another process, started from a folder that holds the student half of course_lib and what answers
-questions, and nothing of the judge. A cell or a question that takes too long is interrupted; when that does not help,
-or when the kernel dies, a new kernel is started and the cells run so far are run again, without the one at fault.
+The kernel is another process, in a sandbox unless the configuration says otherwise. It imports the student half of
+course_lib and what answers questions, and nothing of the judge. A cell or a question that takes too long is
+interrupted; when that does not help, or when the kernel dies, a new kernel is started and the cells run so far are run
+again, without the one at fault.
 """
 
+import math
 import os
 import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty
 from types import TracebackType
 from typing import Any
 
+import zmq
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
-from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from ..kernel.wire import Packet, WireError, pack, unpack
+from ..kernel.wire import Packet, WireError, unpack
 from ..messages import language, say
-from .release import PACKAGE
+from ..mnist import cache_folder
+from .client import BadMessage, JudgeClient, JudgeKernelManager, no_answer, packet_message
+from .errors import GradingFault
+from .job import Limits, Protection
 from .result import Verdict
-from .student import StudentFailure
+from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, SandboxProvisioner, sandbox
+from .student import StudentFailure, meaning
 
-__all__ = ["Limits", "Session", "kernel_folder"]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a student's code may take, in seconds."""
-
-    cell: float = 30
-    """One cell, training cells excepted."""
-    training: float = 1200
-    """One training cell: a given cell that calls the training loop."""
-    question: float = 10
-    """One question of a hidden test."""
-    start: float = 120
-    """The start of a kernel."""
-    restarts: int = 10
-    """How often a kernel that died or hangs is started again for one notebook."""
-    failures: int = 2
-    """How many questions about one name in a grade cell may kill the kernel or run out of time; no more are asked."""
-    threads: int = 0
-    """Threads for torch in a kernel; 0 leaves the choice to torch."""
+__all__ = ["Session"]
 
 
 class _OneKernel(KernelSpecManager):
@@ -65,24 +50,16 @@ class _OneKernel(KernelSpecManager):
         )
 
 
-def kernel_folder(target: Path) -> Path:
-    """Fill ``target`` with what a student's kernel imports: the modules of the student half, and course_lib.kernel."""
-    package = target / "course_lib"
-    (package / "kernel").mkdir(parents=True)
-    for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "kernel").glob("*.py")]:
-        shutil.copy(path, package / path.relative_to(PACKAGE))
-    return target
-
-
 class Session:
     """Runs one notebook.
 
     Args:
         notebook: its code cells get outputs as they run.
         library: the folder made by :func:`kernel_folder`.
-        limits: how long things may take.
-        environment: more environment variables for the kernel.
+        limits: what its code may use.
+        protection: what its code runs in.
         files: files of the assignment that the notebook may read, copied beside it.
+        finished_training: answers the kernel's request for a finished training; see :mod:`course_lib.kernel.finished`.
     """
 
     def __init__(
@@ -90,18 +67,21 @@ class Session:
         notebook: NotebookNode,
         library: Path,
         limits: Limits,
-        environment: dict[str, str] | None = None,
+        protection: Protection = "bubblewrap",
         files: Path | None = None,
+        finished_training: Callable[[Packet], Packet] = no_answer,
     ) -> None:
         self.notebook = notebook
         self.limits = limits
         self.outcomes: dict[int, Verdict] = {}
-        """What became of the cells run so far, by index: passed, error, timeout, kernel died."""
-        self._environment = environment or {}
+        """What became of the cells run so far, by index."""
         self._library = library
+        self._protection = protection
         self._files = files
+        self._finished_training = finished_training
+        self._deadline = time.monotonic() + limits.submission
         self._restarts = 0
-        self._client: NotebookClient | None = None
+        self._client: JudgeClient | None = None
         self._km: Any = None
         self._scratch: Path | None = None
 
@@ -120,31 +100,38 @@ class Session:
                 self.outcomes[i] = self._run_new_cell(i)
 
     def _run_new_cell(self, index: int) -> Verdict:
-        cell = self.notebook.cells[index]
         if not self._ready():
-            return Verdict.KERNEL_DIED
+            return self._why_no_kernel()
         verdict = self._run(index)
-        if verdict in (Verdict.TIMEOUT, Verdict.KERNEL_DIED):
-            cell.outputs.append(new_output("error", ename=verdict.value, evalue="", traceback=[say(f"hint.{verdict}")]))
+        if verdict not in (Verdict.PASSED, Verdict.ERROR):
+            output = new_output("error", ename=verdict.value, evalue="", traceback=[say(f"hint.{verdict}")])
+            self.notebook.cells[index].outputs.append(output)
         return verdict
 
     def _run(self, index: int) -> Verdict:
         """Run one cell in the kernel that is there."""
-        assert self._client is not None
+        client = self._client
+        assert client is not None
         cell = self.notebook.cells[index]
-        self._client.timeout = self.limits.training if _is_training(cell) else self.limits.cell
+        seconds = min(self.limits.training if _is_training(cell) else self.limits.cell, self._seconds_left)
+        client.timeout = max(1, math.ceil(seconds))  # nbclient takes whole seconds, and 0 as no limit
         try:
             self._ask(Packet({"ask": "seed", "seed": index}), self.limits.question)
-            self._client.execute_cell(cell, index)
+            run_sync(client.async_execute_cell)(cell, index)
         except CellTimeoutError:
             self._interrupt()
             return Verdict.TIMEOUT
         except DeadKernelError:
+            if client.flooded:
+                self._interrupt()
+                return Verdict.TOO_MUCH_OUTPUT
+            return self._stop()
+        except (BadMessage, zmq.ZMQError):
             self._stop()
-            return Verdict.KERNEL_DIED
+            return Verdict.NONSENSE
         except StudentFailure as failure:
             return failure.verdict
-        return Verdict.ERROR if any(o.output_type == "error" for o in cell.outputs) else Verdict.PASSED
+        return next((meaning(o.ename, o.evalue) for o in cell.outputs if o.output_type == "error"), Verdict.PASSED)
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -155,32 +142,40 @@ class Session:
             StudentFailure: when the kernel dies over it, or takes too long, or answers with rubbish.
         """
         if not self._ready():
-            raise StudentFailure(Verdict.KERNEL_DIED)
+            raise StudentFailure(self._why_no_kernel())
         return self._ask(question, self.limits.question)
 
     def _ask(self, question: Packet, seconds: float) -> Packet:
+        try:
+            return self._exchange(question, min(seconds, self._seconds_left))
+        except TimeoutError:
+            self._interrupt()
+            raise StudentFailure(Verdict.TIMEOUT) from None
+
+    def _exchange(self, question: Packet, seconds: float) -> Packet:
+        """Send a question, wait for its answer; TimeoutError when there is none in time."""
         assert self._client is not None
         kc: Any = self._client.kc
-        content, data = pack(question)
-        message = kc.session.msg("judge_request", content)
-        message["buffers"] = [data]
-        kc.shell_channel.send(message)
+        message = packet_message(kc.session, "judge_request", question)
         deadline = time.monotonic() + seconds
+        sent = False
         while time.monotonic() < deadline:
             try:
+                if not sent:
+                    kc.shell_channel.send(message)
+                    sent = True
                 reply = run_sync(kc.shell_channel.get_msg)(timeout=0.5)
+                if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                    return unpack(reply["content"], reply["buffers"])
             except Empty:
                 if not run_sync(self._km.is_alive)():
-                    self._stop()
-                    raise StudentFailure(Verdict.KERNEL_DIED) from None
-                continue
-            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-                try:
-                    return unpack(reply["content"], reply["buffers"])
-                except WireError as error:
-                    raise StudentFailure(Verdict.FAILED, note=str(error)) from error
-        self._interrupt()
-        raise StudentFailure(Verdict.TIMEOUT)
+                    raise StudentFailure(self._stop()) from None
+            except (BadMessage, zmq.ZMQError) as error:
+                self._stop()
+                raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
+            except WireError as error:
+                raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
+        raise TimeoutError
 
     # -- the kernel --------------------------------------------------------------------------------------------------
 
@@ -188,37 +183,29 @@ class Session:
         """Stop what the kernel is doing; a kernel that does not listen is killed."""
         run_sync(self._km.interrupt_kernel)()
         try:
-            if self._client is not None:
-                self._ping()
-        except StudentFailure:
+            self._exchange(Packet({"ask": "ping"}), 2)
+        except (TimeoutError, StudentFailure):
             self._stop()
 
-    def _ping(self) -> None:
-        """Raise StudentFailure when the kernel does not answer within seconds."""
-        assert self._client is not None
-        kc: Any = self._client.kc
-        message = kc.session.msg("judge_request", {"ask": "ping"})
-        kc.shell_channel.send(message)
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            try:
-                reply = run_sync(kc.shell_channel.get_msg)(timeout=0.5)
-            except Empty:
-                continue
-            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-                return
-        raise StudentFailure(Verdict.TIMEOUT)
-
     def _ready(self) -> bool:
-        """Have a kernel that has run the cells so far; False when it was restarted too often."""
+        """Have a kernel that has run the cells so far; False when it was restarted too often, or time is up."""
         if self._client is not None:
-            return True
-        while self._restarts <= self.limits.restarts:
+            return self._seconds_left > 0
+        while self._restarts <= self.limits.restarts and self._seconds_left > 0:
             self._start()
             self._restarts += 1
             if self._replay():
                 return True
         return False
+
+    @property
+    def _seconds_left(self) -> float:
+        """Of the time for the whole submission."""
+        return self._deadline - time.monotonic()
+
+    def _why_no_kernel(self) -> Verdict:
+        """What to say of a cell or question once :meth:`_ready` is False."""
+        return Verdict.KERNEL_DIED if self._seconds_left > 0 else Verdict.TIMEOUT
 
     def _replay(self) -> bool:
         for index, outcome in sorted(self.outcomes.items()):
@@ -227,47 +214,83 @@ class Session:
         return self._client is not None
 
     def _start(self) -> None:
+        self._km = JudgeKernelManager(kernel_spec_manager=_OneKernel(), kernel_name="student", transport="ipc")
+        if self._protection == "bubblewrap":
+            self._start_in_sandbox(self._km)
+        else:
+            self._start_unprotected(self._km)
+        client = JudgeClient(
+            self.notebook, self._km, self.limits.output, self._finished_training, startup_timeout=self.limits.start
+        )
+        try:
+            client.start_new_kernel_client()
+        finally:
+            self._client = client
+        client.reset_execution_trackers()
+
+    def _start_in_sandbox(self, km: JudgeKernelManager) -> None:
+        limits = {name: getattr(self.limits, name) for name in ("memory", "tasks", "scratch", "file", "threads")}
+        km.provisioner = SandboxProvisioner(
+            parent=km,
+            sandbox=sandbox(self._library, self._files),
+            limits=limits,
+            environment=self._environment(LIBRARY, CACHE, HOME),
+        )
+        run_sync(km.start_kernel)()
+
+    def _start_unprotected(self, km: JudgeKernelManager) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="k"))
         work = self._scratch / "work"
         if self._files is not None:
-            shutil.copytree(self._files, work, ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+            shutil.copytree(self._files, work)
         work.mkdir(exist_ok=True)
-        km = AsyncKernelManager(kernel_spec_manager=_OneKernel(), kernel_name="student", transport="ipc")
         km.connection_file = str(self._scratch / "c.json")
         km.ip = str(self._scratch / "c")
-        self._km = km
-        run_sync(km.start_kernel)(cwd=str(work), env=self._kernel_environment())
-        client = NotebookClient(self.notebook, km=km, allow_errors=True, startup_timeout=int(self.limits.start))
-        client.start_new_kernel_client()
-        client.reset_execution_trackers()
-        self._client = client
-
-    def _kernel_environment(self) -> dict[str, str]:
-        assert self._scratch is not None
         kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
         environment = {name: os.environ[name] for name in kept if name in os.environ}
-        environment |= {
-            "PYTHONPATH": str(self._library),
-            "PYTHONHASHSEED": "0",
-            "HOME": str(self._scratch),
-            "IPYTHONDIR": str(self._scratch / "ipython"),
+        environment |= self._environment(str(self._library), str(cache_folder()), str(self._scratch))
+        run_sync(km.start_kernel)(cwd=str(work), env=environment)
+
+    def _environment(self, library: str, cache: str, home: str) -> dict[str, str]:
+        """The kernel's environment variables."""
+        environment = KERNEL_VARIABLES | {
+            "PYTHONPATH": library,
+            "HOME": home,
+            "IPYTHONDIR": f"{home}/ipython",
+            "MPLCONFIGDIR": f"{home}/matplotlib",
             "COURSE_LIB_LANG": language(),
+            "COURSE_LIB_CACHE": cache,
         }
         if self.limits.threads:
             environment["OMP_NUM_THREADS"] = str(self.limits.threads)
-        return environment | self._environment
+        if "COURSE_LIB_DEVICE" in os.environ:
+            environment["COURSE_LIB_DEVICE"] = os.environ["COURSE_LIB_DEVICE"]
+        return environment
 
-    def _stop(self) -> None:
-        """Kill the kernel and forget it."""
+    def _stop(self) -> Verdict:
+        """Kill the kernel with all that it started, and forget it; what it died of, as far as is known.
+
+        Raises:
+            GradingFault: if somebody else killed it: the system, for want of memory, or an administrator.
+        """
         client, self._client = self._client, None
+        km, self._km = self._km, None
         if client is not None and client.kc is not None:
             client.kc.stop_channels()
-        if self._km is not None and self._km.has_kernel:
-            run_sync(self._km.shutdown_kernel)(now=True)
-        self._km = None
+        over, killed = None, False
+        if km is not None:
+            died = km.has_kernel and not run_sync(km.is_alive)()
+            if km.has_kernel:
+                run_sync(km.shutdown_kernel)(now=True)
+            over = getattr(km.provisioner, "over", None)
+            killed = died and over is None and getattr(km.provisioner, "killed", False)
+            km.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
+        if killed:
+            raise GradingFault("A kernel was killed from outside, perhaps because the machine ran out of memory.")
+        return over or Verdict.KERNEL_DIED
 
 
 def _is_training(cell: NotebookNode) -> bool:

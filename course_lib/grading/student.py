@@ -6,6 +6,7 @@ else. The same object serves a kernel, an author's notebook and the kit's own te
 """
 
 import builtins
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from ..kernel.finished import by_shape
 from ..kernel.wire import Other, Packet, WireError, describe, restore
 from .result import Verdict
 
-__all__ = ["Ask", "Forward", "Student", "StudentFailure", "Weights", "missing_name"]
+__all__ = ["Ask", "Forward", "Student", "StudentFailure", "Weights", "meaning", "missing_name"]
 
 Ask = Callable[[Packet], Packet]
 """Sends a question, returns the answer. Raises :class:`StudentFailure` when the kernel dies or takes too long."""
@@ -38,6 +39,15 @@ class StudentFailure(Exception):
         self.verdict = verdict
         self.detail = detail
         self.note = note
+
+
+def meaning(kind: str, message: str) -> Verdict:
+    """What an exception of the student's code says of a limit: where a limit is met, Python raises."""
+    if kind in ("OSError", "SafetensorError", "RuntimeError") and any(
+        f"rrno {number}]" in message or f"os error {number}" in message for number in (errno.ENOSPC, errno.EFBIG)
+    ):
+        return Verdict.DISK_FULL
+    return Verdict.ERROR
 
 
 def missing_name(name: str) -> StudentFailure:
@@ -104,7 +114,7 @@ class Student:
         kind, message = str(reply.fields.get("type")), str(reply.fields.get("message"))
         # The message may hold the hidden test's inputs, and so may the name of a student's own exception class.
         known = isinstance(getattr(builtins, kind, None), type)
-        raise StudentFailure(Verdict.ERROR, kind if known else "Exception", note=f"{kind}: {message}")
+        raise StudentFailure(meaning(kind, message), kind if known else "Exception", note=f"{kind}: {message}")
 
     def _value(self, reply: Packet) -> Value:
         try:

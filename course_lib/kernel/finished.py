@@ -1,26 +1,25 @@
 """Take over a finished training instead of training again, when a model behaves the same.
 
-While grading, the folder ``COURSE_LIB_TRAININGS`` (read-only here) holds finished trainings as safetensors files,
-``<recipe>-<n>.safetensors``. The *recipe* is a hash of all that decides a training except the model's behaviour: the
-loop's source and what surrounds it, its arguments, data included, and the shapes of the parameters. The behaviour is
-compared by a *probe*: with the same weights injected, on the same batch, the cross entropy and its gradients must
-agree. Logits and log-probabilities agree there, as they do in the training; another activation, axis or dropout does
-not.
+While grading, a training loop first describes to the judge what it is about to train: a *recipe* and a *probe*. The
+recipe is a hash of all that decides a training except the model's behaviour: the loop's source and what surrounds it,
+its arguments, data included, and the shapes of the parameters. The probe tells the behaviour: with the same weights
+injected, on the same batch, the cross entropy and its gradients. Logits and log-probabilities agree there, as they do
+in the training; another activation, axis or dropout does not.
 
-No trust is needed: whatever weights a model ends up with, the judge measures them.
+When the judge knows a training with that recipe and that probe, it answers with its weights. They are no secret to
+whoever can answer the probe: that takes the model itself. And no trust is needed: whatever weights a model ends up
+with, the judge measures them.
 """
 
 import hashlib
 import inspect
 import json
-import os
 import zlib
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from .. import training
@@ -36,8 +35,13 @@ _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 """The trainings that ended in this kernel and were not reported yet."""
 
 
-def activate() -> None:
-    """Make ``course_lib.training_loop`` look for finished trainings, and keep those that end here."""
+_ask_judge: Callable[[Packet], Packet] | None = None
+
+
+def activate(ask_judge: Callable[[Packet], Packet]) -> None:
+    """Make ``course_lib.training_loop`` ask for finished trainings, and keep those that end here."""
+    global _ask_judge
+    _ask_judge = ask_judge
     training.recall = recall
     training.keep = keep
 
@@ -91,38 +95,23 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
                 p.copy_(value)
 
 
-def _same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
-    return all(
-        x.shape == y.shape and bool((x.cpu() - y.cpu()).norm() <= 1e-3 * y.cpu().norm() + 1e-8)
-        for x, y in zip(a, b, strict=True)
-    )
-
-
 def recall(run: TrainingRun) -> ConvergenceHistory | None:
     """Load the weights of a finished training of a model that behaves the same; None when there is none."""
-    folder = os.environ.get("COURSE_LIB_TRAININGS")
-    if not folder or list(run.model.buffers()):  # buffers (batch statistics) are not part of the comparison
+    if _ask_judge is None or list(run.model.buffers()):  # buffers (batch statistics) are not part of the comparison
         return None
     try:
-        candidates = sorted(Path(folder).glob(f"{recipe(run)}-*.safetensors"))
-        behaviour = probe(run) if candidates else []
+        behaviour = {f"probe{i}": value for i, value in enumerate(probe(run))}
+        answer = _ask_judge(Packet({"recipe": recipe(run)}, behaviour))
     except Exception:
         return None  # the training itself will say what is wrong with the model
-    parameters = by_shape(run.model)
-    for path in candidates:
-        try:
-            with safe_open(path, "pt") as stored:
-                if not _same(behaviour, [stored.get_tensor(f"probe{i}") for i in range(len(behaviour))]):
-                    continue
-                with torch.no_grad():
-                    for i, p in enumerate(parameters):
-                        p.copy_(stored.get_tensor(f"weight{i}"))
-                history = ConvergenceHistory()
-                history.history = json.loads(stored.metadata()["history"])
-                return history
-        except (OSError, SafetensorError):
-            continue  # removed or damaged meanwhile: train
-    return None
+    if not answer.tensors:
+        return None
+    with torch.no_grad():
+        for i, p in enumerate(by_shape(run.model)):
+            p.copy_(answer.tensors[f"weight{i}"])
+    history = ConvergenceHistory()
+    history.history = json.loads(answer.fields["history"])
+    return history
 
 
 def keep(run: TrainingRun, history: ConvergenceHistory) -> None:

@@ -40,7 +40,13 @@ class Packet:
 
 
 def pack(packet: Packet) -> tuple[dict[str, Any], bytes]:
-    """The content and the binary buffer of the message that carries ``packet``."""
+    """The content and the binary buffer of the message that carries ``packet``.
+
+    Raises:
+        WireError: if it would be larger than the other end takes.
+    """
+    if sum(tensor.nbytes for tensor in packet.tensors.values()) > MAX_BYTES:
+        raise WireError("more binary data than allowed")
     with torch._C.DisableTorchFunctionSubclass():  # a subclass that a student may have returned has no say here
         dense = {
             name: tensor.detach().as_subclass(torch.Tensor).cpu().contiguous().clone()

@@ -4,6 +4,8 @@ The models are those of the course notebook [MNIST1], by J.-L. Parouty (CNRS/SIM
 (CNRS/IMT); the dense one is repaired: it returns raw logits.
 """
 
+import functools
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -86,6 +88,7 @@ def accuracy(y_pred: torch.Tensor, labels: torch.Tensor) -> float:
     return (predict_labels(y_pred) == labels).double().mean().item()
 
 
+@functools.cache
 def test_set() -> tuple[torch.Tensor, torch.Tensor]:
     """MNIST's test images, float32 (10000, 28, 28) in [0, 1], and their labels, int64 (10000,)."""
     _, test = load_mnist()

@@ -9,6 +9,7 @@ import torch
 from course_lib.grading.student import Student
 from course_lib.kernel.finished import by_shape
 from course_lib.reference import mnist1 as reference
+from course_lib.training import evaluate
 
 THRESHOLDS = json.loads(Path(__file__).with_name("thresholds.json").read_text())
 
@@ -71,7 +72,7 @@ class ModelTests:
             with torch.no_grad():
                 mine = copy(x)
                 if close(self.student.forward(variable, x).logits.log_softmax(1), mine.log_softmax(1)):
-                    return reference.accuracy(copy(images), labels) >= THRESHOLDS[name]["accuracy"]
+                    return evaluate(copy, images, labels)[1] >= THRESHOLDS[name]["accuracy"]
         answer = self.student.forward(variable, reference.shifted(images))
         return reference.accuracy(answer.logits, labels) >= THRESHOLDS[name]["shifted"]
 

@@ -1,0 +1,112 @@
+"""Grade the attacks and accidents of ``tests/`` with stock nbgrader and with the kit, side by side.
+
+    python benchmarks/attacks.py
+
+Both run their real ``nbgrader autograde`` on the same submissions, stock nbgrader one submission at a time, because
+one of them may stop the whole command. The attacks are bounded, but they are attacks: stock nbgrader, which runs them
+as your user, runs inside a sandbox here, with a course folder and a home of its own.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from tiny_course import ATTACKS, HONEST, accidents, attacks, hand_in, make_course, make_source
+
+LIMITS: dict[str, float] = {"cell": 6, "question": 3, "submission": 60, "memory": 2**30, "tasks": 100, "output": 2**20}
+STUDENT = "student"
+
+
+def marks(folder: Path, student: str) -> dict[str, float]:
+    """What the gradebook says, without marks that a person gave."""
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
+        submission = gradebook.find_submission_notebook("tiny", "tiny", student)
+        return {g.name: (g.auto_score or 0.0) + (g.extra_credit or 0.0) for g in submission.grades}
+
+
+def _run(folder: Path, *command: str, inside: bool) -> bool:
+    shell = ["timeout", "120", sys.executable, "-m", "nbgrader", *command, "--log-level=CRITICAL"]
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    if inside:
+        tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        shell = [
+            *("bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+            *("--tmpfs", "/tmp", "--bind", str(folder), str(folder), "--setenv", "HOME", str(home)),
+            *("--setenv", "PATH", tools, "--chdir", str(folder), *shell),
+        ]
+    run = subprocess.run(shell, cwd=folder, capture_output=True, check=False)
+    return run.returncode == 0
+
+
+def stock(template: Path, content: bytes) -> dict[str, float] | None:
+    """The marks that stock nbgrader gives in a copy of a released course, None when it stops without any."""
+    with tempfile.TemporaryDirectory(dir=template.parent) as name:
+        folder = Path(shutil.copytree(template, Path(name) / "course"))
+        hand_in(folder, STUDENT, content)
+        _run(folder, "autograde", "tiny", "--create", "--ExecutePreprocessor.timeout=10", inside=True)
+        try:
+            return marks(folder, STUDENT)
+        except Exception:  # no submission in the gradebook, or no gradebook
+            return None
+
+
+def kit(submissions: dict[str, bytes]) -> dict[str, dict[str, float]]:
+    """The marks that the kit gives."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "course"
+        make_course(folder, LIMITS)
+        for student, content in submissions.items():
+            hand_in(folder, student, content)
+        _run(folder, "generate_assignment", "tiny", inside=False)
+        _run(folder, "autograde", "tiny", inside=False)
+        return {student: marks(folder, student) for student in submissions}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", help="names of attacks or accidents; all by default")
+    chosen: list[str] | None = parser.parse_args().only
+    all_of_them = {"attack": attacks(), "accident": accidents()}
+    table = [(kind, name, content) for kind, found in all_of_them.items() for name, content in found.items()]
+    table = [row for row in table if chosen is None or row[1] in chosen]
+    with tempfile.TemporaryDirectory(dir=Path.home()) as folder, ThreadPoolExecutor(os.cpu_count()) as threads:
+        template = Path(folder) / "template"
+        make_source(template, stock=True)
+        _run(template, "generate_assignment", "tiny", inside=True)
+        graded = threads.map(lambda row: stock(template, row[2]), table)
+        by_stock = dict(zip([row[1] for row in table], graded, strict=True))
+    by_kit = kit({name: content for _, name, content in table})
+    print(f"{'attack':26} {'stock':>7} {'kit':>5}   what it does")
+    paying = {"stock": 0, "kit": 0}
+    for kind, name, _ in table:
+        if kind != "attack":
+            continue
+        scores = [None if found is None else found.get("test_add", 0.0) for found in (by_stock[name], by_kit[name])]
+        paying["stock"] += bool(scores[0])
+        paying["kit"] += bool(scores[1])
+        path = ATTACKS / f"{name}.py"
+        what = next(line for line in path.read_text().splitlines() if '"""' in line).strip('"') if path.exists() else ""
+        shown = ["stopped" if score is None else f"{score:g}" for score in scores]
+        print(f"{name:26} {shown[0]:>7} {shown[1]:>5}   {what}")
+    print(f"\nAttacks that pay: {paying['stock']} with stock nbgrader, {paying['kit']} with the kit.\n")
+    full = sum(HONEST.values())
+    print(f"{'accident, all answers right':26} {'stock':>7} {'kit':>5}   of {full:g} points")
+    for kind, name, _ in table:
+        if kind == "accident":
+            shown = ["stopped" if f is None else f"{sum(f.values()):g}" for f in (by_stock[name], by_kit[name])]
+            print(f"{name:26} {shown[0]:>7} {shown[1]:>5}")
+
+
+if __name__ == "__main__":
+    main()

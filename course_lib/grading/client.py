@@ -1,0 +1,208 @@
+"""The judge's side of a student's kernel: Jupyter messages, none of them trusted.
+
+A student's code owns its kernel and may send anything with a right signature. Here messages are capped in size, checked
+before nbclient sees them, and outputs are kept up to a limit.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import fastjsonschema
+import zmq.asyncio
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.session import Session as MessageSession
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from ..kernel.wire import MAX_BYTES, Packet, WireError, pack, unpack
+from ..messages import say
+
+__all__ = ["BadMessage", "JudgeClient", "JudgeKernelManager", "no_answer", "packet_message"]
+
+WAITING_MESSAGES = 32
+"""Messages that may wait in the judge's memory, for each channel."""
+
+SEND_MILLISECONDS = 5000
+
+FLOOD = 32
+"""A cell that sends this many times what is kept of its outputs is stopped."""
+
+FLOOD_MESSAGES = 100_000
+
+_TEXT = {"type": "string"}
+_OBJECT = {"type": "object"}
+_TRANSIENT = {"type": ["object", "null"], "properties": {"display_id": {"type": ["string", "null"]}}}
+_BUNDLE = {"data": _OBJECT, "metadata": _OBJECT, "transient": _TRANSIENT}
+_CONTENTS: dict[str, dict[str, Any]] = {
+    "stream": {"name": {"enum": ["stdout", "stderr"]}, "text": _TEXT},
+    "display_data": _BUNDLE,
+    "update_display_data": _BUNDLE,
+    "execute_result": _BUNDLE,
+    "error": {"ename": _TEXT, "evalue": _TEXT, "traceback": {"type": "array", "items": _TEXT}},
+    "status": {"execution_state": _TEXT},
+    "execute_reply": {"status": _TEXT},
+    "kernel_info_reply": {"protocol_version": _TEXT},
+}
+_OUTPUTS = {"stream", "display_data", "update_display_data", "execute_result", "error"}
+
+
+def _message_schema(content: dict[str, Any]) -> dict[str, Any]:
+    """Of a message whose content has these properties."""
+    header = {"type": "object", "properties": {"msg_id": _TEXT, "msg_type": _TEXT}, "required": ["msg_id", "msg_type"]}
+    always = {"execution_count": {"type": ["integer", "null"]}}
+    body = {"type": "object", "properties": always | content, "required": [k for k in content if k != "transient"]}
+    parts = {"header": header, "parent_header": _OBJECT, "metadata": _OBJECT, "content": body}
+    return {"type": "object", "properties": parts, "required": list(parts)}
+
+
+_check_any = fastjsonschema.compile(_message_schema({}))
+_checks: dict[str, Callable[[Any], Any]] = {
+    kind: fastjsonschema.compile(_message_schema(content)) for kind, content in _CONTENTS.items()
+}
+
+
+class BadMessage(Exception):
+    """A kernel sent what no kernel sends."""
+
+
+class _CheckedSession(MessageSession):
+    """Reads messages that follow Jupyter's protocol, as far as the judge relies on it."""
+
+    def deserialize(self, msg_list: Any, content: bool = True, copy: bool = True) -> dict[str, Any]:
+        """One message.
+
+        Raises:
+            BadMessage: if it is none.
+        """
+        try:
+            message: dict[str, Any] = super().deserialize(msg_list, content, copy)
+            _check_any(message)
+            check = _checks.get(message["header"]["msg_type"])
+            if check is not None:
+                check(message)
+            message["size"] = sum(len(frame) for frame in msg_list)
+        except Exception as error:  # jupyter_client, its JSON reader and the checks raise many types
+            raise BadMessage(f"{type(error).__name__}: {error}"[:500]) from error
+        return message
+
+
+class JudgeKernelManager(AsyncKernelManager):
+    """A kernel manager whose clients have bounded queues and read checked messages."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.session: MessageSession = _CheckedSession(parent=self)
+        self._contexts: list[zmq.asyncio.Context] = []
+
+    def client(self, **kwargs: Any) -> Any:
+        """A client of this kernel."""
+        context = zmq.asyncio.Context()
+        context.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES + 2**20)
+        context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
+        context.setsockopt(zmq.SNDTIMEO, SEND_MILLISECONDS)  # a kernel that hangs up must not hold the judge
+        self._contexts.append(context)
+        return super().client(context=context, **kwargs)
+
+    def close(self) -> None:
+        """Give back what the clients used."""
+        for context in self._contexts:
+            context.destroy(linger=0)
+        self._contexts.clear()
+
+
+def packet_message(session: MessageSession, kind: str, packet: Packet) -> dict[str, Any]:
+    """The Jupyter message that carries ``packet`` to a kernel."""
+    content, data = pack(packet)
+    message: dict[str, Any] = session.msg(kind, content)
+    message["buffers"] = [data]
+    return message
+
+
+def no_answer(request: Packet) -> Packet:
+    """For a kernel that may train whatever it likes: no training is finished."""
+    return Packet()
+
+
+class JudgeClient(NotebookClient):
+    """Runs cells: keeps their outputs up to a limit, and answers what the kernel asks about finished trainings.
+
+    Args:
+        notebook: the notebook.
+        km: the kernel.
+        kept: bytes of output to keep for one cell.
+        finished_training: answers a request for a finished training.
+    """
+
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        km: Any,
+        kept: int,
+        finished_training: Callable[[Packet], Packet],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(notebook, km=km, allow_errors=True, coalesce_streams=True, record_timing=False, **kwargs)
+        self._kept = kept
+        self._finished_training = finished_training
+        self._size = self._messages = 0
+        self.flooded = False
+        """Whether the last cell was stopped because it sent too much."""
+
+    async def async_execute_cell(self, cell: NotebookNode, cell_index: int, *args: Any, **kwargs: Any) -> NotebookNode:
+        """Run a cell, with the judge at its side."""
+        self._size = self._messages = 0
+        self.flooded = False
+        answering = asyncio.ensure_future(self._answer_requests())
+        try:
+            return await super().async_execute_cell(cell, cell_index, *args, **kwargs)
+        finally:
+            answering.cancel()
+
+    async def _answer_requests(self) -> None:
+        kc: Any = self.kc
+        while True:
+            try:
+                request = await kc.stdin_channel.get_msg()
+            except BadMessage:
+                continue
+            if request["msg_type"] == "training_request":
+                try:
+                    answer = self._finished_training(unpack(request["content"], request["buffers"]))
+                except WireError:
+                    answer = Packet()
+                kc.stdin_channel.send(packet_message(kc.session, "training_reply", answer))
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Take one message of a cell, unless it has sent enough.
+
+        Raises:
+            CellExecutionComplete: when it is the last one.
+            BadMessage: if nbclient cannot make sense of it.
+        """
+        kind, content = msg["msg_type"], msg["content"]
+        if kind.startswith("comm"):  # widgets: nothing to show without a running kernel
+            return None
+        if kind in _OUTPUTS:
+            before = self._size
+            self._messages += 1
+            self._size += msg["size"]
+            if self._size > FLOOD * self._kept or self._messages > FLOOD_MESSAGES:
+                self.flooded = True
+                if self.task_poll_for_reply is not None:
+                    self.task_poll_for_reply.cancel()
+            if self._size > self._kept:
+                if before <= self._kept:
+                    cell.outputs.append(new_output("stream", name="stderr", text=say("output.cut")))
+                return None
+            if "data" in content:
+                content["data"] = {name: text for name, text in content["data"].items() if isinstance(text, str)}
+                content["metadata"] = {}
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except CellControlSignal:
+            raise
+        except Exception as error:  # from a message that the checks above let through
+            raise BadMessage(f"{type(error).__name__}: {error}"[:500]) from error

@@ -1,0 +1,68 @@
+"""A student's kernel: an ordinary IPython kernel that also takes ``judge_request`` messages.
+
+``python -m course_lib.kernel -f connection.json`` starts one by itself; :mod:`course_lib.kernel.warm` forks them.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import zmq
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+
+from . import finished
+from .responder import Responder, raised
+from .wire import Packet, WireError, pack, unpack
+
+__all__ = ["forget_other_course_libs", "kernel_app"]
+
+PATIENCE = 30
+"""Seconds to wait for the judge's answer about a training; then the model is trained."""
+
+
+class StudentKernel(IPythonKernel):
+    """An IPython kernel that answers the judge, and asks it for finished trainings."""
+
+    msg_types: ClassVar = [*IPythonKernel.msg_types, "judge_request"]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        finished.activate(self.ask_judge)
+
+    async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Answer one question over the shell channel."""
+        try:
+            content, data = pack(Responder(self.shell.user_ns).answer(unpack(parent["content"], parent["buffers"])))
+        except Exception as error:  # a tensor that cannot travel: sparse, on the meta device
+            content, data = pack(raised(error))
+        self.session.send(stream, "judge_reply", content, parent, ident, buffers=[data])
+
+    def ask_judge(self, question: Packet) -> Packet:
+        """Ask over the stdin channel, the one on which a running cell can wait for an answer."""
+        content, data = pack(question)
+        ident = self._get_shell_context_var(self._shell_parent_ident)
+        self.session.send(
+            self.stdin_socket, "training_request", content, self.get_parent("shell"), ident, buffers=[data]
+        )
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if zmq.select([self.stdin_socket], [], [], 0.05)[0]:
+                _, reply = self.session.recv(self.stdin_socket)
+                if reply and reply["msg_type"] == "training_reply":
+                    return unpack(reply["content"], reply["buffers"])
+        raise WireError("the judge did not answer")
+
+
+def kernel_app() -> IPKernelApp:
+    """The application around a :class:`StudentKernel`, not yet initialized."""
+    app: IPKernelApp = IPKernelApp.instance(kernel_class=StudentKernel)
+    return app
+
+
+def forget_other_course_libs() -> None:
+    """Import nothing from another course_lib: an editable install would lead to the judge's."""
+    library = Path(__file__).resolve().parents[2]
+    sys.path[:] = [p for p in sys.path if Path(p).resolve() == library or not (Path(p) / "course_lib").exists()]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in getattr(finder, "__module__", "")]

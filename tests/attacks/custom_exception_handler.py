@@ -1,0 +1,7 @@
+"""Every exception is swallowed by a custom handler."""
+
+get_ipython().set_custom_exc((BaseException,), lambda self, etype, value, tb, tb_offset=None: None)
+
+
+def add(x):
+    raise RuntimeError("no answer")

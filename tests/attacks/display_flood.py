@@ -1,0 +1,10 @@
+"""Many small outputs, up to a bound."""
+
+from IPython.display import display
+
+for number in range(3000):
+    display(number)
+
+
+def add(x):
+    return 0.0

@@ -1,0 +1,11 @@
+"""A loop without end, deaf to interrupts."""
+
+import signal
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+
+
+def add(x):
+    while True:
+        pass

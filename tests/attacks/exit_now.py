@@ -1,0 +1,5 @@
+"""Ends the process while the cell runs, with success."""
+
+import os
+
+os._exit(0)

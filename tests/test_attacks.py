@@ -1,0 +1,157 @@
+"""Every attack and accident through the real `nbgrader autograde`: no mark raised, no honest point lost, no trace left."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from courses import Course, nbgrader
+from nbgrader.api import Gradebook
+from tiny_course import (
+    CANARY,
+    HONEST,
+    WRONG_ADD,
+    accidents,
+    attacks,
+    hand_in,
+    make_course,
+    notebook,
+    unreadable,
+    written,
+)
+
+from course_lib.grading.result import Verdict
+
+LIMITS = {
+    "cell": 3, "question": 1.5, "submission": 20, "memory": 600 * 2**20, "scratch": 2**27, "file": 2**26,
+    "output": 2**20, "tasks": 100,
+}  # fmt: skip
+
+BREAKS_ITS_OWN_KERNEL = {
+    "deep_json", "display_hook", "patched_describe", "patched_responder", "pickle", "raw_frames", "run_cell_hook", "silent_reply",
+}  # fmt: skip
+"""Attacks that cost their author the other answer, too."""
+
+VERDICTS = {
+    "endless_loop": "timeout", "patched_clock": "timeout", "silent_reply": "timeout", "exit_now": "kernel_died",
+    "exit_when_asked": "kernel_died", "segfault": "kernel_died", "memory": "out_of_memory", "threads": "too_many_processes",
+    "fork_bomb": "too_many_processes", "disk": "disk_full", "large_file": "disk_full", "output_flood": "too_much_output",
+    "raw_frames": "nonsense", "lying_eq": "failed", "system_exit": "error",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """One class of attackers, victims of accidents and honest students, one after another in two workers."""
+    folder = tmp_path_factory.mktemp("attacked") / "course"
+    make_course(folder, LIMITS)
+    for name, content in attacks().items():
+        hand_in(folder, f"attack {name}", content)
+    for name, content in accidents().items():
+        hand_in(folder, f"honest {name}", content)
+    for name, content in unreadable().items():
+        hand_in(folder, f"unreadable {name}", content)
+    hand_in(
+        folder,
+        "honest with a secret",
+        written(notebook(f"# {CANARY}_of_another_student\ndef add(x):\n    return x + 1")),
+    )
+    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    os.environ["GRADER_SECRET"] = f"{CANARY}_environment"
+    try:
+        run = nbgrader(folder, "autograde", "tiny")
+    finally:
+        del os.environ["GRADER_SECRET"]
+    assert run.returncode == 0, run.stderr[-5000:]
+    for students in ("attack [e-h]*", "unreadable*"):
+        feedback = nbgrader(folder, "generate_feedback", "tiny", f"--student={students}")
+        assert feedback.returncode == 0, feedback.stderr[-5000:]
+    return Course(folder, run)
+
+
+def marks(course: Course, student: str) -> dict[str, float]:
+    with Gradebook(f"sqlite:///{course.folder / 'gradebook.db'}") as gradebook:
+        return {g.name: g.auto_score for g in gradebook.find_submission_notebook("tiny", "tiny", student).grades}
+
+
+def result(course: Course, student: str) -> dict:
+    path = course.folder / "autograded" / student / "tiny" / "tiny.ipynb"
+    return nbformat.read(path, as_version=4).metadata["course_lib"]
+
+
+@pytest.mark.parametrize("name", attacks())
+def test_an_attack_earns_what_a_wrong_answer_earns(attacked: Course, name: str) -> None:
+    expected = dict.fromkeys(WRONG_ADD, 0.0) if name in BREAKS_ITS_OWN_KERNEL else WRONG_ADD
+    assert marks(attacked, f"attack {name}") == expected
+
+
+@pytest.mark.parametrize("name", attacks())
+def test_an_attack_gets_a_verdict_of_its_kind(attacked: Course, name: str) -> None:
+    found = {
+        t["verdict"]
+        for c in result(attacked, f"attack {name}")["cells"]
+        if c["grade_id"] == "test_add"
+        for t in c["tests"]
+    }
+    assert found <= set(Verdict) - {"passed"}
+    if name in VERDICTS:
+        assert VERDICTS[name] in found
+
+
+@pytest.mark.parametrize("name", [*accidents(), "with a secret"])
+def test_an_honest_student_keeps_every_point(attacked: Course, name: str) -> None:
+    assert marks(attacked, f"honest {name}") == HONEST
+
+
+@pytest.mark.parametrize("name", unreadable())
+def test_an_unreadable_file_gets_zero_and_a_reason(attacked: Course, name: str) -> None:
+    student = f"unreadable {name}"
+    assert marks(attacked, student) == {"test_add": 0.0, "test_mean": 0.0}
+    assert {t["verdict"] for c in result(attacked, student)["cells"] for t in c["tests"]} <= {
+        "unreadable",
+        "not_attempted",
+    }
+    page = (attacked.folder / "feedback" / student / "tiny" / "tiny.html").read_text()
+    assert "rendez-le à nouveau" in page or "non traité" in page
+
+
+def test_no_secret_shows_in_anything_a_student_sees(attacked: Course) -> None:
+    shown = [*(attacked.folder / "autograded").rglob("*"), *(attacked.folder / "feedback").rglob("*")]
+    files = [path for path in shown if path.is_file()]
+    assert len(files) > 120
+    for path in files:
+        own = "honest with a secret" in str(path)
+        text = path.read_bytes().decode(errors="replace").replace(f"{CANARY}_of_another_student", "" if own else CANARY)
+        assert CANARY not in text, path
+    assert CANARY not in attacked.autograde.stderr + attacked.autograde.stdout
+
+
+def test_no_script_reaches_the_instructors_browser(attacked: Course) -> None:
+    node = nbformat.read(
+        attacked.folder / "autograded" / "attack script_in_outputs" / "tiny" / "tiny.ipynb", as_version=4
+    )
+    for output in (o for cell in node.cells for o in cell.get("outputs", [])):
+        data = output.get("data", {})
+        assert set(data) <= {"text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg"}
+        for kind in ("text/html", "text/markdown"):
+            assert "<script" not in data.get(kind, "")
+            assert "<iframe" not in data.get(kind, "")
+            assert "onerror=" not in data.get(kind, "").split("&lt;")[0]
+
+
+def test_nothing_is_left_running_or_lying_about(attacked: Course) -> None:
+    lines = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+    ours = str(attacked.folder)
+    assert not [
+        line for line in lines if "sleep 7171" in line or (("bwrap" in line or "kernel.warm" in line) and ours in line)
+    ]
+    for name in ("owned", "owned_by_pickle", "torch.py", "evil.pth"):
+        for folder in (attacked.folder, attacked.folder.parent, Path("/tmp"), Path.home()):
+            assert not (folder / name).exists()
+    assert not list((attacked.folder / "submitted").rglob("*.py"))
+
+
+def test_every_submission_took_a_bounded_time(attacked: Course) -> None:
+    for student in (attacked.folder / "submitted").iterdir():
+        assert result(attacked, student.name)["seconds"] < LIMITS["submission"] + 20

@@ -1,0 +1,163 @@
+"""Faults of the machine: killed at any moment, locked, full, started twice. A second run ends with the right marks."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from courses import nbgrader
+from nbgrader.api import Gradebook
+from tiny_course import HONEST, WRONG_ADD, hand_in, make_course, notebook, written
+
+SUBMISSIONS = {
+    "anna": (notebook(), HONEST),
+    "bruno": (notebook("def add(x):\n    return 0.0"), WRONG_ADD),
+    "chloé": (notebook("import os\ndef add(x):\n    os._exit(1)"), WRONG_ADD),
+    "david": (notebook(), HONEST),
+    "emma": (notebook("import time\ntime.sleep(1)\ndef add(x):\n    return 1 + x"), HONEST),
+}
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faults") / "course"
+    make_course(folder, {"cell": 10, "question": 5})
+    for student, (node, _) in SUBMISSIONS.items():
+        hand_in(folder, student, written(node))
+    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def course(released: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(released, tmp_path / "course"))
+
+
+def start(course: Path, *wrapper: str) -> subprocess.Popen[str]:
+    command = [*wrapper, sys.executable, "-m", "nbgrader", "autograde", "tiny"]
+    return subprocess.Popen(command, cwd=course, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+def marks(course: Path) -> dict[str, dict[str, float]]:
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        return {
+            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
+            for s in gradebook.assignment_submissions("tiny")
+        }
+
+
+def assert_a_second_run_mends_it(course: Path) -> None:
+    second = nbgrader(course, "autograde", "tiny")
+    assert second.returncode == 0, second.stderr
+    assert marks(course) == {student: expected for student, (_, expected) in SUBMISSIONS.items()}
+    assert {p.name for p in (course / "autograded").iterdir() if not p.name.startswith(".")} == set(SUBMISSIONS)
+    for student in SUBMISSIONS:
+        assert [p.name for p in (course / "autograded" / student).iterdir()] == ["tiny"], "nothing half-written is left"
+
+
+def victims(command: psutil.Process, kind: str) -> list[psutil.Process]:
+    """The processes of a kind that live now."""
+    try:
+        below = command.children(recursive=True)
+        if kind == "grader":
+            return [command]
+        if kind == "worker":
+            return [p for p in below if "spawn_main" in " ".join(p.cmdline())]
+        warm = [p for p in below if "course_lib.kernel.warm" in p.cmdline() and p.name() != "bwrap"]
+        return [p for p in warm if any(p.ppid() == w.pid for w in warm)] if kind == "kernel" else warm
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill_at_random(course: Path, kind: str, seed: int) -> None:
+    rng = random.Random(seed)
+    process = start(course)
+    command = psutil.Process(process.pid)
+    try:
+        time.sleep(rng.uniform(0.2, 25))
+        deadline = time.monotonic() + 20
+        found: list[psutil.Process] = []
+        while not found and process.poll() is None and time.monotonic() < deadline:
+            found = victims(command, kind)
+            time.sleep(0.01)
+        below = []
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended meanwhile
+            below = command.children(recursive=True)
+            rng.choice(found or [command]).kill()
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    _, alive = psutil.wait_procs(below, timeout=15)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], f"left running; {errors}"
+    assert_a_second_run_mends_it(course)
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("grader", 1), ("kernel", 3)])
+def test_killed_at_some_moment(course: Path, kind: str, seed: int) -> None:
+    kill_at_random(course, kind, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 152))
+def test_killed_at_any_moment(course: Path, seed: int) -> None:
+    kill_at_random(course, ("grader", "worker", "kernel", "warm")[seed % 4], seed)
+
+
+@pytest.mark.long
+def test_a_locked_gradebook_is_waited_for(course: Path) -> None:
+    lock = sqlite3.connect(course / "gradebook.db", check_same_thread=False)
+    lock.execute("begin exclusive")
+    release = threading.Timer(35, lock.rollback)
+    release.start()
+    assert_a_second_run_mends_it(course)  # the first one, in fact
+    release.join()
+    lock.close()
+
+
+def test_started_twice_the_second_says_so(course: Path) -> None:
+    first = start(course)
+    time.sleep(1)
+    while not list((course / "autograded").glob(".*lock")) and first.poll() is None:
+        time.sleep(0.05)
+    second = nbgrader(course, "autograde", "tiny")
+    assert second.returncode != 0
+    assert "another" in second.stderr
+    _, errors = first.communicate()
+    assert first.returncode == 0, errors
+    assert_a_second_run_mends_it(course)
+
+
+@pytest.mark.long
+def test_a_full_disk_is_said_and_nothing_is_lost(course: Path) -> None:
+    """The folder of the results has room for one or two of them."""
+    full = course / "autograded"
+    full.mkdir(exist_ok=True)
+    wrapper = ["bwrap", "--bind", "/", "/", "--dev-bind", "/dev", "/dev", "--size", "16384", "--tmpfs", str(full)]
+    process = start(course, *wrapper)
+    _, errors = process.communicate()
+    assert process.returncode != 0
+    assert "No space left on device" in errors
+    assert_a_second_run_mends_it(course)
+
+
+@pytest.mark.long
+def test_an_interrupted_command_leaves_nothing_running(course: Path) -> None:
+    process = start(course)
+    command = psutil.Process(process.pid)
+    while not victims(command, "warm") and process.poll() is None:
+        time.sleep(0.1)
+    below = command.children(recursive=True)
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(below, timeout=15)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+    assert_a_second_run_mends_it(course)

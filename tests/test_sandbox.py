@@ -1,0 +1,236 @@
+"""The walls of the sandbox: what a student's code finds there, and what it leaves for the next one."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from course_lib.grading import sandbox as module
+from course_lib.grading.errors import GradingFault, ProtectionError
+from course_lib.grading.job import Limits
+from course_lib.grading.sandbox import check_protection, sandbox
+from course_lib.grading.session import Session
+from course_lib.grading.student import Student
+
+LIMITS = Limits(cell=20, question=5, threads=1)
+
+
+@pytest.fixture
+def tell(library: Path) -> Iterator:
+    """Runs cells in a fresh kernel of the same sandbox, and returns the string that the last one left in `said`."""
+
+    def run(*sources: str) -> str:
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        with Session(notebook, library, LIMITS) as session:
+            session.run_until(len(sources))
+            outputs = [o for cell in notebook.cells for o in cell.outputs if o.output_type == "error"]
+            assert not outputs, outputs
+            said = Student(session.ask).value("said")
+        assert isinstance(said, str)
+        return said
+
+    yield run
+    assert sandbox(library, None).alive
+
+
+def test_there_is_nothing_to_steal(tell, root: Path) -> None:
+    places = [str(root / name) for name in ("source", "grader_tests", "course_lib", "gradebook.db")]
+    places += [
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/hostname",
+        str(Path.home() / ".ssh"),
+        "/home",
+        "/var",
+        "/run",
+        "/sys",
+        "/library/course_lib/grading",
+    ]
+    said = tell(
+        f"import os\nsaid = ' '.join(p for p in {places} if os.path.exists(p))",
+        "said += '|' + ' '.join(sorted(k for k in os.environ if 'SECRET' in k or 'TOKEN' in k))",
+        "said += '|' + ' '.join(line.split(':')[0].strip() for line in list(open('/proc/net/dev'))[2:])",
+    )  # fmt: skip
+    assert said.split("|") == ["", "", "lo"]
+
+
+def test_the_student_has_no_rights(tell) -> None:
+    said = tell(
+        "import os, ctypes\nstatus = dict(l.split(':', 1) for l in open('/proc/self/status').read().splitlines())\n"
+        "rights = ''.join(status[k].strip() for k in ('CapInh', 'CapPrm', 'CapEff', 'CapAmb'))\n"
+        "libc = ctypes.CDLL(None)\n"
+        "again = [libc.unshare(flag) for flag in (0x10000000, 0x20000, 0x40000000)]\n"
+        "mounted = libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)\n"
+        "said = repr((int(rights, 16), again, mounted, os.getuid(), status['NoNewPrivs'].strip()))"
+    )
+    assert said == "(0, [-1, -1, -1], -1, 1000, '1')"
+
+
+def test_nothing_but_its_own_scratch_can_be_written(tell) -> None:
+    said = tell(
+        "import os\nwritable = []\n"
+        "for folder, folders, files in os.walk('/', followlinks=False):\n"
+        "    folders[:] = [d for d in folders if folder != '/proc' or not d.isdecimal()]\n"
+        "    if folder.startswith(('/tmp', '/dev/shm')): continue\n"
+        "    if folder.count('/') > 6: folders[:] = []\n"
+        "    try:\n"
+        "        open(os.path.join(folder, 'x'), 'w').close(); writable.append(folder)\n"
+        "    except OSError: pass\n"
+        "    for name in files if folder.startswith(('/proc', '/library', '/mnist')) else ():\n"
+        "        try:\n"
+        "            os.close(os.open(os.path.join(folder, name), os.O_WRONLY)); writable.append(os.path.join(folder, name))\n"
+        "        except OSError: pass\n"
+        "said = repr(writable)"
+    )
+    assert said == "[]"
+
+
+def test_a_kit_installed_below_tmp_works(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's own /tmp must not hide its Python environment."""
+    here = Path(tempfile.mkdtemp(dir="/tmp", prefix="a kit "))
+    (here / "module.py").write_text("found = 'found'")
+    prefixes = module._prefixes()
+    monkeypatch.setattr(module, "_prefixes", lambda: [*prefixes, str(here)])
+    code = (
+        f"import sys\nsys.path.append({str(here)!r})\nfrom module import found as said\n"
+        f"try: open({str(here / 'module.py')!r}, 'w')\nexcept OSError as error: said += ', ' + error.strerror"
+    )
+    notebook = new_notebook(cells=[new_code_cell(code)])
+    try:
+        with Session(notebook, library, LIMITS, files=tmp_path) as session:
+            session.run_until(1)
+            assert Student(session.ask).value("said") == "found, Read-only file system"
+    finally:
+        sandbox(library, tmp_path).close()
+        shutil.rmtree(here)
+
+
+PLANT = """
+import ctypes, fcntl, os, socket, subprocess, sys, time
+for folder in ("/tmp", "/tmp/home", "/dev/shm", "/", "/library", "/dev", "/mnist", "/tmp/home/ipython/profile_default/startup"):
+    try:
+        os.makedirs(folder, exist_ok=True)
+        open(folder + "/planted.py", "w").write("planted = 1")
+    except OSError:
+        pass
+libc = ctypes.CDLL(None)
+segment = libc.shmget(4711, 4096, 0o1666)
+libc.msgget(4711, 0o1666)
+sockets = [socket.socket(socket.AF_UNIX), socket.socket()]
+sockets[0].bind("\\0planted")
+sockets[0].listen()
+try:
+    sockets[1].bind(("127.0.0.1", 47110)); sockets[1].listen()
+except OSError:
+    pass
+lock = open("/library/course_lib/__init__.py")
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+subprocess.Popen(["sleep", "4711"], start_new_session=True)
+if os.fork() == 0:
+    os.setsid(); time.sleep(4711)
+import course_lib, torch
+course_lib.planted = torch.planted = True
+torch.Tensor.mean = lambda self: 0
+said = "planted"
+"""
+
+FIND = """
+import ctypes, fcntl, glob, os, socket
+found = glob.glob("/**/planted*", recursive=False) + glob.glob("/tmp/**/planted*", recursive=True) + glob.glob("/dev/**/planted*", recursive=True)
+libc = ctypes.CDLL(None)
+found += [name for name, n in (("shm", libc.shmget(4711, 0, 0)), ("msg", libc.msgget(4711, 0))) if n >= 0]
+for family, address in ((socket.AF_UNIX, "\\0planted"), (socket.AF_INET, ("127.0.0.1", 47110))):
+    try:
+        socket.socket(family).connect(address); found.append(repr(address))
+    except OSError:
+        pass
+fcntl.flock(open("/library/course_lib/__init__.py"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+for path in glob.glob("/proc/[0-9]*/cmdline"):
+    if "4711" in open(path).read(): found.append(path)
+import course_lib, torch
+found += [m.__name__ for m in (course_lib, torch) if hasattr(m, "planted")]
+found += [] if torch.ones(2).mean() == 1 else ["mean"]
+said = repr((found, len(glob.glob("/proc/[0-9]*")) < 6))
+"""
+
+
+def test_nothing_reaches_the_next_submission(tell) -> None:
+    assert tell(PLANT) == "planted"
+    assert tell(FIND) == "([], True)"
+
+
+def test_the_search_above_would_find_it(tell) -> None:
+    said = tell(PLANT, FIND.replace("fcntl.flock(open", "(open"))
+    assert said.count("planted") > 4
+    assert "shm" in said
+
+
+def test_the_warm_process_cannot_be_reached(tell, library: Path) -> None:
+    warm = sandbox(library, None)._process.pid
+    said = tell(
+        "import ctypes, glob, os, signal\nlibc = ctypes.CDLL(None)\nreached = []\n"
+        "for path in glob.glob('/proc/[0-9]*'):\n"
+        "    if path == '/proc/' + os.readlink('/proc/self'): continue\n"
+        "    for name in ('mem', 'environ', 'maps', 'auxv', 'root', 'cwd', 'exe', 'fd/0', 'fd/3', 'ns/pid'):\n"
+        "        for reach in (os.readlink, os.listdir, lambda p: open(p, 'rb').read(1), lambda p: open(p, 'r+b')):\n"
+        "            try: reach(path + '/' + name); reached.append(path + name)\n"
+        "            except OSError: pass\n"
+        "for pid in range(2, 300):  # numbers of its own namespace: nobody else has one\n"
+        "    if not os.path.exists(f'/proc/self/task/{pid}') and libc.ptrace(16, pid, 0, 0) == 0: reached.append(pid)\n"
+        "for target in (-1, 0, -os.getpgrp()):\n"
+        "    try: os.kill(target, signal.SIGKILL)\n"
+        "    except OSError: pass\n"
+        "said = repr(reached)"
+    )
+    assert said == "[]"
+    assert sandbox(library, None)._process.pid == warm, "the same sandbox goes on"
+
+
+def test_a_kernel_that_was_killed_from_outside_is_the_graders_fault(library: Path) -> None:
+    """The system's OOM killer, an administrator: never a zero for the student."""
+    notebook = new_notebook(cells=[new_code_cell("x = 1"), new_code_cell("import time; time.sleep(3)")])
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(1)
+        psutil.Process(session._km.provisioner.pid).kill()
+        with pytest.raises(GradingFault, match="outside"):
+            session.run_until(2)
+
+
+def test_without_bubblewrap_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_protection()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ProtectionError, match="apt install bubblewrap"):
+        check_protection()
+
+
+def test_a_sandbox_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SYSTEM", ("/nowhere",))
+    with pytest.raises(ProtectionError, match="user namespaces"):
+        check_protection()
+
+
+def test_the_sandbox_ends_with_the_process_that_started_it(library: Path) -> None:
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\n"
+        "from course_lib.grading.sandbox import sandbox\n"
+        f"print(sandbox(Path({str(library)!r}), None)._process.pid, flush=True)\ntime.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=os.environ)
+    assert process.stdout is not None
+    bubblewrap = psutil.Process(int(process.stdout.readline()))
+    inside = bubblewrap.children(recursive=True)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(p.is_running() for p in [bubblewrap, *inside]):
+        time.sleep(0.1)
+    assert not [p for p in [bubblewrap, *inside] if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
