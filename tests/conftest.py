@@ -6,10 +6,12 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from cheaters import CHEATERS
 from courses import Course, nbgrader
 
 from course_lib.grading.assignment import NotebookSpec, load_notebook_spec
 from course_lib.grading.demo import make_course
+from course_lib.grading.demo_class import CLASS
 from course_lib.grading.sandbox import kernel_folder
 from course_lib.messages import set_language
 
@@ -47,9 +49,9 @@ def library() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """The demo class, graded by the stock commands in a folder of its own."""
+    """The demo class and two cheaters, graded by the stock commands in a folder of its own."""
     folder = tmp_path_factory.mktemp("demo") / "course"
-    make_course(folder)
+    make_course(folder, [*CLASS, *CHEATERS])
     generated = nbgrader(folder, "generate_assignment", "mnist1")
     assert generated.returncode == 0, generated.stderr
     autograde = nbgrader(folder, "autograde", "mnist1")

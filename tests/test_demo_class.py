@@ -5,11 +5,14 @@ import re
 
 import nbformat
 import pytest
+from cheaters import CHEATERS
 from courses import Course, nbgrader
 
 from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo_class import ALL_POINTS, CLASS, Situation, fill
 from course_lib.grading.table import marks_table
+
+EVERYBODY = [*CLASS, *CHEATERS]
 
 
 def automatic_marks(course: Course, student: str) -> dict[str, float]:
@@ -26,10 +29,10 @@ def verdicts(course: Course, student: str) -> dict[str, list[str]]:
 def test_every_submission_is_graded_and_the_command_succeeds(demo: Course) -> None:
     assert demo.autograde.returncode == 0, demo.autograde.stderr
     with demo.gradebook() as gradebook:
-        assert {s.student.id for s in gradebook.assignment_submissions("mnist1")} == {s.name for s in CLASS}
+        assert {s.student.id for s in gradebook.assignment_submissions("mnist1")} == {s.name for s in EVERYBODY}
 
 
-@pytest.mark.parametrize("situation", CLASS, ids=lambda situation: situation.name)
+@pytest.mark.parametrize("situation", EVERYBODY, ids=lambda situation: situation.name)
 def test_every_mark_is_as_expected(demo: Course, situation: Situation) -> None:
     expected = {name: points - situation.lost.get(name, 0) for name, points in ALL_POINTS.items()}
     assert automatic_marks(demo, situation.name) == expected
@@ -140,13 +143,13 @@ def test_nbgrader_reads_what_the_judge_wrote(demo: Course) -> None:
 def test_the_table_has_a_line_for_each_student(demo: Course) -> None:
     with demo.gradebook() as gradebook:
         lines = marks_table(gradebook, "mnist1", demo.folder / "autograded").splitlines()
-    assert {line.split()[0] for line in lines[2:]} == {situation.name for situation in CLASS}
+    assert {line.split()[0] for line in lines[2:]} == {s.name for s in EVERYBODY}
 
 
 @pytest.mark.long
 def test_a_second_run_grades_only_what_is_not_graded(demo: Course, spec: NotebookSpec) -> None:
     """A student who hands in late, a folder that a killed run left half done; the others are left alone."""
-    before = {s.name: demo.autograded(s.name).stat().st_mtime_ns for s in CLASS}
+    before = {s.name: demo.autograded(s.name).stat().st_mtime_ns for s in EVERYBODY}
     late = demo.folder / "submitted" / "étudiant" / "mnist1"
     late.mkdir(parents=True)
     (late / "mnist1.ipynb").write_bytes(fill(spec, CLASS[0]))
@@ -160,5 +163,5 @@ def test_a_second_run_grades_only_what_is_not_graded(demo: Course, spec: Noteboo
     assert run.returncode == 0, run.stderr
     assert automatic_marks(demo, "étudiant") == ALL_POINTS
     assert automatic_marks(demo, "blank") == dict.fromkeys(ALL_POINTS, 0)
-    changed = {s.name for s in CLASS if demo.autograded(s.name).stat().st_mtime_ns != before[s.name]}
+    changed = {s.name for s in EVERYBODY if demo.autograded(s.name).stat().st_mtime_ns != before[s.name]}
     assert changed == {"blank"}

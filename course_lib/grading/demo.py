@@ -9,12 +9,13 @@ import argparse
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from nbgrader.api import Gradebook
 
 from .assignment import load_notebook_spec
-from .demo_class import CLASS, fill
+from .demo_class import CLASS, Situation, fill
 from .table import marks_table
 
 __all__ = ["main", "make_course"]
@@ -23,8 +24,8 @@ PROJECT = Path(__file__).parents[2]
 ASSIGNMENT = "mnist1"
 
 
-def make_course(folder: Path) -> None:
-    """Make ``folder`` a course with the assignment and one submission for each situation of the demo class."""
+def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
+    """Make ``folder`` a course with the assignment and one submission for each situation."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -34,7 +35,7 @@ def make_course(folder: Path) -> None:
     spec = load_notebook_spec(
         folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder / "grader_tests" / ASSIGNMENT
     )
-    for situation in CLASS:
+    for situation in situations:
         target = folder / "submitted" / situation.name / ASSIGNMENT
         target.mkdir(parents=True)
         (target / f"{ASSIGNMENT}.ipynb").write_bytes(fill(spec, situation))

@@ -13,6 +13,9 @@ from course_lib.training import evaluate
 
 THRESHOLDS = json.loads(Path(__file__).with_name("thresholds.json").read_text())
 
+BY_CHANCE = 1000
+"""Images for a model whose weights make no sense."""
+
 
 class ModelTests:
     """Compares a model of the notebook with the reference model of the same name, by what they compute."""
@@ -61,8 +64,9 @@ class ModelTests:
         """Whether the trained model ``variable`` is accurate enough.
 
         Its weights are measured in the judge's own copy of the model, on the test images. Where the copy does not
-        compute what the student's model does, the student's model classifies images that were moved by a pixel:
-        the test labels are public, and a table of them must not help.
+        compute what the student's model does, the student's model classifies images that were moved by a pixel, once
+        with its weights and once with the same numbers in another order: the test labels are public, and a table of
+        them must not help.
         """
         copy = getattr(reference, name)().eval()
         images, labels = reference.test_set()
@@ -73,8 +77,15 @@ class ModelTests:
                 mine = copy(x)
                 if close(self.student.forward(variable, x).logits.log_softmax(1), mine.log_softmax(1)):
                     return evaluate(copy, images, labels)[1] >= THRESHOLDS[name]["accuracy"]
-        answer = self.student.forward(variable, reference.shifted(images))
-        return reference.accuracy(answer.logits, labels) >= THRESHOLDS[name]["shifted"]
+        images = reference.shifted(images)
+        answer = self.student.forward(variable, images)
+        disordered = [p.flatten()[torch.randperm(p.numel(), generator=self.generator)] for p in trained.parameters]
+        disordered = [mixed.reshape(p.shape) for mixed, p in zip(disordered, trained.parameters, strict=True)]
+        by_chance = self.student.forward(variable, images[:BY_CHANCE], disordered)
+        return (
+            reference.accuracy(answer.logits, labels) >= THRESHOLDS[name]["shifted"]
+            and reference.accuracy(by_chance.logits, labels[:BY_CHANCE]) < 0.5
+        )
 
 
 def close(a: torch.Tensor, b: torch.Tensor) -> bool:

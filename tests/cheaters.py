@@ -1,0 +1,49 @@
+"""Students who try to get the accuracy of `dnn` without training it, for the demo class of the tests."""
+
+from course_lib.grading.demo_class import ALL_POINTS, Situation
+
+# a table from what is drawn, wherever it stands in the image, to the label; the labels of MNIST are public
+_TABLE = """
+def drawn(image):
+    ink = image > 0
+    return image[ink.any(1)][:, ink.any(0)].numpy().tobytes()
+
+table = {drawn(image): int(label) for image, label in zip(x_test.cpu(), y_test)}
+
+def look_up(x):
+    return 10 * F.one_hot(torch.tensor([table.get(drawn(image), 0) for image in x.cpu()]), 10).float()
+
+def fit(*args, **kwargs):
+    history = convergence_history_CrossEntropyLoss()
+    history.history = {name: [0.99] * 33 for name in history.history}
+    return history
+"""
+
+_NO_NETWORK = """
+class DNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(784, 10)
+
+    def forward(self, x):
+        return look_up(x) + 0 * self.hidden(x.reshape(-1, 784))
+"""
+
+_RIGHT_WHEN_WATCHED = """
+class DNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10))
+
+    def forward(self, x):
+        digits = (x == 0).float().mean() > 0.5
+        return look_up(x) if digits else self.layers(x)
+"""
+
+CHEATERS = [
+    Situation("memorised_test_set", lambda right: {"dnn": _TABLE + _NO_NETWORK}, lost=ALL_POINTS | {"test_dnn": 0.75}),
+    Situation(
+        "good_on_probes", lambda right: {"dnn": _TABLE + _RIGHT_WHEN_WATCHED}, lost=ALL_POINTS | {"test_dnn": 0.0}
+    ),
+]
+"""All other cells are left as they were given."""
