@@ -148,6 +148,7 @@ MESSAGES: dict[str, Text] = {
     "rebuild.json": Text("JSON incorrect à la ligne {line}", "bad JSON at line {line}"),
     "rebuild.empty": Text("fichier vide", "empty file"),
     "rebuild.no_notebook": Text("pas un notebook", "not a notebook"),
+    "rebuild.too_long": Text("sa lecture prend trop de temps", "it takes too long to read"),
     "repair.duplicate": Text(
         "la cellule « {name} » était en plusieurs morceaux, ils ont été réunis",
         "the cell '{name}' was in several pieces, they were joined",

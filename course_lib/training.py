@@ -57,6 +57,9 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
         Mean loss in nats, and the fraction of right predictions, in [0, 1].
     """
     x, y = torch.as_tensor(x), torch.as_tensor(y)
+    known = recall_evaluation(model, x, y) if recall_evaluation else None
+    if known is not None:
+        return known
     parameter = next(model.parameters(), torch.empty(0))
     was_training = model.training
     model.eval()
@@ -127,6 +130,9 @@ class TrainingRun:
 recall: Callable[[TrainingRun], ConvergenceHistory | None] | None = None
 """Set by the grading kernel: looks for a finished training of a model that behaves the same. When there is one, it
 loads the trained weights into the model and returns the history. Students' kernels leave it None."""
+
+recall_evaluation: Callable[[nn.Module, torch.Tensor, torch.Tensor], tuple[float, float] | None] | None = None
+"""Set by the grading kernel: what :func:`evaluate` gave at the end of the training that :data:`recall` has loaded."""
 
 keep: Callable[[TrainingRun, ConvergenceHistory], None] | None = None
 """Set by the grading kernel: told of every training that ended."""

@@ -1,6 +1,7 @@
 """Every attack and accident through the real `nbgrader autograde`: no mark raised, no honest point lost, no trace left."""
 
 import os
+import re
 from pathlib import Path
 
 import nbformat
@@ -30,6 +31,7 @@ LIMITS = {
 
 BREAKS_ITS_OWN_KERNEL = {
     "deep_json", "display_hook", "patched_describe", "patched_responder", "pickle", "raw_frames", "run_cell_hook", "silent_reply",
+    "endless_rewriting", "no_delimiter_shell",
 }  # fmt: skip
 """Attacks that cost their author the other answer, too."""
 
@@ -37,7 +39,8 @@ VERDICTS = {
     "endless_loop": "timeout", "patched_clock": "timeout", "silent_reply": "timeout", "exit_now": "kernel_died",
     "exit_when_asked": "kernel_died", "segfault": "kernel_died", "memory": "out_of_memory", "threads": "too_many_processes",
     "fork_bomb": "too_many_processes", "disk": "disk_full", "large_file": "disk_full", "output_flood": "too_much_output",
-    "raw_frames": "nonsense", "lying_eq": "failed", "system_exit": "error",
+    "raw_frames": "nonsense", "no_delimiter_shell": "nonsense", "no_delimiter_iopub": "nonsense", "another_reply": "nonsense",
+    "endless_rewriting": "unreadable", "lying_eq": "failed", "system_exit": "error",
 }  # fmt: skip
 
 
@@ -64,7 +67,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Course:
     finally:
         del os.environ["GRADER_SECRET"]
     assert run.returncode == 0, run.stderr[-5000:]
-    for students in ("attack [e-h]*", "unreadable*"):
+    for students in ("attack [e-h]*", "attack s[ln]*", "honest p*", "unreadable*"):
         feedback = nbgrader(folder, "generate_feedback", "tiny", f"--student={students}")
         assert feedback.returncode == 0, feedback.stderr[-5000:]
     return Course(folder, run)
@@ -138,6 +141,42 @@ def test_no_script_reaches_the_instructors_browser(attacked: Course) -> None:
             assert "<script" not in data.get(kind, "")
             assert "<iframe" not in data.get(kind, "")
             assert "onerror=" not in data.get(kind, "").split("&lt;")[0]
+
+
+def test_no_foreign_link_reaches_the_instructors_browser(attacked: Course) -> None:
+    """Markdown is cleaned after it was rendered: only then is it clear what is a link."""
+    page = (attacked.folder / "feedback" / "attack foreign_links" / "tiny" / "tiny.html").read_text()
+    body = page[page.index("<body") :]
+    assert body.count("█" * 50) == 4
+    for address in re.findall(r"(?:href|src)\s*=\s*[\"']([^\"']*)", body):
+        assert not re.match(r"(?i)\s*(javascript|data:text|http://127|/formgrader)", address)
+    for word in ("alert(1)", "modal-backdrop", "margin:-", "opacity"):
+        assert word not in body.replace("&lt;script&gt;alert(1)", "")
+
+
+def test_nothing_covers_the_judges_box(attacked: Course) -> None:
+    path = attacked.folder / "autograded" / "attack forged_box" / "tiny" / "tiny.ipynb"
+    (node,) = [
+        c
+        for c in nbformat.read(path, as_version=4).cells
+        if c.metadata.get("nbgrader", {}).get("grade_id") == "test_add"
+    ]
+    first, *others = [o.data["text/html"] for o in node.outputs if "text/html" in o.get("data", {})]
+    assert "0&nbsp;/&nbsp;1.5" in first
+    assert others
+    for html in others:
+        assert not re.search("opacity|margin|height|position", html)
+
+
+def test_a_pasted_picture_is_shown(attacked: Course) -> None:
+    page = (attacked.folder / "feedback" / "honest pictures" / "tiny" / "tiny.html").read_text()
+    assert page.count("data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ") == 1
+    assert "![image.png](attachment:image.png)" in page
+
+
+def test_no_submission_makes_a_large_result(attacked: Course) -> None:
+    for path in (attacked.folder / "autograded").rglob("*.ipynb"):
+        assert path.stat().st_size < 3 * LIMITS["output"], path
 
 
 def test_nothing_is_left_running_or_lying_about(attacked: Course) -> None:

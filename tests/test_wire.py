@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 
+from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel.wire import MAX_BYTES, Other, Packet, WireError, describe, pack, restore, unpack
 
 
@@ -91,3 +93,15 @@ def test_rubbish_is_refused(content: object, buffers: list[bytes]) -> None:
 def test_a_value_that_is_none_is_refused(description: object) -> None:
     with pytest.raises(WireError):
         restore(description, {})
+
+
+def test_a_number_of_parameters_that_are_not_there_is_a_wrong_answer() -> None:
+    for count in (10**12, -1, 1.5, True, None):
+        student = Student(lambda _, n=count: Packet({"status": "ok", "parameters": n, "buffers": 0}))
+        with pytest.raises(StudentFailure):
+            student.weights("dnn")
+
+
+def test_a_packet_of_very_many_tensors_is_refused() -> None:
+    with pytest.raises(WireError, match="more tensors"):
+        unpack({}, [save({f"tensor {i}": torch.zeros(0) for i in range(30_000)})])

@@ -169,6 +169,37 @@ def _strange_metadata() -> NotebookNode:
     return node
 
 
+def _foreign_links() -> NotebookNode:
+    node = notebook(WRONG)
+    cover = "<div style='opacity:0.01;height:6000px;margin:-2700px 0 -3300px 0;font-size:90px;overflow:hidden'>"
+    links = ["javascript:void(1)", "&#106;avascript:void(1)", "JaVaScript&colon;void(1)", "data:text/html,<b>x</b>"]
+    texts = [f"{cover}\n\n[{'█' * 50}]({link})\n\n</div>" for link in links]
+    texts += ["![](http://127.0.0.1:9/x.png) ![](/formgrader/api/x) <img src='http://127.0.0.1:9/y.png'>"]
+    texts += ["<script>alert(1)</script><iframe src='/'></iframe><p onclick='alert(1)' class='modal-backdrop'>p</p>"]
+    node.cells[2:2] = [new_markdown_cell(text) for text in texts]
+    return node
+
+
+def _half_surrogates() -> NotebookNode:
+    node = notebook(WRONG)
+    node.cells[1:1] = [new_code_cell("x = '\ud800'"), new_markdown_cell("hello \ud800")]
+    return node
+
+
+def _endless_rewriting() -> NotebookNode:
+    """A split cell whose parts IPython rewrites line by line, in a time that grows with the square."""
+    node = notebook("x = 1\n" * 20_000 + "!true\n" * 499 + WRONG)
+    node.cells.insert(2, copy.deepcopy(node.cells[1]))
+    return node
+
+
+def _slow_markdown() -> NotebookNode:
+    node = notebook(WRONG)
+    node.cells.insert(1, new_markdown_cell("# a" + " " * 30_000 + "b"))
+    node.cells.insert(1, new_markdown_cell("\\begin{a}" * 8000))
+    return node
+
+
 METADATA_ATTACKS: dict[str, Callable[[], NotebookNode]] = {
     "skip_tags": _skip_tags,
     "flipped_flags": _flipped_flags,
@@ -176,6 +207,10 @@ METADATA_ATTACKS: dict[str, Callable[[], NotebookNode]] = {
     "replaced_test": _replaced_test,
     "other_ids": _other_ids,
     "strange_metadata": _strange_metadata,
+    "foreign_links": _foreign_links,
+    "half_surrogates": _half_surrogates,
+    "endless_rewriting": _endless_rewriting,
+    "slow_markdown": _slow_markdown,
 }
 
 
@@ -244,6 +279,15 @@ def _old_schema(node: NotebookNode) -> NotebookNode:
     return node
 
 
+def _pictures(node: NotebookNode) -> NotebookNode:
+    """Pasted into a text: one that is there, one that got lost."""
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    text = "![image.png](attachment:image.png)"
+    node.cells.insert(1, new_markdown_cell(text, attachments={"image.png": {"image/png": pixel}}))
+    node.cells.insert(1, new_markdown_cell(text))
+    return node
+
+
 ACCIDENTS: dict[str, Callable[[NotebookNode], NotebookNode]] = {
     "as it should be": lambda node: node,
     "split": _split,
@@ -265,6 +309,10 @@ ACCIDENTS: dict[str, Callable[[NotebookNode], NotebookNode]] = {
     "warnings": _with_cells("import sys, warnings\nwarnings.warn('deprecated')\nprint('careful', file=sys.stderr)"),
     "prints a lot": _with_cells("for i in range(200_000):\n    print(i, 'x' * 20)"),
     "empty cells": _with_cells("", "  \n"),
+    "own script": _with_cells(
+        "name = './evaluation_modèle.sh'\nopen(name, 'w').write('#!/bin/sh\\nsleep 1')\n!chmod +x {name}\n!{name}"
+    ),
+    "pictures": _pictures,
     "own main": _with_cells("if __name__ == '__main__':\n    print('ça marche, évidemment')"),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ two modules that run it look it up. All options of ``nbgrader autograde`` keep t
 
 import contextlib
 import fcntl
+import functools
 import multiprocessing
 import os
 import re
@@ -13,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import fields, replace
 from fnmatch import fnmatch
 from glob import glob
@@ -38,6 +39,7 @@ from .errors import AssignmentError, GradingFault, ProtectionError
 from .feedback import METADATA, annotate
 from .job import Graded, Job, Limits, Protection, trainings_folder
 from .record import record
+from .release import PACKAGE
 from .result import Verdict
 from .sandbox import check_protection, kernel_folder
 from .worker import grade_submission, points_of, start_worker
@@ -89,15 +91,24 @@ class JudgedAutograde(Autograde):
         """
         try:
             if self.protection != "none":
-                check_protection()
+                check_protection([Path(self.coursedir.root).resolve(), PACKAGE])
             workers = self.workers or os.cpu_count() or 1
             with self._alone(), tempfile.TemporaryDirectory(prefix="course_lib") as name:
                 folder = Path(name)
                 room = self._room(folder, workers)
-                with _workers(workers, None if self.protection == "none" else folder) as executor:
+                start = functools.partial(_workers, workers, None if self.protection == "none" else folder)
+                with start() as executor:
                     specs = self._specs(executor)
                     self._check_reference(specs, room, executor)
-                    faults = self._grade_all(specs, room, executor)
+                    faults, lost = self._grade_all(specs, room, executor, list(self._students()))
+                for student in lost:  # a worker died over one of them: each again, with workers of its own
+                    with start() as executor:
+                        again, still_lost = self._grade_all(specs, room, executor, [student])
+                    for name in still_lost:
+                        self.log.error(
+                            "Submission of %s: its worker was killed twice, perhaps for want of memory", name
+                        )
+                    faults += again + still_lost
         except (AssignmentError, GradingFault, ProtectionError) as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
@@ -242,18 +253,30 @@ class JudgedAutograde(Autograde):
     # -- the submissions ---------------------------------------------------------------------------------------------
 
     def _grade_all(
-        self, specs: list[NotebookSpec], room: Callable[[NotebookSpec, bytes], Job], executor: Executor
-    ) -> list[str]:
-        """Grade what is not graded yet; the ids of the students in whose submission the grader failed."""
-        faults = []
+        self,
+        specs: list[NotebookSpec],
+        room: Callable[[NotebookSpec, bytes], Job],
+        executor: Executor,
+        students: list[str],
+    ) -> tuple[list[str], list[str]]:
+        """Grade submissions.
+
+        Returns:
+            The students in whose submission the grader failed, and those whose worker died.
+        """
+        faults: list[str] = []
+        lost: list[str] = []
         counts: dict[str, int] = {}
-        waiting = {self._submit(executor, specs, room, student): student for student in self._students()}
+        waiting = {self._submit(executor, specs, room, student): student for student in students}
         with tqdm(as_completed(waiting), total=len(waiting), unit="submission", desc="Grading") as bar:
             for future in bar:
                 student = waiting[future]
                 try:
                     graded = future.result()
                     self._finish(student, specs, graded)
+                except BrokenExecutor:
+                    lost.append(student)
+                    continue
                 except Exception as error:  # the others go on; this one is reported at the end
                     self.log.error("Submission of %s: %s", student, error, exc_info=not isinstance(error, GradingFault))
                     faults.append(student)
@@ -262,7 +285,7 @@ class JudgedAutograde(Autograde):
                     for verdict in (test.verdict for cell in one.result.cells for test in cell.tests):
                         counts[verdict.value] = counts.get(verdict.value, 0) + 1
                 bar.set_postfix(counts)
-        return faults
+        return faults, sorted(lost)
 
     def _students(self) -> Iterator[str]:
         """The students whose submission is to be graded: new, newer than its result, forced, or cut off last time."""
@@ -292,7 +315,12 @@ class JudgedAutograde(Autograde):
         for spec in specs:
             path = folder / f"{spec.name}.ipynb"
             jobs.append(room(spec, path.read_bytes() if path.is_file() else b""))
-        return executor.submit(grade_submission, jobs)
+        try:
+            return executor.submit(grade_submission, jobs)
+        except BrokenExecutor as error:  # a worker died already
+            lost: Future[list[Graded]] = Future()
+            lost.set_exception(error)
+            return lost
 
     def _finish(self, student: str, specs: list[NotebookSpec], graded: list[Graded]) -> None:
         """Record one graded submission and write its autograded folder."""
@@ -305,13 +333,15 @@ class JudgedAutograde(Autograde):
                 gradebook.update_or_create_student(student)
             record(gradebook, student, assignment, timestamp, by_name)
 
-        self._with_gradebook(write)
         target = Path(self._format_dest(assignment, student))
         target.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
         try:
             for name, one in by_name.items():
                 annotate(one.notebook, one.result)
+                nbformat.write(one.notebook, building / f"{name}.ipynb")  # before the marks: what fails, fails here
+            self._with_gradebook(write)
+            for name, one in by_name.items():
                 nbformat.write(self._as_nbgrader_does(student, name, one.notebook), building / f"{name}.ipynb")
             stamp = Path(self._format_source(assignment, student)) / "timestamp.txt"
             if stamp.is_file() and not stamp.is_symlink():

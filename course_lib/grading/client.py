@@ -5,11 +5,15 @@ before nbclient sees them, and outputs are kept up to a limit.
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
+from queue import Empty
 from typing import Any
 
 import fastjsonschema
 import zmq.asyncio
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session as MessageSession
 from nbclient import NotebookClient
@@ -29,6 +33,9 @@ SEND_MILLISECONDS = 5000
 
 FLOOD = 32
 """A cell that sends this many times what is kept of its outputs is stopped."""
+
+NOTEBOOK = 8
+"""All cells of a notebook together keep this many times what one may keep."""
 
 FLOOD_MESSAGES = 100_000
 
@@ -71,6 +78,18 @@ class BadMessage(Exception):
 class _CheckedSession(MessageSession):
     """Reads messages that follow Jupyter's protocol, as far as the judge relies on it."""
 
+    def feed_identities(self, msg_list: Any, copy: bool = True) -> tuple[list[bytes], list[Any]]:
+        """The routing part of a message, and the rest.
+
+        Raises:
+            BadMessage: if there is no border between them.
+        """
+        try:
+            identities, rest = super().feed_identities(msg_list, copy)
+        except Exception as error:
+            raise BadMessage("no delimiter") from error
+        return identities, rest
+
     def deserialize(self, msg_list: Any, content: bool = True, copy: bool = True) -> dict[str, Any]:
         """One message.
 
@@ -89,11 +108,33 @@ class _CheckedSession(MessageSession):
         return message
 
 
+class _KernelClient(AsyncKernelClient):
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Until the kernel answers and what it publishes arrives.
+
+        jupyter_client's own method then waits 0.2 s for messages that nobody will read.
+        """
+        deadline = time.monotonic() + (math.inf if timeout is None else timeout)
+        while time.monotonic() < deadline and await self._async_is_alive():
+            self.kernel_info()
+            try:
+                await self.shell_channel.get_msg(timeout=1)
+                await self.iopub_channel.get_msg(timeout=0.2)
+            except Empty:
+                continue
+            return
+        raise RuntimeError("The kernel does not answer.")
+
+
 class JudgeKernelManager(AsyncKernelManager):
     """A kernel manager whose clients have bounded queues and read checked messages."""
 
+    listens = False
+    """Whether the kernel's sockets were there before any client: one connection for each is enough."""
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.client_factory = _KernelClient
         self.session: MessageSession = _CheckedSession(parent=self)
         self._contexts: list[zmq.asyncio.Context] = []
 
@@ -102,6 +143,8 @@ class JudgeKernelManager(AsyncKernelManager):
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES + 2**20)
         context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
+        if self.listens:
+            context.setsockopt(zmq.RECONNECT_IVL, -1)  # what its code puts in a socket's place is left alone
         context.setsockopt(zmq.SNDTIMEO, SEND_MILLISECONDS)  # a kernel that hangs up must not hold the judge
         self._contexts.append(context)
         return super().client(context=context, **kwargs)
@@ -147,7 +190,7 @@ class JudgeClient(NotebookClient):
         super().__init__(notebook, km=km, allow_errors=True, coalesce_streams=True, record_timing=False, **kwargs)
         self._kept = kept
         self._finished_training = finished_training
-        self._size = self._messages = 0
+        self._size = self._messages = self._notebook_size = 0
         self.flooded = False
         """Whether the last cell was stopped because it sent too much."""
 
@@ -188,12 +231,17 @@ class JudgeClient(NotebookClient):
         if kind in _OUTPUTS:
             before = self._size
             self._messages += 1
-            self._size += msg["size"]
+            size = msg["size"]
+            if kind == "update_display_data":  # it replaces every output with that id
+                shown = self._display_id_map.get((content.get("transient") or {}).get("display_id"), {})
+                size *= sum(len(places) for places in shown.values())
+            self._size += size
+            self._notebook_size += size if self._size <= self._kept else 0
             if self._size > FLOOD * self._kept or self._messages > FLOOD_MESSAGES:
                 self.flooded = True
                 if self.task_poll_for_reply is not None:
                     self.task_poll_for_reply.cancel()
-            if self._size > self._kept:
+            if self._size > self._kept or self._notebook_size > NOTEBOOK * self._kept:
                 if before <= self._kept:
                     cell.outputs.append(new_output("stream", name="stderr", text=say("output.cut")))
                 return None

@@ -58,7 +58,8 @@ def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
         found = by_id.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
         if found is not None:
             data = {"text/html": cell_html(found), "text/plain": _text(found)}
-            cell.outputs = [*cell.get("outputs", []), new_output("display_data", data)]
+            # first: what the student's code displayed may look like it, but stands below it
+            cell.outputs = [new_output("display_data", data), *cell.get("outputs", [])]
     notes = []
     if result.unreadable:
         notes.append(say("hint.unreadable", detail=result.unreadable))

@@ -8,9 +8,10 @@ import torch
 from nbformat import NotebookNode
 
 from ..kernel.wire import Packet
-from ..messages import set_language
+from ..messages import say, set_language
 from .assignment import GradeCell, NotebookSpec
-from .harmless import make_harmless
+from .deadline import TimeIsUp, time_limit
+from .harmless import drop_outputs, make_harmless
 from .hidden import collect_hidden_tests, run_hidden_tests
 from .job import Graded, Job
 from .rebuild import UnreadableNotebook, read_notebook, rebuild
@@ -20,6 +21,9 @@ from .student import Student, StudentFailure, missing_name
 from .trainings import finished_training, keep_trainings
 
 __all__ = ["grade"]
+
+PREPARE = 15
+"""Seconds to read a notebook, and to clean what it displayed; either takes less than one."""
 
 
 def grade(job: Job) -> Graded:
@@ -34,10 +38,12 @@ def grade(job: Job) -> Graded:
         torch.set_num_threads(job.limits.threads)  # workers share the cores
     paths = list(job.spec.tests.values())
     try:
-        cells = read_notebook(job.submitted)
+        with time_limit(PREPARE):
+            rebuilt = rebuild(job.spec.skeleton, read_notebook(job.submitted))
     except UnreadableNotebook as error:
         return _unreadable(job.spec, paths, str(error))
-    rebuilt = rebuild(job.spec.skeleton, cells)
+    except TimeIsUp:
+        return _unreadable(job.spec, paths, say("rebuild.too_long"))
     with Session(
         rebuilt.notebook,
         job.library,
@@ -50,7 +56,11 @@ def grade(job: Job) -> Graded:
         tested = run_hidden_tests(paths, run.student_at)
         session.run_until(len(rebuilt.notebook.cells))
         trained = keep_trainings(run.trainings(), job.trainings) if job.keep_trainings else 0
-    make_harmless(rebuilt.notebook)
+    try:
+        with time_limit(PREPARE):
+            make_harmless(rebuilt.notebook)
+    except TimeIsUp:
+        drop_outputs(rebuilt.notebook)
     for cell in job.spec.automatic:
         if cell.solution in rebuilt.unchanged:  # whatever its tests met, nothing was tried
             tests = tested[cell.grade_id].tests

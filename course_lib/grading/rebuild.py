@@ -6,6 +6,7 @@ notebook, whatever the submission made of it: its text, its metadata, its order,
 
 import ast
 import json
+import re
 import warnings
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -47,10 +48,11 @@ def read_notebook(content: bytes) -> list[NotebookNode]:
     """
     try:
         text = content.decode("utf-8-sig")
-        json.loads(text)  # says where the JSON is at fault
+        data = json.loads(text)  # says where the JSON is at fault
+        _drop_outputs(data)
         with warnings.catch_warnings():  # cells without an id, or with a duplicate one: expected, and mended below
             warnings.simplefilter("ignore")
-            notebook = nbformat.reads(text, as_version=4)
+            notebook = nbformat.reads(json.dumps(data), as_version=4)
         return [cell for cell in map(_plain_cell, notebook.cells) if cell is not None]
     except UnicodeDecodeError as error:
         raise UnreadableNotebook("UTF-8") from error
@@ -59,6 +61,14 @@ def read_notebook(content: bytes) -> list[NotebookNode]:
         raise UnreadableNotebook(where) from error
     except Exception as error:  # whatever nbformat meets in a file that is JSON but no notebook
         raise UnreadableNotebook(say("rebuild.no_notebook")) from error
+
+
+def _drop_outputs(data: Any) -> None:
+    """Remove what is run again anyway: nbformat takes long over large or odd outputs."""
+    for part in [data, *data.get("worksheets", [])]:  # nbformat 3 and before had worksheets
+        for cell in part.get("cells", []):
+            if "outputs" in cell:
+                cell["outputs"] = []
 
 
 def _plain_cell(cell: Any) -> NotebookNode | None:
@@ -73,13 +83,27 @@ def _plain_cell(cell: Any) -> NotebookNode | None:
     grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
     kind = "code" if cell.get("cell_type") == "code" else "markdown"
     names = [name if isinstance(name, str) else None for name in (grade_id, cell.get("id"))]
-    return NotebookNode(kind=kind, source=source.replace("\r\n", "\n"), grade_id=names[0], id=names[1])
+    source = source.replace("\r\n", "\n").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+    return NotebookNode(
+        kind=kind, source=source, grade_id=names[0], id=names[1], attachments=_pictures(cell.get("attachments"))
+    )
+
+
+def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
+    """The pictures pasted into a cell's text."""
+    pictures: dict[str, dict[str, str]] = {}
+    for name, data in attachments.items() if isinstance(attachments, dict) else ():
+        for kind in ("image/png", "image/jpeg"):
+            value = data.get(kind) if isinstance(data, dict) else None
+            if isinstance(name, str) and isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9+/=\s]*", value):
+                pictures[name] = {kind: value}
+    return pictures
 
 
 def _parses(source: str) -> bool:
     try:
         ast.parse(TransformerManager().transform_cell(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except Exception:  # a SyntaxError, and what deep or endless input makes of IPython
         return False
     return True
 
@@ -110,6 +134,7 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
     given_ids = {cell.id for cell in notebook.cells}
     given_text = {cell.source.strip() for cell in notebook.cells}
     pieces: dict[str, list[str]] = {}
+    pictures: dict[str, dict[str, dict[str, str]]] = {}
     extras: dict[str | None, list[NotebookNode]] = {}  # by the id of the known cell that follows
     waiting: list[NotebookNode] = []
     for cell in cells:
@@ -120,6 +145,7 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
                 extras.setdefault(cell.grade_id, []).extend(waiting)
                 waiting = []
             pieces.setdefault(cell.grade_id, []).append(cell.source)
+            pictures.setdefault(cell.grade_id, {}).update(cell.attachments)
         elif cell.source.strip() and cell.source.strip() not in given_text:
             if cell.kind == "markdown" and cell.id in given_ids and not _is_longer(cell, notebook):
                 continue  # a given text, shortened
@@ -133,6 +159,8 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
         if name is not None:
             rebuilt += map(_extra_cell, extras.get(name, []))
             _fill(cell, name, pieces.get(name, []), result)
+            if cell.cell_type == "markdown" and cell.metadata.nbgrader.solution and pictures.get(name):
+                cell.attachments = pictures[name]
         rebuilt.append(cell)
     notebook.cells = rebuilt + [_extra_cell(cell) for cell in extras[None]]
     return result
@@ -161,5 +189,6 @@ def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> 
 
 
 def _extra_cell(cell: NotebookNode) -> NotebookNode:
-    new = new_code_cell if cell.kind == "code" else new_markdown_cell
-    return new(cell.source, metadata={EXTRA: True})
+    if cell.kind == "code":
+        return new_code_cell(cell.source, metadata={EXTRA: True})
+    return new_markdown_cell(cell.source, metadata={EXTRA: True}, attachments=cell.attachments)

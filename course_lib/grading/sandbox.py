@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,11 @@ def _bubblewrap(*binds: tuple[Path, str]) -> list[str]:
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
-def check_protection() -> None:
+def check_protection(secrets: Sequence[Path] = ()) -> None:
     """Run a program in a sandbox.
+
+    Args:
+        secrets: folders that must not be seen there.
 
     Raises:
         ProtectionError: if that does not work here; the message says what to do.
@@ -90,6 +94,13 @@ def check_protection() -> None:
     if shutil.which("bwrap") is None:
         raise ProtectionError(f"bubblewrap is missing. Install it: sudo apt install bubblewrap\n{advice}")
     run = subprocess.run([*_bubblewrap(), "true"], capture_output=True, text=True, check=False)
+    for secret in secrets:
+        for shown in (*SYSTEM, *_prefixes()):
+            if secret.is_relative_to(Path(shown).resolve()):
+                raise ProtectionError(
+                    f"{secret} lies in {shown}, which students' code can read: move it, and install course_lib with\n"
+                    "pip install --editable"
+                )
     if run.returncode != 0:
         raise ProtectionError(
             f"bubblewrap does not work here: {run.stderr.strip()}\n"
@@ -251,6 +262,8 @@ class SandboxProvisioner(KernelProvisionerBase):
     async def kill(self, restart: bool = False) -> None:
         """Kill the kernel and all that it started."""
         await self.send_signal(signal.SIGKILL)
+        if self._pidfd is not None:  # its manager would look again after 0.1 s only
+            select.select([self._pidfd], [], [], 5)
 
     async def terminate(self, restart: bool = False) -> None:
         """The same: a student's code gets no chance to react."""

@@ -126,11 +126,13 @@ class Session:
                 self._interrupt()
                 return Verdict.TOO_MUCH_OUTPUT
             return self._stop()
-        except (BadMessage, zmq.ZMQError):
-            self._stop()
-            return Verdict.NONSENSE
         except StudentFailure as failure:
             return failure.verdict
+        except GradingFault:
+            raise
+        except Exception:  # what nbclient makes of messages that no kernel sends
+            self._stop()
+            return Verdict.NONSENSE
         return next((meaning(o.ename, o.evalue) for o in cell.outputs if o.output_type == "error"), Verdict.PASSED)
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -156,7 +158,10 @@ class Session:
         """Send a question, wait for its answer; TimeoutError when there is none in time."""
         assert self._client is not None
         kc: Any = self._client.kc
-        message = packet_message(kc.session, "judge_request", question)
+        try:
+            message = packet_message(kc.session, "judge_request", question)
+        except WireError as error:  # weights of a model of the student's own size
+            raise StudentFailure(Verdict.FAILED, note=f"the question is too large: {error}") from error
         deadline = time.monotonic() + seconds
         sent = False
         while time.monotonic() < deadline:
@@ -236,6 +241,7 @@ class Session:
             limits=limits,
             environment=self._environment(LIBRARY, CACHE, HOME),
         )
+        km.listens = True
         run_sync(km.start_kernel)()
 
     def _start_unprotected(self, km: JudgeKernelManager) -> None:

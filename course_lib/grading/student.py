@@ -185,7 +185,9 @@ class Student:
         """The parameters of the model ``name`` as they are now."""
         reply = self._answer("weights", {"name": name})
         count, buffers = reply.fields.get("parameters"), reply.fields.get("buffers")
-        parameters = [reply.tensors.get(f"p{i}") for i in range(count)] if isinstance(count, int) else [None]
+        if not isinstance(count, int) or not 0 <= count <= len(reply.tensors):
+            raise _wrong("no readable parameters")
+        parameters = [reply.tensors.get(f"p{i}") for i in range(count)]
         if not all(isinstance(p, torch.Tensor) and p.is_floating_point() for p in parameters) or not isinstance(
             buffers, int
         ):

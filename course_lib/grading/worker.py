@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from .job import Graded, Job
 from .sandbox import sandbox
+
+MEMORY = 2 * 2**30
+"""Bytes of private memory that a worker may reserve; it needs a quarter of it."""
 
 __all__ = ["grade_submission", "points_of", "start_worker"]
 
@@ -27,6 +31,8 @@ def start_worker(parent: int, room: Path | None) -> None:
             os._exit(1)
     if room is not None:
         sandbox(room / "library", room / "files")
+    # a message may be larger than any limit on it can tell: then this worker dies, not the machine
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def grade_submission(jobs: Sequence[Job]) -> list[Graded]:

@@ -33,6 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .seccomp import forbid_system_calls
+
 __all__ = ["main"]
 
 # constants of Linux that Python has no names for
@@ -41,6 +43,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = (1 << n for n in (12, 14, 18))
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 CAPABILITIES_VERSION_3 = 0x20080522
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 STUDENT = 1000
 """User and group id of the student's code, inside its namespace."""
@@ -73,6 +76,8 @@ class _Kernel:
 def main() -> NoReturn:
     """Serve the control socket whose file descriptor is the program's argument, until the judge closes it."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    unlimited = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (unlimited, unlimited))  # the judge's own limit is not for kernels
     _check(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
     _prepare()
     control.send(json.dumps({"ready": True}).encode())
@@ -98,16 +103,21 @@ def _prepare() -> None:
 
     forget_other_course_libs()
 
-    for name in ("matplotlib.pyplot", "torchvision", "IPython.core.completer"):
+    for name in ("matplotlib.pyplot", "torchvision", "IPython.core.completer", "ipykernel.debugger"):
         importlib.import_module(name)
     import torch
-    from matplotlib import font_manager
+    from IPython.core.pylabtools import print_figure
+    from matplotlib.figure import Figure
 
     import course_lib
 
     torch.set_num_threads(1)
-    font_manager.findfont("sans")
+    figure = Figure()
+    figure.add_subplot(title="fonts and encoders are loaded by their first use")
+    print_figure(figure)
     course_lib.load_mnist()  # the files are in the page cache now
+    for setting in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+        _libc.mallopt(setting, 2**29)  # large tensors come and go: keep their pages, new ones cost more than the sums
     gc.collect()
     gc.freeze()  # what is here stays shared with the kernels
 
@@ -131,7 +141,8 @@ def _beyond(kernel: _Kernel) -> str:
 def _numbers(path: Path) -> dict[str, int]:
     """The fields of a file in /proc that are a number, or one of kB; none for a process that has ended."""
     try:
-        fields = [line.split(":", 1) for line in path.read_text().splitlines() if ":" in line]
+        text = path.read_text(errors="replace")  # the name of a process is any bytes
+        fields = [line.split(":", 1) for line in text.splitlines() if ":" in line]
     except OSError:
         return {}
     words = {name: value.split() for name, value in fields}
@@ -266,6 +277,7 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
     _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     header, nothing = (ctypes.c_uint32 * 2)(CAPABILITIES_VERSION_3, 0), (ctypes.c_uint32 * 6)()
     _check(_libc.capset(header, nothing))
+    forbid_system_calls()
 
 
 if __name__ == "__main__":

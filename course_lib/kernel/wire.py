@@ -21,6 +21,9 @@ __all__ = ["MAX_BYTES", "Packet", "WireError", "describe", "pack", "restore", "u
 MAX_BYTES = 64 * 2**20
 """Largest binary part of a packet. MNIST's 10,000 test images in float32 are 31 MB."""
 
+MAX_TENSORS = 1000
+"""Most tensors in a packet."""
+
 MAX_TEXT = 500
 """Longest text that a value or an error message keeps."""
 
@@ -68,6 +71,8 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
     if len(buffers) > 1 or len(buffers[0]) > MAX_BYTES:
         raise WireError("more binary data than allowed")
     data = bytes(buffers[0])
+    if int.from_bytes(data[:8], "little") > 1000 * MAX_TENSORS:  # the length of safetensors' header comes first
+        raise WireError("more tensors than allowed")
     try:
         return Packet(content, load(data) if data else {})
     except Exception as error:  # safetensors raises several types on bad bytes

@@ -9,10 +9,23 @@ import functools
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import vector_to_parameters
 
 from ..mnist import load_mnist
+from ..training import evaluate
 
-__all__ = ["CNN", "CNN2", "DNN", "accuracy", "one_hot", "predict_labels", "probabilities", "shifted", "test_set"]
+__all__ = [
+    "CNN",
+    "CNN2",
+    "DNN",
+    "accuracy",
+    "one_hot",
+    "predict_labels",
+    "probabilities",
+    "shifted",
+    "test_accuracy",
+    "test_set",
+]
 
 
 class DNN(nn.Module):
@@ -96,6 +109,22 @@ def test_set() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 test_set.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest
+
+
+@functools.lru_cache(maxsize=64)
+def test_accuracy(kind: type[nn.Module], weights: bytes) -> float:
+    """Accuracy of a model on the test set; models that take over the same training are measured once.
+
+    Args:
+        kind: its class.
+        weights: the bytes of ``parameters_to_vector(model.parameters())``, float32.
+    """
+    model = kind()
+    vector_to_parameters(torch.frombuffer(bytearray(weights), dtype=torch.float32), model.parameters())
+    return evaluate(model, *test_set())[1]
+
+
+test_accuracy.__test__ = False  # type: ignore[attr-defined]
 
 
 def shifted(images: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,17 @@
+"""A reply of another type to the request to run a cell."""
+
+k = get_ipython().kernel
+original = k.session.send
+
+
+def send(stream, kind, content=None, *a, **kw):
+    if kind == "execute_reply":
+        kind, content = "another_reply", {}
+    return original(stream, kind, content, *a, **kw)
+
+
+k.session.send = send
+
+
+def add(x):
+    return 0.0

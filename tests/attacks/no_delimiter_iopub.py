@@ -1,0 +1,10 @@
+"""The same on the channel of outputs."""
+
+import zmq
+
+k = get_ipython().kernel
+zmq.Socket.shadow(k.iopub_thread.socket.underlying).send_multipart([b"no delimiter"])
+
+
+def add(x):
+    return 0.0
