@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -192,6 +193,29 @@ def test_the_warm_process_cannot_be_reached(tell, library: Path) -> None:
     )
     assert said == "[]"
     assert sandbox(library, None)._process.pid == warm, "the same sandbox goes on"
+
+
+def test_the_judge_does_not_follow_a_socket_that_was_replaced(library: Path, tmp_path: Path) -> None:
+    """By a link to a socket of the host, say."""
+    with socket.socket(socket.AF_UNIX) as host:
+        host.bind(str(tmp_path / "host"))
+        host.listen()
+        host.settimeout(1)
+        code = (
+            "import os, time\nkernel = get_ipython().kernel\nkernel.stdin_socket.close(linger=0)\ntime.sleep(0.3)\n"
+            f"if os.path.exists('/tmp/kernel-3'): os.unlink('/tmp/kernel-3')\nos.symlink({str(tmp_path / 'host')!r}, '/tmp/kernel-3')"
+        )
+        notebook = new_notebook(cells=[new_code_cell(code), new_code_cell("import time; time.sleep(1)")])
+        with Session(notebook, library, LIMITS) as session:
+            session.run_until(2)
+        assert not [o for cell in notebook.cells for o in cell.outputs]
+        with pytest.raises(TimeoutError):
+            host.accept()
+
+
+def test_what_students_can_read_must_hold_no_secret() -> None:
+    with pytest.raises(ProtectionError, match="lies in"):
+        check_protection([Path(sys.prefix) / "course"])
 
 
 def test_a_kernel_that_was_killed_from_outside_is_the_graders_fault(library: Path) -> None:

@@ -101,15 +101,17 @@ class JudgedAutograde(Autograde):
                     specs = self._specs(executor)
                     self._check_reference(specs, room, executor)
                     faults, lost = self._grade_all(specs, room, executor, list(self._students()))
-                for student in lost:  # a worker died over one of them: each again, with workers of its own
+                while lost:  # a worker died over one of them: each again, alone, to find out which
                     with start() as executor:
-                        again, still_lost = self._grade_all(specs, room, executor, [student])
-                    for name in still_lost:
+                        dead: list[str] = []
+                        while lost and not dead:
+                            again, dead = self._grade_all(specs, room, executor, [lost.pop(0)])
+                            faults += again + dead
+                    for name in dead:
                         self.log.error(
                             "Submission of %s: its worker was killed twice, perhaps for want of memory", name
                         )
-                    faults += again + still_lost
-        except (AssignmentError, GradingFault, ProtectionError) as error:
+        except (AssignmentError, BrokenExecutor, GradingFault, ProtectionError) as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
         if faults:
