@@ -191,13 +191,14 @@ class JudgeClient(NotebookClient):
         self._kept = kept
         self._finished_training = finished_training
         self._size = self._messages = self._notebook_size = 0
+        self._cut = False
         self.flooded = False
         """Whether the last cell was stopped because it sent too much."""
 
     async def async_execute_cell(self, cell: NotebookNode, cell_index: int, *args: Any, **kwargs: Any) -> NotebookNode:
         """Run a cell, with the judge at its side."""
         self._size = self._messages = 0
-        self.flooded = False
+        self._cut = self.flooded = False
         answering = asyncio.ensure_future(self._answer_requests())
         try:
             return await super().async_execute_cell(cell, cell_index, *args, **kwargs)
@@ -229,7 +230,6 @@ class JudgeClient(NotebookClient):
         if kind.startswith("comm"):  # widgets: nothing to show without a running kernel
             return None
         if kind in _OUTPUTS:
-            before = self._size
             self._messages += 1
             size = msg["size"]
             if kind == "update_display_data":  # it replaces every output with that id
@@ -242,7 +242,8 @@ class JudgeClient(NotebookClient):
                 if self.task_poll_for_reply is not None:
                     self.task_poll_for_reply.cancel()
             if self._size > self._kept or self._notebook_size > NOTEBOOK * self._kept:
-                if before <= self._kept:
+                if not self._cut:
+                    self._cut = True
                     cell.outputs.append(new_output("stream", name="stderr", text=say("output.cut")))
                 return None
             if "data" in content:

@@ -18,7 +18,7 @@ from nbformat.v4 import new_output
 from pygments.token import STANDARD_TYPES
 
 from ..messages import say
-from .rebuild import EXTRA
+from .rebuild import EXTRA, PICTURES, is_base64
 
 __all__ = ["MARKDOWN_FILTER", "clean_html", "drop_outputs", "make_harmless", "markdown2html"]
 
@@ -45,8 +45,6 @@ _STYLES = {
     "font-weight", "padding", "text-align",
 }  # fmt: skip
 _CLASSES = {"div": {"highlight"}, "span": {name for name in STANDARD_TYPES.values() if name}}
-_IMAGES = ("image/png", "image/jpeg")
-_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 
 def make_harmless(notebook: NotebookNode) -> None:
@@ -126,6 +124,6 @@ def _data(item: tuple[str, Any]) -> tuple[str, str]:
     kind, value = item
     if not isinstance(value, str):
         return kind, ""
-    if kind in ("text/plain", "text/latex") or (kind in _IMAGES and _BASE64.fullmatch(value)):
+    if kind in ("text/plain", "text/latex") or (kind in PICTURES and is_base64(value)):
         return kind, value
     return kind, clean_html(value) if kind == "text/html" and len(value) <= MAX_HTML else ""

@@ -56,7 +56,7 @@ class Job:
     spec: NotebookSpec
     submitted: bytes
     library: Path
-    """What the kernel imports, from :func:`course_lib.grading.session.kernel_folder`."""
+    """What the kernel imports, from :func:`course_lib.grading.sandbox.kernel_folder`."""
     trainings: Path
     """Folder of finished trainings."""
     limits: Limits

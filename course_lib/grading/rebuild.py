@@ -19,7 +19,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from ..messages import say
 
-__all__ = ["Rebuilt", "UnreadableNotebook", "read_notebook", "rebuild"]
+__all__ = ["PICTURES", "Rebuilt", "UnreadableNotebook", "is_base64", "read_notebook", "rebuild"]
+
+PICTURES = ("image/png", "image/jpeg")
+"""The kinds of pictures that are kept, as base64."""
 
 EXTRA = "course_lib_extra"
 """Metadata key that marks a cell of the student's own."""
@@ -89,13 +92,18 @@ def _plain_cell(cell: Any) -> NotebookNode | None:
     )
 
 
+def is_base64(text: str) -> bool:
+    """Whether ``text`` has only the letters of base64: nothing that a page could take for markup."""
+    return re.fullmatch(r"[A-Za-z0-9+/=\s]*", text) is not None
+
+
 def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
     """The pictures pasted into a cell's text."""
     pictures: dict[str, dict[str, str]] = {}
     for name, data in attachments.items() if isinstance(attachments, dict) else ():
-        for kind in ("image/png", "image/jpeg"):
+        for kind in PICTURES:
             value = data.get(kind) if isinstance(data, dict) else None
-            if isinstance(name, str) and isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9+/=\s]*", value):
+            if isinstance(name, str) and isinstance(value, str) and is_base64(value):
                 pictures[name] = {kind: value}
     return pictures
 

@@ -93,7 +93,6 @@ def check_protection(secrets: Sequence[Path] = ()) -> None:
     advice = "To grade notebooks you trust without a sandbox: c.JudgedAutograde.protection = 'none'"
     if shutil.which("bwrap") is None:
         raise ProtectionError(f"bubblewrap is missing. Install it: sudo apt install bubblewrap\n{advice}")
-    run = subprocess.run([*_bubblewrap(), "true"], capture_output=True, text=True, check=False)
     for secret in secrets:
         for shown in (*SYSTEM, *_prefixes()):
             if secret.is_relative_to(Path(shown).resolve()):
@@ -101,6 +100,7 @@ def check_protection(secrets: Sequence[Path] = ()) -> None:
                     f"{secret} lies in {shown}, which students' code can read: move it, and install course_lib with\n"
                     "pip install --editable"
                 )
+    run = subprocess.run([*_bubblewrap(), "true"], capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise ProtectionError(
             f"bubblewrap does not work here: {run.stderr.strip()}\n"

@@ -55,7 +55,7 @@ class Session:
 
     Args:
         notebook: its code cells get outputs as they run.
-        library: the folder made by :func:`kernel_folder`.
+        library: the folder made by :func:`course_lib.grading.sandbox.kernel_folder`.
         limits: what its code may use.
         protection: what its code runs in.
         files: files of the assignment that the notebook may read, copied beside it.

@@ -21,8 +21,8 @@ __all__ = ["MAX_BYTES", "Packet", "WireError", "describe", "pack", "restore", "u
 MAX_BYTES = 64 * 2**20
 """Largest binary part of a packet. MNIST's 10,000 test images in float32 are 31 MB."""
 
-MAX_TENSORS = 1000
-"""Most tensors in a packet."""
+MAX_HEADER = 1_000_000
+"""Largest header of the binary part, in bytes: it names each tensor, so this bounds their number."""
 
 MAX_TEXT = 500
 """Longest text that a value or an error message keeps."""
@@ -71,7 +71,7 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
     if len(buffers) > 1 or len(buffers[0]) > MAX_BYTES:
         raise WireError("more binary data than allowed")
     data = bytes(buffers[0])
-    if int.from_bytes(data[:8], "little") > 1000 * MAX_TENSORS:  # the length of safetensors' header comes first
+    if int.from_bytes(data[:8], "little") > MAX_HEADER:  # safetensors begins with its header's length
         raise WireError("more tensors than allowed")
     try:
         return Packet(content, load(data) if data else {})

@@ -81,8 +81,10 @@ class ModelTests:
                     return reference.test_accuracy(kind, weights) >= THRESHOLDS[name]["accuracy"]
         images = reference.shifted(images)
         answer = self.student.forward(variable, images)
-        disordered = [p.flatten()[torch.randperm(p.numel(), generator=self.generator)] for p in trained.parameters]
-        disordered = [mixed.reshape(p.shape) for mixed, p in zip(disordered, trained.parameters, strict=True)]
+        disordered = [
+            p.flatten()[torch.randperm(p.numel(), generator=self.generator)].reshape(p.shape)
+            for p in trained.parameters
+        ]
         by_chance = self.student.forward(variable, images[:BY_CHANCE], disordered)
         return (
             reference.accuracy(answer.logits, labels) >= THRESHOLDS[name]["shifted"]
