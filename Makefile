@@ -9,7 +9,7 @@ demo: setup
 	$(BIN)/python -m course_lib.grading.demo demo
 
 test: setup check
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
 test-long: setup
 	$(BIN)/pytest -m long

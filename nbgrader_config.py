@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from course_lib.grading.autograde import use_judge
-from course_lib.grading.harmless import MARKDOWN_FILTER
+from course_lib.grading.harmless import PAGE_FILTERS
 from course_lib.grading.release import PREPROCESSORS, release_config
 
 # nbgrader calls alembic by its name: let it be found when this environment is not activated
@@ -21,5 +21,5 @@ c.merge(release_config())
 
 # How submissions are graded; see `course_lib/grading/autograde.py` for all settings.
 use_judge()
-c.HTMLExporter.filters = MARKDOWN_FILTER  # what students wrote is shown without scripts
+c.HTMLExporter.filters = PAGE_FILTERS  # what students wrote is shown without scripts, in bounded time
 c.JudgedAutograde.language = "fr"

@@ -93,6 +93,7 @@ def plot_confusion_matrix(
     Returns:
         The figure.
     """
+    arguments = dict(locals())
     counts = confusion_matrix(y_true, y_pred, None if target_names is None else range(len(target_names)))
     accuracy = np.trace(counts) / max(counts.sum(), 1)
     shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
@@ -112,4 +113,4 @@ def plot_confusion_matrix(
         xlabel=f"Predicted label\naccuracy={accuracy:0.4f}; misclass={1 - accuracy:0.4f}",
     )
     figure.tight_layout()
-    return show(figure, save_as)
+    return show(figure, save_as, "plot_confusion_matrix", arguments)

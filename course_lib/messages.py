@@ -57,6 +57,10 @@ MESSAGES: dict[str, Text] = {
         "To do: the model is not finished (NotImplementedError). Complete its cell, then run this one again.",
     ),
     "training.title": Text("Entraînement de {model}", "Training {model}"),
+    "training.stopped": Text(
+        "L'exactitude demandée, {accuracy}, est atteinte : la correction arrête ici l'entraînement.",
+        "The required accuracy, {accuracy}, is reached: grading ends the training here.",
+    ),
     "training.reused": Text(
         "Entraînement de {model} : repris d'un modèle au comportement identique.",
         "Training {model}: taken over from a model that behaves the same.",
@@ -148,6 +152,8 @@ MESSAGES: dict[str, Text] = {
     "rebuild.json": Text("JSON incorrect à la ligne {line}", "bad JSON at line {line}"),
     "rebuild.empty": Text("fichier vide", "empty file"),
     "rebuild.no_notebook": Text("pas un notebook", "not a notebook"),
+    "rebuild.no_file": Text("lien ou fichier spécial", "a link or a special file"),
+    "rebuild.too_large": Text("plus de 256 Mo", "more than 256 MB"),
     "rebuild.too_long": Text("sa lecture prend trop de temps", "it takes too long to read"),
     "repair.duplicate": Text(
         "la cellule « {name} » était en plusieurs morceaux, ils ont été réunis",

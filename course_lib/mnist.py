@@ -52,6 +52,18 @@ def _unpack(name: str, target: Path) -> None:
     os.replace(temporary, target)
 
 
+_whole: dict[Path, tuple[int, int]] = {}
+"""Size and time of change of files that were read once and found whole."""
+
+
+def _is_whole(path: Path, md5: str) -> bool:
+    stat = path.stat()
+    known = (stat.st_size, stat.st_mtime_ns)
+    if _whole.get(path) != known and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5:
+        _whole[path] = known
+    return _whole.get(path) == known
+
+
 def unpack_mnist(root: str | Path) -> Path:
     """Put the four raw files where ``torchvision.datasets.MNIST(root)`` looks for them.
 
@@ -70,7 +82,7 @@ def unpack_mnist(root: str | Path) -> Path:
     for name, md5 in MD5.items():
         target = raw / name
         if target.exists():
-            if hashlib.md5(target.read_bytes(), usedforsecurity=False).hexdigest() == md5:
+            if _is_whole(target, md5):
                 continue
             warnings.warn(say("mnist.replaced", path=target), stacklevel=2)
         raw.mkdir(parents=True, exist_ok=True)

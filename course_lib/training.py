@@ -38,9 +38,10 @@ EVALUATION_BATCH = 10_000
 CONVOLUTION_BATCH = 500
 """The same for a model with convolutions: what it computes on the way then stays in the processor's cache."""
 
-_after_update: contextvars.ContextVar[Callable[["ConvergenceHistory"], None] | None] = contextvars.ContextVar(
-    "after_update", default=None
+_after_update: contextvars.ContextVar[tuple[Callable[["ConvergenceHistory"], None], ...]] = contextvars.ContextVar(
+    "after_update", default=()
 )
+"""What is called with a history after each of its updates, inside a training loop."""
 
 
 def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
@@ -108,9 +109,8 @@ class ConvergenceHistory:
         val_loss, val_accuracy = evaluate(model, xtest, ytest)
         for name, value in zip(self.history, (loss, accuracy, val_loss, val_accuracy), strict=True):
             self.history[name].append(value)
-        after_update = _after_update.get()
-        if after_update is not None:
-            after_update(self)
+        for call in _after_update.get():
+            call(self)
 
 
 convergence_history_CrossEntropyLoss = ConvergenceHistory
@@ -127,15 +127,23 @@ class TrainingRun:
     """Every other argument of the call, defaults included, by name."""
 
 
-recall: Callable[[TrainingRun], ConvergenceHistory | None] | None = None
+recall: Callable[[TrainingRun], ConvergenceHistory | float | None] | None = None
 """Set by the grading kernel: looks for a finished training of a model that behaves the same. When there is one, it
-loads the trained weights into the model and returns the history. Students' kernels leave it None."""
+loads the trained weights into the model and returns the history. Else it may return the test accuracy at which the
+training may end. Students' kernels leave it None."""
 
 recall_evaluation: Callable[[nn.Module, torch.Tensor, torch.Tensor], tuple[float, float] | None] | None = None
 """Set by the grading kernel: what :func:`evaluate` gave at the end of the training that :data:`recall` has loaded."""
 
-keep: Callable[[TrainingRun, ConvergenceHistory], None] | None = None
-"""Set by the grading kernel: told of every training that ended."""
+keep: Callable[[TrainingRun, ConvergenceHistory, bool], None] | None = None
+"""Set by the grading kernel: told of every training that ended, and whether it ended before its last epoch."""
+
+
+class _Enough(Exception):
+    """Ends a training: the model is as accurate as it must be."""
+
+    def __init__(self, history: ConvergenceHistory) -> None:
+        self.history = history
 
 
 class _ViewInAnyLayout(TorchFunctionMode):
@@ -171,16 +179,35 @@ def _progress_bar(title: str, epochs: int) -> Iterator[None]:
         return
     with tqdm(total=epochs, desc=title, unit="epoch", file=sys.stdout, delay=0.5) as bar:
 
-        def after_update(history: ConvergenceHistory) -> None:
+        def show(history: ConvergenceHistory) -> None:
             values = history.history
             bar.set_postfix(loss=f"{values['val_loss'][-1]:.4f}", accuracy=f"{values['val_accuracy'][-1]:.4f}")
             bar.update(min(len(values["loss"]) - 1, 1))  # the first update comes before the first epoch
 
-        token = _after_update.set(after_update)
-        try:
+        with _calling(show):
             yield
-        finally:
-            _after_update.reset(token)
+
+
+@contextlib.contextmanager
+def _calling(call: Callable[[ConvergenceHistory], None]) -> Iterator[None]:
+    """Have ``call`` called after each update of a history."""
+    token = _after_update.set((*_after_update.get(), call))
+    try:
+        yield
+    finally:
+        _after_update.reset(token)
+
+
+@contextlib.contextmanager
+def _ending_at(accuracy: float) -> Iterator[None]:
+    """End the training in the block once the accuracy on the test set is reached: raises :class:`_Enough`."""
+
+    def look(history: ConvergenceHistory) -> None:
+        if history.history["val_accuracy"][-1] >= accuracy:
+            raise _Enough(history)
+
+    with _calling(look):
+        yield
 
 
 def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., ConvergenceHistory]:
@@ -199,19 +226,27 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
         (_, model), *others = call.arguments.items()
         name = type(model).__name__
         run = TrainingRun(model, fit, dict(others))
-        finished = recall(run) if recall else None
-        if finished is not None:
+        found = recall(run) if recall else None
+        if isinstance(found, ConvergenceHistory):
             print(say("training.reused", model=name))
-            return finished
+            return found
         epochs = int(call.arguments.get("EPOCHS", 0))
+        stopped = False
         try:
-            with _progress_bar(say("training.title", model=name), epochs), _fast_layout(model):
+            with (
+                _progress_bar(say("training.title", model=name), epochs),
+                contextlib.nullcontext() if found is None else _ending_at(found),
+                _fast_layout(model),
+            ):
                 history = fit(*args, **kwargs)
         except NotImplementedError:
             print(say("training.to_do"))
             return ConvergenceHistory()
+        except _Enough as enough:
+            history, stopped = enough.history, True
+            print(say("training.stopped", accuracy=found))
         if keep:
-            keep(run, history)
+            keep(run, history, stopped)
         return history
 
     return wrapped

@@ -31,7 +31,7 @@ LIMITS = {
 
 BREAKS_ITS_OWN_KERNEL = {
     "deep_json", "display_hook", "patched_describe", "patched_responder", "pickle", "raw_frames", "run_cell_hook", "silent_reply",
-    "endless_rewriting", "no_delimiter_shell",
+    "endless_rewriting", "no_delimiter_shell", "slow_code",
 }  # fmt: skip
 """Attacks that cost their author the other answer, too."""
 
@@ -40,7 +40,7 @@ VERDICTS = {
     "exit_when_asked": "kernel_died", "segfault": "kernel_died", "memory": "out_of_memory", "threads": "too_many_processes",
     "fork_bomb": "too_many_processes", "disk": "disk_full", "large_file": "disk_full", "output_flood": "too_much_output",
     "raw_frames": "nonsense", "no_delimiter_shell": "nonsense", "no_delimiter_iopub": "nonsense", "another_reply": "nonsense",
-    "endless_rewriting": "unreadable", "lying_eq": "failed", "system_exit": "error",
+    "page_tables": "out_of_memory", "socket_buffers": "out_of_memory", "endless_rewriting": "unreadable", "lying_eq": "failed", "system_exit": "error",
 }  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Course:
     finally:
         del os.environ["GRADER_SECRET"]
     assert run.returncode == 0, run.stderr[-5000:]
-    for students in ("attack [e-h]*", "attack s[ln]*", "honest p*", "unreadable*"):
+    for students in ("attack [e-h]*", "attack [ls][aeilno]*", "honest p*", "unreadable*"):
         feedback = nbgrader(folder, "generate_feedback", "tiny", f"--student={students}")
         assert feedback.returncode == 0, feedback.stderr[-5000:]
     return Course(folder, run)
@@ -121,7 +121,7 @@ def test_an_unreadable_file_gets_zero_and_a_reason(attacked: Course, name: str) 
 
 def test_no_secret_shows_in_anything_a_student_sees(attacked: Course) -> None:
     shown = [*(attacked.folder / "autograded").rglob("*"), *(attacked.folder / "feedback").rglob("*")]
-    files = [path for path in shown if path.is_file()]
+    files = [path for path in shown if path.is_file() and ".results" not in path.parts]  # these are the instructor's
     assert len(files) > 120
     for path in files:
         own = "honest with a secret" in str(path)
@@ -136,7 +136,7 @@ def test_no_script_reaches_the_instructors_browser(attacked: Course) -> None:
     )
     for output in (o for cell in node.cells for o in cell.get("outputs", [])):
         data = output.get("data", {})
-        assert set(data) <= {"text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg"}
+        assert set(data) <= {"text/plain", "text/html", "text/markdown", "image/png", "image/jpeg"}
         for kind in ("text/html", "text/markdown"):
             assert "<script" not in data.get(kind, "")
             assert "<iframe" not in data.get(kind, "")
@@ -148,6 +148,12 @@ def test_no_foreign_link_reaches_the_instructors_browser(attacked: Course) -> No
     page = (attacked.folder / "feedback" / "attack foreign_links" / "tiny" / "tiny.html").read_text()
     body = page[page.index("<body") :]
     assert body.count("█" * 50) == 4
+    rendered = re.sub(r"(?s)<pre.*?</pre>", "", body)
+    assert "image-set" not in rendered
+    assert len(re.findall("3000px|400px|250px 2000px", rendered)) == 6, "twice each: as a text and as an output"
+    for cover in re.finditer(r"3000px|400px|250px 2000px|rule\[-200px\]", rendered):
+        start = rendered[: cover.start()].rindex("contain:paint")
+        assert rendered.count("</div>", start, cover.start()) < rendered.count("<div", start, cover.start()) + 1
     for address in re.findall(r"(?:href|src)\s*=\s*[\"']([^\"']*)", body):
         assert not re.match(r"(?i)\s*(javascript|data:text|http://127|/formgrader)", address)
     for word in ("alert(1)", "modal-backdrop", "margin:-", "opacity"):
@@ -166,6 +172,7 @@ def test_nothing_covers_the_judges_box(attacked: Course) -> None:
     assert others
     for html in others:
         assert not re.search("opacity|margin|height|position", html)
+        assert html.startswith("<div style='contain:paint;overflow:hidden'>")
 
 
 def test_a_pasted_picture_is_shown(attacked: Course) -> None:

@@ -18,7 +18,7 @@ from course_lib.grading.client import BadMessage, JudgeClient, JudgeKernelManage
 from course_lib.grading.harmless import make_harmless
 from course_lib.grading.rebuild import UnreadableNotebook, read_notebook, rebuild
 from course_lib.grading.student import Student, StudentFailure
-from course_lib.grading.trainings import finished_training
+from course_lib.grading.trainings import recall
 from course_lib.kernel.wire import MAX_BYTES, Other, Packet, WireError, pack, restore, unpack
 
 RUNS = settings(
@@ -116,7 +116,7 @@ def test_any_answer_gives_a_value_or_a_verdict(packet: Packet, question: Callabl
 def test_any_request_for_a_training_is_answered(packet: Packet) -> None:
     from course_lib.grading.job import trainings_folder
 
-    assert finished_training(packet, trainings_folder()).tensors == {}
+    assert recall(packet, trainings_folder())[0].tensors == {}
 
 
 headers = st.fixed_dictionaries({"msg_id": st.just("1"), "msg_type": st.sampled_from(

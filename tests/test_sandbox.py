@@ -20,6 +20,7 @@ from course_lib.grading.job import Limits
 from course_lib.grading.sandbox import check_protection, sandbox
 from course_lib.grading.session import Session
 from course_lib.grading.student import Student
+from course_lib.kernel import warm
 
 LIMITS = Limits(cell=20, question=5, threads=1)
 
@@ -258,3 +259,33 @@ def test_the_sandbox_ends_with_the_process_that_started_it(library: Path) -> Non
     while time.monotonic() < deadline and any(p.is_running() for p in [bubblewrap, *inside]):
         time.sleep(0.1)
     assert not [p for p in [bubblewrap, *inside] if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_sandbox_killed_in_the_moment_of_its_start_is_ended(library: Path) -> None:
+    """Bubblewrap's inner process may then wait for ever for the outer one."""
+    for i in range(24):
+        one = module.Sandbox(library, None)
+        time.sleep(i * 0.00015)
+        one.close()
+    module.end_orphans()
+    time.sleep(0.2)
+    left = [p for p in psutil.process_iter(["name", "ppid"]) if p.info["name"] == "bwrap" and p.info["ppid"] == 1]
+    assert not [p for p in left if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_memory_that_is_hidden_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A process that may not be looked into: for a judge who is not root, its own code can see to that."""
+    (tmp_path / "7").mkdir()
+    status = "Name:\tpython\nThreads:\t3\nRssAnon:\t1000 kB\nRssShmem:\t500 kB\nVmPTE:\t100 kB\n"
+    (tmp_path / "7" / "status").write_text(status)
+    monkeypatch.setattr(warm, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
+    kernel = warm._Kernel(1, 7, 0, memory=(1600 + 256) * 1024, tasks=3)
+    (tmp_path / "7" / "fd").mkdir()
+    (tmp_path / "7" / "fd" / "0").touch()
+    assert warm._beyond(kernel) == ""
+    kernel.memory -= 1
+    assert warm._beyond(kernel) == "out_of_memory"
+    (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t499 kB\n")
+    assert warm._beyond(kernel) == ""
+    (tmp_path / "7" / "fd" / "1").touch()
+    assert warm._beyond(kernel) == "out_of_memory"

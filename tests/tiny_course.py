@@ -172,11 +172,20 @@ def _strange_metadata() -> NotebookNode:
 def _foreign_links() -> NotebookNode:
     node = notebook(WRONG)
     cover = "<div style='opacity:0.01;height:6000px;margin:-2700px 0 -3300px 0;font-size:90px;overflow:hidden'>"
+    request = "<div style='background: image-set(\"http://127.0.0.1:9/{}\" 1x)'>x</div>"
+    covers = ["<a href='https://evil.example/' style='padding:3000px'>.</a>", "<sup style='font-size:400px'>2/2</sup>"]
+    covers += ["<span style='padding:250px 2000px;background:white;border:50px solid white'> </span>"]
+    covers += [r"$\smash{\raise 200px{\rlap{\color{white}{\rule[-200px]{900px}{500px}}}}}$", request]
     links = ["javascript:void(1)", "&#106;avascript:void(1)", "JaVaScript&colon;void(1)", "data:text/html,<b>x</b>"]
     texts = [f"{cover}\n\n[{'█' * 50}]({link})\n\n</div>" for link in links]
     texts += ["![](http://127.0.0.1:9/x.png) ![](/formgrader/api/x) <img src='http://127.0.0.1:9/y.png'>"]
     texts += ["<script>alert(1)</script><iframe src='/'></iframe><p onclick='alert(1)' class='modal-backdrop'>p</p>"]
     node.cells[2:2] = [new_markdown_cell(text) for text in texts]
+    node.cells[-2:-2] = [new_markdown_cell(text) for text in covers]
+    shown = [
+        f"from IPython.display import HTML, Latex, display\ndisplay(HTML({text!r}), Latex({text!r}))" for text in covers
+    ]
+    node.cells[-2:-2] = [new_code_cell(text) for text in shown]
     return node
 
 
@@ -200,6 +209,22 @@ def _slow_markdown() -> NotebookNode:
     return node
 
 
+def _slow_code() -> NotebookNode:
+    node = notebook(WRONG)
+    node.cells[1:1] = [new_code_cell("a." * 50_000 + "a") for _ in range(8)]
+    return node
+
+
+def _long_html() -> NotebookNode:
+    """Unclosed tags, which a parser opens again in each paragraph."""
+    node = notebook(WRONG)
+    text = "".join(f"<b title={i}>" for i in range(700)) + "<p>x" * 2400
+    more = "'<p>' + ''.join(f'<b title={i}>' for i in range(3000)) + '</p>' + '<p>x' * 12000"
+    node.cells[1:1] = [new_markdown_cell(text) for _ in range(8)]
+    node.cells[1:1] = [new_code_cell(f"from IPython.display import HTML, display\ndisplay(HTML({more}))")]
+    return node
+
+
 METADATA_ATTACKS: dict[str, Callable[[], NotebookNode]] = {
     "skip_tags": _skip_tags,
     "flipped_flags": _flipped_flags,
@@ -211,6 +236,8 @@ METADATA_ATTACKS: dict[str, Callable[[], NotebookNode]] = {
     "half_surrogates": _half_surrogates,
     "endless_rewriting": _endless_rewriting,
     "slow_markdown": _slow_markdown,
+    "slow_code": _slow_code,
+    "long_html": _long_html,
 }
 
 

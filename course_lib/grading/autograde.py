@@ -7,55 +7,57 @@ two modules that run it look it up. All options of ``nbgrader autograde`` keep t
 import contextlib
 import fcntl
 import functools
-import multiprocessing
+import hashlib
+import json
 import os
 import re
 import shutil
 import tempfile
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor
 from dataclasses import fields, replace
 from fnmatch import fnmatch
 from glob import glob
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
-from nbformat import NotebookNode
-from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
-from nbgrader.preprocessors import AssignLatePenalties, LimitOutput
-from sqlalchemy.exc import OperationalError
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
 from tqdm import tqdm
-from traitlets import Dict, Enum, Integer, Unicode
+from traitlets import Bool, Dict, Enum, Integer, Unicode
 
-from ..messages import language
+from ..messages import language, set_language
 from .assignment import NotebookSpec, load_notebook_spec
 from .errors import AssignmentError, GradingFault, ProtectionError
-from .feedback import METADATA, annotate
-from .job import Graded, Job, Limits, Protection, trainings_folder
-from .record import record
+from .feedback import METADATA
+from .gradebook import CourseGradebook
+from .job import Graded, Job, Limits, Protection, figures_folder, trainings_folder
+from .pool import Pool, cluster_pool, local_pool
+from .rebuild import UnreadableNotebook
 from .release import PACKAGE
 from .result import Verdict
-from .sandbox import check_protection, kernel_folder
-from .worker import grade_submission, points_of, start_worker
+from .sandbox import check_protection, end_orphans, kernel_folder
+from .store import RESULTS, ResultStore, fingerprint, shrink
+from .submitted import STAMP, read_stamp, read_submitted, timestamp
+from .worker import grade_in_a_process_of_its_own
 
 __all__ = ["JudgedAutograde", "use_judge"]
 
-PATIENCE = 60
-"""Seconds to wait for a gradebook that another program has locked."""
-
-T = TypeVar("T")
+NewJob = Callable[[NotebookSpec, bytes | str], Job]
+"""Makes a job of a notebook and what was handed in."""
 
 
 def use_judge() -> None:
     """Let ``nbgrader autograde`` and formgrader grade with :class:`JudgedAutograde`."""
     nbgrader.apps.autogradeapp.Autograde = JudgedAutograde
     nbgrader.apps.api.Autograde = JudgedAutograde
+    CourseDirectory.get_existing_timestamp = timestamp  # of nbgrader's other commands and of formgrader, too
 
 
 class JudgedAutograde(Autograde):
@@ -64,12 +66,23 @@ class JudgedAutograde(Autograde):
     hidden_tests = Unicode("grader_tests", help="Folder of the hidden tests, in the course's root.").tag(config=True)
     language = Unicode(language(), help="Language of the feedback: fr or en.").tag(config=True)
     workers = Integer(0, help="Submissions graded at the same time; 0: one for each core.").tag(config=True)
+    scheduler = Unicode(
+        "",
+        help="Address (tcp://host:port) or scheduler file of a Dask cluster to grade on; empty: this machine. Its "
+        "workers see the course's folder under the same path, and COURSE_LIB_CACHE names a folder that all share.",
+    ).tag(config=True)
     protection = Enum(
         get_args(Protection), "bubblewrap", help="What students' code runs in; 'none' only for notebooks you trust."
     ).tag(config=True)
     limits = Dict(
         help=f"What a submission may use; any of {', '.join(field.name for field in fields(Limits))}: "
         "course_lib/grading/job.py says what each is."
+    ).tag(config=True)
+    train_once = Bool(
+        True, help="Reuse finished trainings of models that behave the same; False: each student's kernel trains."
+    ).tag(config=True)
+    store_size = Integer(
+        2 * 2**30, help="Bytes that stored results may take, and as many for trainings; the oldest go first."
     ).tag(config=True)
 
     def init_notebooks(self) -> None:
@@ -83,34 +96,31 @@ class JudgedAutograde(Autograde):
         self.assignments: dict[str, list[str]] = {folder: [] for folder in folders}
 
     def convert_notebooks(self) -> None:
-        """Grade every submission that is not graded yet.
+        """Bring every student's result up to date: those that are missing, and those that something has outdated.
 
         Raises:
             NbGraderException: when the assignment is at fault (nothing was graded), or after a fault of the grader in
                 some submissions (the others are graded).
         """
+        set_language(self.language)
         try:
             if self.protection != "none":
                 check_protection([Path(self.coursedir.root).resolve(), PACKAGE])
-            workers = self.workers or os.cpu_count() or 1
-            with self._alone(), tempfile.TemporaryDirectory(prefix="course_lib") as name:
-                folder = Path(name)
-                room = self._room(folder, workers)
-                start = functools.partial(_workers, workers, None if self.protection == "none" else folder)
-                with start() as executor:
-                    specs = self._specs(executor)
-                    self._check_reference(specs, room, executor)
-                    faults, lost = self._grade_all(specs, room, executor, list(self._students()))
-                while lost:  # a worker died over one of them: each again, alone, to find out which
-                    with start() as executor:
-                        dead: list[str] = []
-                        while lost and not dead:
-                            again, dead = self._grade_all(specs, room, executor, [lost.pop(0)])
-                            faults += again + dead
-                    for name in dead:
-                        self.log.error(
-                            "Submission of %s: its worker was killed twice, perhaps for want of memory", name
-                        )
+            graded = Path(self._format_dest(self.coursedir.assignment_id, "*")).parents[1]
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(self._alone(graded))
+                stack.callback(end_orphans)
+                self._gradebook = stack.enter_context(
+                    CourseGradebook(self.coursedir.db_url, self.coursedir.course_id, self.log)
+                )
+                self._store = ResultStore(graded / RESULTS)
+                shared = graded if self.scheduler else None  # a cluster sees the course's folder, not this /tmp
+                room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".room", dir=shared))).resolve()
+                pool = stack.enter_context(self._pool(room))
+                faults = self._grade_class(self._specs(), self._furnish(room), pool)
+                self._store.shrink(self.store_size)
+                for cached in (trainings_folder(), figures_folder()):
+                    shrink(cached, self.store_size)
         except (AssignmentError, BrokenExecutor, GradingFault, ProtectionError) as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
@@ -120,10 +130,9 @@ class JudgedAutograde(Autograde):
             raise NbGraderException(message)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, folder: Path) -> Iterator[None]:
         """Keep out a second command on the same assignment, as long as this process lives."""
         assignment = self.coursedir.assignment_id
-        folder = Path(self._format_dest(assignment, "*")).parents[1]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f".{assignment}.lock").open("w") as file:
             try:
@@ -134,220 +143,211 @@ class JudgedAutograde(Autograde):
                 ) from error
             yield
 
-    def _with_gradebook(self, action: Callable[[Gradebook], T]) -> T:
-        """What ``action`` returns for the gradebook, once no other program locks it.
-
-        Raises:
-            GradingFault: if it stays locked.
-        """
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
-                    return action(gradebook)
-            except OperationalError as error:
-                if "locked" not in str(error):
-                    raise
-                if time.monotonic() > deadline:
-                    raise GradingFault(
-                        f"{self.coursedir.db_url} is locked by another program: close it, then run the command again"
-                    ) from error
-                self.log.warning("The gradebook is locked by another program; waiting")
-                time.sleep(1)
-
     # -- the assignment ----------------------------------------------------------------------------------------------
 
-    def _specs(self, executor: Executor) -> list[NotebookSpec]:
-        """The notebooks of the assignment, checked against their hidden tests and the gradebook."""
+    def _specs(self) -> list[NotebookSpec]:
+        """The notebooks of the assignment, checked against the gradebook."""
         name = self.coursedir.assignment_id
-        source = Path(self.coursedir.format_path(self.coursedir.source_directory, ".", name)).resolve()
         tests = Path(self.coursedir.root, self.hidden_tests, name).resolve()
         specs = [
             load_notebook_spec(path, tests)
-            for path in sorted(source.glob("*.ipynb"))
+            for path in sorted(self._source.glob("*.ipynb"))
             if fnmatch(path.stem, self.coursedir.notebook_id)
         ]
         if not specs:
-            raise AssignmentError(f"{source}: no notebook matches '{self.coursedir.notebook_id}'")
+            raise AssignmentError(f"{self._source}: no notebook matches '{self.coursedir.notebook_id}'")
         for spec in specs:
-            self._check_points(spec, executor)
-            self._check_gradebook(spec)
+            self._gradebook.check(spec)
         return specs
 
-    def _check_points(self, spec: NotebookSpec, executor: Executor) -> None:
-        found = executor.submit(points_of, list(spec.tests.values())).result()
-        for cell in spec.automatic:
-            points = found.get(cell.grade_id, 0)
-            if points != cell.points:
-                raise AssignmentError(
-                    f"{spec.tests[cell.grade_id]}: its tests add up to {points:g} points, "
-                    f"the cell '{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g}"
-                )
+    @property
+    def _source(self) -> Path:
+        """The folder of the source notebooks."""
+        name = self.coursedir.assignment_id
+        return Path(self.coursedir.format_path(self.coursedir.source_directory, ".", name)).resolve()
 
-    def _check_gradebook(self, spec: NotebookSpec) -> None:
-        advice = f"run 'nbgrader generate_assignment {spec.assignment} --force' first"
+    def _pool(self, room: Path) -> Pool:
+        """Where submissions are graded; ``room`` has what kernels see."""
+        if self.scheduler:
+            return Pool(functools.partial(cluster_pool, self.scheduler), grade_in_a_process_of_its_own)
+        return Pool(functools.partial(local_pool, self._workers, None if self.protection == "none" else room))
 
-        def grade_cells(gradebook: Gradebook) -> dict[str, float]:
-            notebook = gradebook.find_notebook(spec.name, spec.assignment)
-            return {cell.name: cell.max_score for cell in notebook.grade_cells}
+    @property
+    def _workers(self) -> int:
+        return self.workers or os.cpu_count() or 1
 
+    def _furnish(self, room: Path) -> NewJob:
+        """Put what kernels see into ``library`` and ``files`` of ``room``."""
+        threads = 1 if self.scheduler else max(1, (os.cpu_count() or 1) // self._workers)
         try:
-            known = self._with_gradebook(grade_cells)
-        except MissingEntry as error:
-            raise AssignmentError(f"The gradebook does not know {spec.assignment}/{spec.name}: {advice}") from error
-        if known != {cell.grade_id: cell.points for cell in spec.grade_cells}:
-            raise AssignmentError(
-                f"The gradebook has other grade cells than {spec.assignment}/{spec.name}.ipynb: {advice}"
-            )
-
-    def _room(self, folder: Path, workers: int) -> Callable[[NotebookSpec, bytes], Job]:
-        """Put what kernels see into ``library`` and ``files`` of ``folder``.
-
-        Returns:
-            What makes a job of a notebook and the bytes handed in.
-        """
-        try:
-            limits = Limits(**{"threads": max(1, (os.cpu_count() or 1) // workers)} | self.limits)
+            limits = Limits(**{"threads": threads} | self.limits)
         except TypeError as error:
             raise AssignmentError(f"c.JudgedAutograde.limits: {error}") from error
-        library = kernel_folder(folder / "library")
-        source = Path(self.coursedir.format_path(self.coursedir.source_directory, ".", self.coursedir.assignment_id))
-        files = folder / "files"
-        shutil.copytree(source, files, ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+        library = kernel_folder(room / "library")
+        shutil.copytree(self._source, room / "files", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+        settings = {"language": self.language, "protection": self.protection, "once": str(self.train_once)}
+        settings["device"] = os.environ.get("COURSE_LIB_DEVICE", "")
+
+        @functools.cache
+        def start_of_key(name: str) -> str:
+            return fingerprint(specs[name], self._source, limits, **settings)
+
+        specs: dict[str, NotebookSpec] = {}
         trainings = trainings_folder()
 
-        def job(spec: NotebookSpec, submitted: bytes) -> Job:
-            return Job(spec, submitted, library, trainings, limits, self.language, self.protection, files)
+        def job(spec: NotebookSpec, submitted: bytes | str) -> Job:
+            specs[spec.name] = spec
+            content = submitted if isinstance(submitted, bytes) else f"!{submitted}".encode()
+            key = hashlib.sha256(start_of_key(spec.name).encode() + content).hexdigest()
+            return Job(
+                spec, submitted, library, trainings, limits, self.language, self.protection, room / "files",
+                train_once=self.train_once, key=key,
+            )  # fmt: skip
 
         return job
 
-    def _check_reference(
-        self, specs: list[NotebookSpec], room: Callable[[NotebookSpec, bytes], Job], executor: Executor
-    ) -> None:
+    def _check_reference(self, specs: list[NotebookSpec], new_job: NewJob, pool: Pool) -> None:
         """Grade the instructor's own notebooks: they must earn every point, and leave their trainings behind."""
         for spec in specs:
+            job = new_job(spec, nbformat.writes(spec.source).encode())
+            job = replace(job, reference=True, key=f"{job.key}-source", train_once=True)
+            graded = self._store.get(job.key)
+            if graded is not None and all((job.trainings / name).exists() for name in graded.trainings):
+                continue
             self.log.info("Grading the source notebook %s (its models are trained if they are not yet)", spec.name)
             try:
-                job = room(spec, nbformat.writes(spec.source).encode())
-                every_core = replace(job.limits, threads=os.cpu_count() or 1)
-                job = replace(job, limits=every_core, keep_trainings=True)
-                [graded] = executor.submit(grade_submission, [job]).result()
+                every_core = replace(job.limits, threads=0 if self.scheduler else os.cpu_count() or 1)
+                [graded] = pool.grade([replace(job, limits=every_core)])
             except GradingFault as error:
                 raise AssignmentError(f"No submission was graded. {error}") from error
-            lost = [
-                f"{cell.grade_id}: {test.name}: {test.verdict} {test.detail} {test.note}"
-                for cell in graded.result.cells
-                for test in cell.tests
-                if test.verdict is not Verdict.PASSED
-            ]
-            if lost:
+            self._check_result(spec, graded)
+            self._store.put(job.key, graded)
+
+    def _check_result(self, spec: NotebookSpec, graded: Graded) -> None:
+        for cell, result in zip(spec.automatic, graded.result.cells, strict=True):
+            if result.points != cell.points:
                 raise AssignmentError(
-                    f"The source notebook {spec.name} does not pass its own hidden tests. No submission was graded.\n"
-                    + "\n".join(lost)
+                    f"{spec.tests[cell.grade_id]}: its tests add up to {result.points:g} points, "
+                    f"the cell '{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g}"
                 )
-            self.log.info(
-                "The source notebook earns %g/%g; trainings done: %d",
-                graded.result.score,
-                graded.result.points,
-                graded.trained,
+        lost = [
+            f"{cell.grade_id}: {test.name}: {test.verdict} {test.detail} {test.note}"
+            for cell in graded.result.cells
+            for test in cell.tests
+            if test.verdict is not Verdict.PASSED
+        ]
+        if lost:
+            raise AssignmentError(
+                f"The source notebook {spec.name} does not pass its own hidden tests. No submission was graded.\n"
+                + "\n".join(lost)
             )
+        self.log.info("The source notebook earns %g/%g", graded.result.score, graded.result.points)
 
     # -- the submissions ---------------------------------------------------------------------------------------------
 
-    def _grade_all(
-        self,
-        specs: list[NotebookSpec],
-        room: Callable[[NotebookSpec, bytes], Job],
-        executor: Executor,
-        students: list[str],
-    ) -> tuple[list[str], list[str]]:
-        """Grade submissions.
-
-        Returns:
-            The students in whose submission the grader failed, and those whose worker died.
-        """
+    def _grade_class(self, specs: list[NotebookSpec], new_job: NewJob, pool: Pool) -> list[str]:
+        """Bring the results of all students up to date; returns those in whose submission the grader failed."""
+        self._check_reference(specs, new_job, pool)
+        students = list(self._students())
+        groups: dict[str, list[str]] = {}  # equal submissions are graded once
+        graded = self._gradebook.graded(specs)
+        for student in students:
+            keys = [job.key for job in self._jobs(student, specs, new_job)]
+            if self.force or student not in graded or not self._is_current(student, specs, keys):
+                groups.setdefault(" ".join(keys), []).append(student)
+        total = sum(map(len, groups.values()))
+        self.log.info("%d submissions, %d of them graded already", len(students), len(students) - total)
         faults: list[str] = []
-        lost: list[str] = []
-        counts: dict[str, int] = {}
-        waiting = {self._submit(executor, specs, room, student): student for student in students}
-        with tqdm(as_completed(waiting), total=len(waiting), unit="submission", desc="Grading") as bar:
-            for future in bar:
-                student = waiting[future]
-                try:
-                    graded = future.result()
-                    self._finish(student, specs, graded)
-                except BrokenExecutor:
-                    lost.append(student)
-                    continue
-                except Exception as error:  # the others go on; this one is reported at the end
-                    self.log.error("Submission of %s: %s", student, error, exc_info=not isinstance(error, GradingFault))
-                    faults.append(student)
-                    continue
-                for one in graded:
-                    for verdict in (test.verdict for cell in one.result.cells for test in cell.tests):
-                        counts[verdict.value] = counts.get(verdict.value, 0) + 1
-                bar.set_postfix(counts)
-        return faults, sorted(lost)
+        counts: Counter[str] = Counter()
+        with tqdm(total=total, unit="submission", desc="Grading", disable=total == 0) as bar:
+            for keys_of_group, outcome in self._outcomes(groups, specs, new_job, pool):
+                for student in groups[keys_of_group]:
+                    try:
+                        if isinstance(outcome, Exception):
+                            raise outcome
+                        self._finish(student, specs, outcome)
+                        counts.update(
+                            t.verdict.value for one in outcome for cell in one.result.cells for t in cell.tests
+                        )
+                    except Exception as error:  # the others go on; this one is reported at the end
+                        traceback = not isinstance(error, GradingFault)
+                        self.log.error("Submission of %s: %s", student, error, exc_info=traceback)
+                        faults.append(student)
+                    bar.set_postfix(counts)
+                    bar.update()
+        return faults
+
+    def _outcomes(
+        self, groups: dict[str, list[str]], specs: list[NotebookSpec], new_job: NewJob, pool: Pool
+    ) -> Iterator[tuple[str, list[Graded] | Exception]]:
+        """The result of each group of equal submissions, from the store or graded now, or why there is none."""
+        missing = []
+        for group in groups:
+            found = [] if self.force else [self._store.get(key) for key in group.split()]
+            if found and None not in found:
+                yield group, [one for one in found if one is not None]
+            else:
+                missing.append(group)
+        work = ((group, self._jobs(groups[group][0], specs, new_job)) for group in missing)
+        for group, outcome in pool.grade_all(work) if missing else ():
+            if not isinstance(outcome, Exception):
+                for key, graded in zip(group.split(), outcome, strict=True):
+                    self._store.put(key, graded)
+            yield group, outcome
 
     def _students(self) -> Iterator[str]:
-        """The students whose submission is to be graded: new, newer than its result, forced, or cut off last time."""
-        for folder in self.assignments:
-            student = self._student_of(folder)
-            target = Path(self._format_dest(self.coursedir.assignment_id, student))
-            if target.exists() and not _is_complete(target):
-                shutil.rmtree(target)
-            if self.init_destination(self.coursedir.assignment_id, student):
-                yield student
-
-    def _student_of(self, folder: str) -> str:
+        """The students who handed something in."""
         pattern = self._format_source(re.escape(self.coursedir.assignment_id), "(?P<student>[^/]+)", escape=True)
-        match = re.fullmatch(pattern, folder)
-        assert match is not None, f"{folder} does not match {pattern}"
-        return match["student"]
+        excluded = self.coursedir.student_id_exclude.split(",")
+        for folder in self.assignments:
+            match = re.fullmatch(pattern, folder)
+            assert match is not None, f"{folder} does not match {pattern}"
+            if match["student"] in excluded:
+                continue
+            if not match["student"].isprintable():  # nbgrader's other commands would stop at it; half letters, too
+                self.log.error("%r: nobody can be called that, rename the folder; it is left out", folder)
+                continue
+            yield match["student"]
 
-    def _submit(
-        self,
-        executor: Executor,
-        specs: list[NotebookSpec],
-        room: Callable[[NotebookSpec, bytes], Job],
-        student: str,
-    ) -> Future[list[Graded]]:
+    def _jobs(self, student: str, specs: list[NotebookSpec], new_job: NewJob) -> list[Job]:
         folder = Path(self._format_source(self.coursedir.assignment_id, student))
         jobs = []
         for spec in specs:
-            path = folder / f"{spec.name}.ipynb"
-            jobs.append(room(spec, path.read_bytes() if path.is_file() else b""))
-        try:
-            return executor.submit(grade_submission, jobs)
-        except BrokenExecutor as error:  # a worker died already
-            lost: Future[list[Graded]] = Future()
-            lost.set_exception(error)
-            return lost
+            try:
+                submitted: bytes | str = read_submitted(folder / f"{spec.name}.ipynb")
+            except UnreadableNotebook as error:
+                submitted = str(error)
+            jobs.append(new_job(spec, submitted))
+        return jobs
+
+    def _is_current(self, student: str, specs: list[NotebookSpec], keys: list[str]) -> bool:
+        """Whether a student's autograded folder holds just these results of just this submission."""
+        assignment = self.coursedir.assignment_id
+        target = Path(self._format_dest(assignment, student))
+        handed_in = Path(self._format_source(assignment, student))
+        return read_stamp(target) == read_stamp(handed_in) and all(
+            _key(target / f"{spec.name}.ipynb") == key for spec, key in zip(specs, keys, strict=True)
+        )
 
     def _finish(self, student: str, specs: list[NotebookSpec], graded: list[Graded]) -> None:
         """Record one graded submission and write its autograded folder."""
         assignment = self.coursedir.assignment_id
-        timestamp = self.coursedir.get_existing_timestamp(self._format_source(assignment, student))
         by_name = {spec.name: one for spec, one in zip(specs, graded, strict=True)}
-
-        def write(gradebook: Gradebook) -> None:
-            if self.create_student:
-                gradebook.update_or_create_student(student)
-            record(gradebook, student, assignment, timestamp, by_name)
-
         target = Path(self._format_dest(assignment, student))
         target.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
         try:
-            for name, one in by_name.items():
-                annotate(one.notebook, one.result)
-                nbformat.write(one.notebook, building / f"{name}.ipynb")  # before the marks: what fails, fails here
-            self._with_gradebook(write)
-            for name, one in by_name.items():
-                nbformat.write(self._as_nbgrader_does(student, name, one.notebook), building / f"{name}.ipynb")
-            stamp = Path(self._format_source(assignment, student)) / "timestamp.txt"
-            if stamp.is_file() and not stamp.is_symlink():
-                shutil.copy(stamp, building)
+            for name, one in by_name.items():  # before the marks: what fails, fails here
+                (building / f"{name}.ipynb").write_text(one.notebook)
+            for other in target.glob("*.ipynb"):  # notebooks that this command was not asked for
+                if other.stem not in by_name:
+                    shutil.copy(other, building)
+            handed_in = self._format_source(assignment, student)
+            stamp = read_stamp(Path(handed_in))
+            if stamp is not None:
+                (building / STAMP).write_bytes(stamp)
+            when = self.coursedir.get_existing_timestamp(handed_in)
+            self._gradebook.record(student, assignment, when, by_name, self.create_student, self._penalize)
             if target.exists():
                 shutil.rmtree(target)
             building.chmod(0o755)
@@ -356,34 +356,16 @@ class JudgedAutograde(Autograde):
             shutil.rmtree(building, ignore_errors=True)  # only there when something went wrong
         self.set_permissions(assignment, student)
 
-    def _as_nbgrader_does(self, student: str, notebook_id: str, notebook: NotebookNode) -> NotebookNode:
-        """Apply the steps of nbgrader's own autograding that concern neither running nor scoring."""
+    def _penalize(self, student: str, notebook_id: str) -> None:
+        """Let nbgrader's plug-in decide on a late submission."""
         names = {"student": student, "assignment": self.coursedir.assignment_id, "notebook": notebook_id}
         resources: dict[str, Any] = {"nbgrader": names | {"db_url": self.coursedir.db_url}}
-        notebook, resources = LimitOutput(parent=self).preprocess(notebook, resources)
-        penalties = AssignLatePenalties(parent=self)
-        notebook, resources = self._with_gradebook(lambda _: penalties.preprocess(notebook, resources))
-        return notebook
+        AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
 
 
-def _is_complete(target: Path) -> bool:
-    """Whether an autograded folder holds a result: nbgrader's own leftovers of a killed run do not."""
-    notebooks = list(target.glob("*.ipynb"))
+def _key(path: Path) -> str | None:
+    """The key of the result in an autograded notebook; None for one that the judge did not write, or not to its end."""
     try:
-        return bool(notebooks) and all(METADATA in nbformat.read(path, as_version=4).metadata for path in notebooks)
-    except Exception:  # half-written
-        return False
-
-
-@contextlib.contextmanager
-def _workers(number: int, room: Path | None) -> Iterator[Executor]:
-    """Worker processes; when the command ends by an error or an interrupt, they end at once."""
-    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
-    with ProcessPoolExecutor(number, spawn, start_worker, (os.getpid(), room)) as executor:
-        try:
-            yield executor
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.kill()
-            raise
+        return str(json.loads(path.read_bytes())["metadata"][METADATA]["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -39,6 +39,9 @@ NOTEBOOK = 8
 
 FLOOD_MESSAGES = 100_000
 
+REQUESTS = 50
+"""Requests for a finished training that are answered to one cell."""
+
 _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}
 _TRANSIENT = {"type": ["object", "null"], "properties": {"display_id": {"type": ["string", "null"]}}}
@@ -156,6 +159,17 @@ class JudgeKernelManager(AsyncKernelManager):
         self._contexts.clear()
 
 
+def _whole_letters(value: Any) -> Any:
+    """A JSON value without half surrogate pairs, which cannot be written to a file."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_whole_letters(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole_letters(name): _whole_letters(item) for name, item in value.items()}
+    return value
+
+
 def packet_message(session: MessageSession, kind: str, packet: Packet) -> dict[str, Any]:
     """The Jupyter message that carries ``packet`` to a kernel."""
     content, data = pack(packet)
@@ -176,7 +190,7 @@ class JudgeClient(NotebookClient):
         notebook: the notebook.
         km: the kernel.
         kept: bytes of output to keep for one cell.
-        finished_training: answers a request for a finished training.
+        finished_training: answers a request for a finished training. What it raises ends the cell: :attr:`error`.
     """
 
     def __init__(
@@ -194,6 +208,8 @@ class JudgeClient(NotebookClient):
         self._cut = False
         self.flooded = False
         """Whether the last cell was stopped because it sent too much."""
+        self.error: BaseException | None = None
+        """What ``finished_training`` has raised."""
 
     async def async_execute_cell(self, cell: NotebookNode, cell_index: int, *args: Any, **kwargs: Any) -> NotebookNode:
         """Run a cell, with the judge at its side."""
@@ -206,8 +222,9 @@ class JudgeClient(NotebookClient):
             answering.cancel()
 
     async def _answer_requests(self) -> None:
+        """Answer the kernel's requests, until cancelled."""
         kc: Any = self.kc
-        while True:
+        for _ in range(REQUESTS):
             try:
                 request = await kc.stdin_channel.get_msg()
             except BadMessage:
@@ -217,7 +234,15 @@ class JudgeClient(NotebookClient):
                     answer = self._finished_training(unpack(request["content"], request["buffers"]))
                 except WireError:
                     answer = Packet()
+                except BaseException as error:
+                    self.error = error
+                    return self._end_cell()
                 kc.stdin_channel.send(packet_message(kc.session, "training_reply", answer))
+
+    def _end_cell(self) -> None:
+        """Wait no longer for the cell that runs: it counts as one whose kernel died."""
+        if self.task_poll_for_reply is not None:
+            self.task_poll_for_reply.cancel()
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         """Take one message of a cell, unless it has sent enough.
@@ -239,8 +264,7 @@ class JudgeClient(NotebookClient):
             self._notebook_size += size if self._size <= self._kept else 0
             if self._size > FLOOD * self._kept or self._messages > FLOOD_MESSAGES:
                 self.flooded = True
-                if self.task_poll_for_reply is not None:
-                    self.task_poll_for_reply.cancel()
+                self._end_cell()
             if self._size > self._kept or self._notebook_size > NOTEBOOK * self._kept:
                 if not self._cut:
                     self._cut = True
@@ -250,6 +274,7 @@ class JudgeClient(NotebookClient):
                 content["data"] = {name: text for name, text in content["data"].items() if isinstance(text, str)}
                 content["metadata"] = {}
         try:
+            msg["content"] = _whole_letters(content)
             return super().process_message(msg, cell, cell_index)
         except CellControlSignal:
             raise

@@ -1,24 +1,30 @@
 """Grade one notebook of one submission: a function of the submitted bytes, the assignment and the limits."""
 
 import time
+from collections import defaultdict
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import nbformat
+import pytest
 import torch
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
+from nbgrader.preprocessors import LimitOutput
 
 from ..kernel.wire import Packet
 from ..messages import say, set_language
-from .assignment import GradeCell, NotebookSpec
 from .deadline import TimeIsUp, time_limit
+from .feedback import METADATA, annotate
 from .harmless import drop_outputs, make_harmless
 from .hidden import collect_hidden_tests, run_hidden_tests
-from .job import Graded, Job
+from .job import Graded, Job, figures_folder
 from .rebuild import UnreadableNotebook, read_notebook, rebuild
-from .result import NotebookResult, Verdict
-from .session import Session
+from .result import CellResult, NotebookResult, Verdict
+from .session import Session, is_given, is_training
 from .student import Student, StudentFailure, missing_name
-from .trainings import finished_training, keep_trainings
+from .trainings import code_name, keep_code_training, keep_figures, keep_trainings, locked, recall, recall_code
 
 __all__ = ["grade"]
 
@@ -29,6 +35,9 @@ PREPARE = 15
 def grade(job: Job) -> Graded:
     """Grade one notebook.
 
+    A model that behaves like no other is trained at most until it has reached the required accuracy. When its hidden
+    tests then want more, which they may, the notebook is graded again with whole trainings.
+
     Raises:
         GradingFault: if a hidden test fails by itself.
     """
@@ -37,25 +46,28 @@ def grade(job: Job) -> Graded:
     if job.limits.threads:
         torch.set_num_threads(job.limits.threads)  # workers share the cores
     paths = list(job.spec.tests.values())
+    if isinstance(job.submitted, str):
+        return _unreadable(job, paths, job.submitted)
     try:
         with time_limit(PREPARE):
-            rebuilt = rebuild(job.spec.skeleton, read_notebook(job.submitted))
+            cells = read_notebook(job.submitted)
+            rebuilt = rebuild(job.spec.skeleton, cells)
     except UnreadableNotebook as error:
-        return _unreadable(job.spec, paths, str(error))
+        return _unreadable(job, paths, str(error))
     except TimeIsUp:
-        return _unreadable(job.spec, paths, say("rebuild.too_long"))
-    with Session(
-        rebuilt.notebook,
-        job.library,
-        job.limits,
-        job.protection,
-        job.files,
-        lambda request: finished_training(request, job.trainings),
-    ) as session:
-        run = _Run(session, {cell.grade_id: cell for cell in job.spec.automatic})
-        tested = run_hidden_tests(paths, run.student_at)
-        session.run_until(len(rebuilt.notebook.cells))
-        trained = keep_trainings(run.trainings(), job.trainings) if job.keep_trainings else 0
+        return _unreadable(job, paths, say("rebuild.too_long"))
+    seconds: defaultdict[str, float] = defaultdict(float)
+    early = job.train_once and not job.reference
+    while True:
+        try:
+            run = _run(job, rebuilt.notebook, paths, early, seconds)
+        except TrainingNeeded as needed:
+            _train(job, needed, seconds)
+        else:
+            if not (early and run.wants_more()):
+                break
+            early = False
+        rebuilt = rebuild(job.spec.skeleton, cells)
     try:
         with time_limit(PREPARE):
             make_harmless(rebuilt.notebook)
@@ -63,23 +75,106 @@ def grade(job: Job) -> Graded:
         drop_outputs(rebuilt.notebook)
     for cell in job.spec.automatic:
         if cell.solution in rebuilt.unchanged:  # whatever its tests met, nothing was tried
-            tests = tested[cell.grade_id].tests
-            tested[cell.grade_id].tests = [
+            tests = run.tested[cell.grade_id].tests
+            run.tested[cell.grade_id].tests = [
                 t if t.verdict is Verdict.PASSED else replace(t, verdict=Verdict.NOT_ATTEMPTED, detail="")
                 for t in tests
             ]
-    results = [tested[cell.grade_id] for cell in job.spec.automatic]
-    seconds = round(time.monotonic() - began, 2)
-    result = NotebookResult(results, rebuilt.repairs, protection=job.protection, seconds=seconds)
-    return Graded(rebuilt.notebook, result, trained, rebuilt.unchanged)
+    results = [run.tested[cell.grade_id] for cell in job.spec.automatic]
+    result = NotebookResult(results, rebuilt.repairs, protection=job.protection)
+    result.seconds = round(time.monotonic() - began, 2)
+    result.phases = {phase: round(value, 3) for phase, value in seconds.items()}
+    return Graded(_autograded(job, rebuilt.notebook, result), result, rebuilt.unchanged, run.trainings)
+
+
+def _run(job: Job, notebook: NotebookNode, paths: list[Path], early: bool, seconds: defaultdict[str, float]) -> "_Run":
+    """Run the cells of a notebook and its hidden tests.
+
+    Raises:
+        TrainingNeeded: if a model has to be trained first.
+    """
+    with Session(
+        notebook, job.library, job.limits, job.protection, job.files, lambda request: run.training(request)
+    ) as session:
+        run = _Run(job, session, early)
+        try:
+            run.tested = run_hidden_tests(paths, run.student_at, run.accuracies)
+            session.run_until(len(notebook.cells))
+            if job.reference:
+                run.trainings += keep_trainings(_report(session, "trainings"), job.trainings)
+                keep_figures(_report(session, "figures"), figures_folder())
+        finally:
+            for phase, value in session.seconds.items():
+                seconds[phase] += value
+    return run
+
+
+def _report(session: Session, of: str) -> Packet:
+    """The ``trainings`` that ended in the kernel, or the ``figures`` drawn there."""
+    try:
+        return session.ask(Packet({"ask": of}))
+    except StudentFailure:
+        return Packet()
+
+
+class TrainingNeeded(pytest.exit.Exception):  # type: ignore[name-defined]  # pytest's public name
+    """Ends the run of a notebook: the training that it is about to do belongs into a kernel of its own.
+
+    Args:
+        cells: what has to run there, the training cell last.
+        enough: the accuracy at which the training may end.
+        path: where the training has to be stored.
+    """
+
+    def __init__(self, cells: list[NotebookNode], enough: float | None, path: Path) -> None:
+        super().__init__(path.name)
+        self.cells = cells
+        self.enough = enough
+        self.path = path
+
+
+def _train(job: Job, needed: TrainingNeeded, seconds: defaultdict[str, float]) -> None:
+    """Train the model of a student, by equal code for all of them: once in a class."""
+    began = time.monotonic()
+    enough = Packet({} if needed.enough is None else {"enough": needed.enough})
+
+    def training(request: Packet) -> Packet:
+        found, _ = recall(request, job.trainings)
+        return found if found.tensors else enough
+
+    with locked(needed.path):
+        if not needed.path.exists():
+            notebook = new_notebook(cells=deepcopy(needed.cells))
+            with Session(notebook, job.library, job.limits, job.protection, job.files, training) as session:
+                session.run_until(len(notebook.cells))
+                keep_code_training(_report(session, "trainings"), needed.path)
+    seconds["training"] += time.monotonic() - began
+
+
+def _autograded(job: Job, notebook: NotebookNode, result: NotebookResult) -> str:
+    """The text of the autograded notebook."""
+    annotate(notebook, result)
+    notebook.metadata[METADATA]["key"] = job.key
+    notebook, _ = LimitOutput().preprocess(notebook, {})
+    return str(nbformat.writes(notebook))
 
 
 @dataclass
 class _Run:
     """A notebook on its way through its hidden tests."""
 
+    job: Job
     session: Session
-    grade_cells: dict[str, GradeCell]
+    early: bool
+    """Whether trainings may end as soon as a model is accurate enough."""
+    tested: dict[str, CellResult] = field(default_factory=dict)
+    """The results by grade cell."""
+    accuracies: dict[str, float] = field(default_factory=dict)
+    """By grade cell: the accuracy that the model trained before it must reach."""
+    trainings: list[str] = field(default_factory=list)
+    """Names of the finished trainings by the instructor's notebook that were used."""
+    ended_early: set[str] = field(default_factory=set)
+    """Grade cells before which a training ended before its last epoch."""
     failures: dict[tuple[str, object], list[StudentFailure]] = field(default_factory=dict)
     """By grade cell and the name asked about: the questions that killed the kernel or ran out of time."""
 
@@ -99,19 +194,48 @@ class _Run:
             failures.append(failure)
             raise
 
-    def trainings(self) -> Packet:
-        """The trainings that ended in the kernel."""
-        try:
-            return self.session.ask(Packet({"ask": "trainings"}))
-        except StudentFailure:
+    def training(self, request: Packet) -> Packet:
+        """Answer a kernel that is about to train a model: with a finished training, or when it may stop.
+
+        Raises:
+            TrainingNeeded: if nobody has trained that model yet.
+        """
+        if not self.job.train_once:
             return Packet()
+        found, name = recall(request, self.job.trainings)
+        if found.tensors:
+            self.trainings.append(name)
+            return found
+        cells = self.session.notebook.cells
+        graded = next((c for c in self.job.spec.automatic if self._index(c.grade_id) > self.session.running), None)
+        if self.job.reference or graded is None or not is_training(cells[self.session.running]):
+            return Packet()
+        if request.fields.get("stopped"):
+            self.ended_early.add(graded.grade_id)
+            return Packet()
+        alone = [
+            cell for cell in cells[: self.session.running + 1]
+            if cell.cell_type == "code" and (is_given(cell) or _grade_id(cell) == graded.solution)
+        ]  # fmt: skip
+        enough = self.accuracies.get(graded.grade_id) if self.early else None
+        path = self.job.trainings / code_name(alone, enough)
+        if not path.exists():
+            raise TrainingNeeded(alone, enough, path)
+        found, stopped = recall_code(request, path)
+        if stopped:
+            self.ended_early.add(graded.grade_id)
+        return found if found.tensors or enough is None else Packet({"enough": enough})
+
+    def wants_more(self) -> bool:
+        """Whether points were lost where a training ended early."""
+        return any(self.tested[name].score < self.tested[name].points for name in self.ended_early)
 
     def _index(self, grade_id: str) -> int:
         return next(i for i, cell in enumerate(self.session.notebook.cells) if _grade_id(cell) == grade_id)
 
     def _missing(self, name: str, grade_id: str) -> StudentFailure:
         """Why ``name`` does not exist at a grade cell: the first cell that should have made it and did not end well."""
-        solution = self._index(self.grade_cells[grade_id].solution)
+        solution = self._index(next(c.solution for c in self.job.spec.automatic if c.grade_id == grade_id))
         for i in range(solution, self._index(grade_id)):
             cell, verdict = self.session.notebook.cells[i], self.session.outcomes.get(i, Verdict.PASSED)
             if verdict is Verdict.PASSED or cell.metadata.get("nbgrader", {}).get("grade", True):
@@ -122,12 +246,13 @@ class _Run:
         return missing_name(name)
 
 
-def _unreadable(spec: NotebookSpec, paths: list[Path], why: str) -> Graded:
+def _unreadable(job: Job, paths: list[Path], why: str) -> Graded:
     cells = list(collect_hidden_tests(paths).values())
     for cell in cells:
         cell.tests = [replace(test, verdict=Verdict.UNREADABLE, detail=why) for test in cell.tests]
-    unchanged = {cell.solution for cell in spec.grade_cells}
-    return Graded(spec.skeleton, NotebookResult(cells, unreadable=why), 0, unchanged)
+    result = NotebookResult(cells, unreadable=why)
+    unchanged = {cell.solution for cell in job.spec.grade_cells}
+    return Graded(_autograded(job, deepcopy(job.spec.skeleton), result), result, unchanged)
 
 
 def _grade_id(cell: NotebookNode) -> str:

@@ -5,6 +5,7 @@ are stored. Markdown is cleaned after it was turned into HTML, by the filter tha
 formgrader and to the feedback pages: before that, nobody can tell what becomes of it.
 """
 
+import contextlib
 import functools
 import re
 from html import escape
@@ -13,6 +14,7 @@ from typing import Any
 import nh3
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
+from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from pygments.token import STANDARD_TYPES
@@ -20,9 +22,9 @@ from pygments.token import STANDARD_TYPES
 from ..messages import say
 from .rebuild import EXTRA, PICTURES, is_base64
 
-__all__ = ["MARKDOWN_FILTER", "clean_html", "drop_outputs", "make_harmless", "markdown2html"]
+__all__ = ["PAGE_FILTERS", "clean_html", "drop_outputs", "highlight_code", "make_harmless", "markdown2html"]
 
-MARKDOWN_FILTER = {"markdown2html": "course_lib.grading.harmless.markdown2html"}
+PAGE_FILTERS = {name: f"course_lib.grading.harmless.{name}" for name in ("highlight_code", "markdown2html")}
 """For ``c.HTMLExporter.filters``."""
 
 MAX_HTML = 100_000
@@ -30,6 +32,19 @@ MAX_HTML = 100_000
 
 MAX_MARKDOWN = 20_000
 """Longest text that is rendered, for the same reason."""
+
+MAX_SOURCE = 200_000
+"""Length of all that a student wrote in one notebook, as far as it is shown."""
+
+MAX_COLOURED = 50_000
+MAX_LINE = 1000
+"""Longest program, and longest line of one, that is shown in colours: the time grows with the square of a line."""
+
+MAX_REOPENED = 2_000_000
+"""A parser opens unclosed tags again in each paragraph: their length, times all tags, may not be more than this."""
+
+_CALL = re.compile(r"([^\s,:;(]*)\(")
+_OPEN = re.compile(r"<\s*(?:a|b|code|em|i|s|small|strong|u)\b[^>]*>?", re.IGNORECASE)
 
 _TAGS = {
     "a", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del", "details", "div", "dl",
@@ -39,7 +54,9 @@ _TAGS = {
 _ATTRIBUTES = {
     "*": {"style", "role", "title", "align", "colspan", "rowspan"}, "a": {"href"}, "img": {"src", "alt"},
 }  # fmt: skip
-# nothing that could cover, move or hide what stands around it
+_FUNCTIONS = {"color-mix", "hsl", "hsla", "linear-gradient", "rgb", "rgba"}
+"""Of CSS: none that makes a request."""
+# nothing that moves or hides what stands around it
 _STYLES = {
     "background", "background-color", "border", "border-collapse", "border-left", "color", "font-size", "font-style",
     "font-weight", "padding", "text-align",
@@ -49,14 +66,19 @@ _CLASSES = {"div": {"highlight"}, "span": {name for name in STANDARD_TYPES.value
 
 def make_harmless(notebook: NotebookNode) -> None:
     """Clean the outputs of every cell, and bound the texts that the student wrote."""
+    left = MAX_SOURCE
     for cell in notebook.cells:
+        own = cell.metadata.get(EXTRA) or cell.metadata.get("nbgrader", {}).get("solution")
         if cell.cell_type == "code":
             cell.outputs = [_output(output) for output in cell.get("outputs", [])]
             cell.execution_count = None
-        elif cell.metadata.get(EXTRA) or cell.metadata.get("nbgrader", {}).get("solution"):
+        elif own:
             cell.source = re.sub(r"[^\S\n]{100,}", " ", cell.source)  # takes a renderer minutes
-            if len(cell.source) > MAX_MARKDOWN:
-                cell.source = cell.source[:MAX_MARKDOWN] + " […]"
+        if own:
+            most = left if cell.cell_type == "code" else min(left, MAX_MARKDOWN)
+            if len(cell.source) > most:
+                cell.source = cell.source[:most] + " […]"
+            left = max(0, left - len(cell.source))
 
 
 def drop_outputs(notebook: NotebookNode) -> None:
@@ -69,8 +91,14 @@ def drop_outputs(notebook: NotebookNode) -> None:
 
 
 def clean_html(text: str) -> str:
-    """HTML without scripts, frames, remote images, or anything that leaves its place on the page."""
-    return nh3.clean(
+    """HTML without scripts, frames, remote images, or anything that leaves its place on the page.
+
+    Raises:
+        ValueError: if it is made to become very long.
+    """
+    if sum(map(len, _OPEN.findall(text))) * text.count("<") > MAX_REOPENED:
+        raise ValueError("too many unclosed tags")
+    clean = nh3.clean(
         text,
         tags=_TAGS,
         attributes=_ATTRIBUTES,
@@ -80,6 +108,7 @@ def clean_html(text: str) -> str:
         filter_style_properties=_STYLES,
         allowed_classes=_CLASSES,
     )
+    return f"<div style='contain:paint;overflow:hidden'>{clean}</div>"  # nothing is drawn outside of it
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
@@ -87,7 +116,7 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
         return None
     if name == "src" and not value.startswith("data:image/"):  # a request in the instructor's name
         return None
-    if name == "style" and re.search(r"url|\\|/\*", value, re.IGNORECASE):
+    if name == "style" and (re.search(r"[\\\"'@]|/\*", value) or set(_CALL.findall(value.lower())) - _FUNCTIONS):
         return None
     return value
 
@@ -104,6 +133,18 @@ def markdown2html(context: Any, source: str) -> str:
         return clean_html(_exporter().markdown2html(context, source))
     except Exception:  # an attachment that is missing, whatever else
         return f"<pre>{escape(source)}</pre>"
+
+
+@functools.cache
+def _highlighter() -> Highlight2HTML:
+    return Highlight2HTML(pygments_lexer="ipython3")
+
+
+def highlight_code(source: str, language: str | None = None, metadata: Any = None) -> str:
+    """A program in colours, or plain when that could take long."""
+    if len(source) > MAX_COLOURED or any(len(line) > MAX_LINE for line in source.splitlines()):
+        return f'<div class="highlight hl-ipython3"><pre>{escape(source)}</pre></div>'
+    return str(_highlighter()(source, language, metadata))
 
 
 def _output(output: NotebookNode) -> NotebookNode:
@@ -124,6 +165,9 @@ def _data(item: tuple[str, Any]) -> tuple[str, str]:
     kind, value = item
     if not isinstance(value, str):
         return kind, ""
-    if kind in ("text/plain", "text/latex") or (kind in PICTURES and is_base64(value)):
+    if kind == "text/plain" or (kind in PICTURES and is_base64(value)):  # TeX can be drawn anywhere on the page
         return kind, value
-    return kind, clean_html(value) if kind == "text/html" and len(value) <= MAX_HTML else ""
+    with contextlib.suppress(ValueError):
+        if kind == "text/html" and len(value) <= MAX_HTML:
+            return kind, clean_html(value)
+    return kind, ""

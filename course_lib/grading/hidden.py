@@ -28,15 +28,17 @@ from .student import Student, StudentFailure
 __all__ = ["collect_hidden_tests", "hidden_test", "run_hidden_tests"]
 
 
-def hidden_test(points: float, *, fr: str, en: str) -> pytest.MarkDecorator:
+def hidden_test(points: float, *, fr: str, en: str, accuracy: float | None = None) -> pytest.MarkDecorator:
     """Mark a hidden test.
 
     Args:
         points: what it is worth; the points of a grade cell's tests add up to those of the cell.
         fr: what it checks, said to the student in French: the property, never a value.
         en: the same in English.
+        accuracy: the accuracy that a model trained before this grade cell must reach on the test set. While grading, a
+            training may end there.
     """
-    return pytest.mark.hidden(points=points, rationale=Text(fr, en))
+    return pytest.mark.hidden(points=points, rationale=Text(fr, en), accuracy=accuracy)
 
 
 class _Plugin:
@@ -46,15 +48,20 @@ class _Plugin:
         self.root = root
         self.student_at = student_at
         self.results: dict[str, list[TestResult]] = {}
+        self.accuracies: dict[str, float] = {}
         self.faults: list[str] = []
+        self.interrupt: BaseException | None = None
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.addinivalue_line("markers", "hidden(points, rationale): a hidden test")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
-            if item.get_closest_marker("hidden") is None:
+            mark = item.get_closest_marker("hidden")
+            if mark is None:
                 self.faults.append(f"{item.nodeid}: is not marked with @hidden_test(points, fr=..., en=...)")
+            elif mark.kwargs["accuracy"] is not None:
+                self.accuracies[self._grade_id(item)] = mark.kwargs["accuracy"]
         if self.student_at is None:
             for item in items:
                 self._keep(item, Verdict.NOT_ATTEMPTED)
@@ -91,6 +98,9 @@ class _Plugin:
             self.faults.append(f"{item.nodeid}\n{report.longreprtext}")
         return report
 
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interrupt = excinfo.value
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.faults.append(f"{report.nodeid}\n{report.longreprtext}")
@@ -107,8 +117,8 @@ def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(f"{plugin.root}{os.sep}"):
                 del sys.modules[name]
-    if code == pytest.ExitCode.INTERRUPTED and not plugin.faults:
-        raise KeyboardInterrupt
+    if plugin.interrupt is not None and not plugin.faults:  # pytest ends a run with bad files by an interrupt, too
+        raise plugin.interrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not plugin.faults:
         plugin.faults.append(f"pytest ended with {pytest.ExitCode(code).name} on {', '.join(map(str, paths))}")
 
@@ -128,12 +138,16 @@ def collect_hidden_tests(paths: Sequence[Path]) -> dict[str, CellResult]:
     return {grade_id: CellResult(grade_id, tests) for grade_id, tests in plugin.results.items()}
 
 
-def run_hidden_tests(paths: Sequence[Path], student_at: Callable[[str], Student]) -> dict[str, CellResult]:
+def run_hidden_tests(
+    paths: Sequence[Path], student_at: Callable[[str], Student], accuracies: dict[str, float] | None = None
+) -> dict[str, CellResult]:
     """Run the hidden tests in ``paths``, in that order.
 
     Args:
         paths: hidden test files or folders.
-        student_at: gives the student's notebook in its state at a grade cell.
+        student_at: gives the student's notebook in its state at a grade cell. A ``pytest.exit.Exception`` that it
+            raises ends the run.
+        accuracies: is given the accuracies that the tests require, by grade cell, before the first of them runs.
 
     Returns:
         The results by grade cell.
@@ -142,6 +156,8 @@ def run_hidden_tests(paths: Sequence[Path], student_at: Callable[[str], Student]
         GradingFault: if a hidden test is at fault; the message names it.
     """
     plugin = _Plugin(paths[0].parent, student_at)
+    if accuracies is not None:
+        plugin.accuracies = accuracies
     _run(paths, plugin)
     if plugin.faults:
         raise GradingFault("A hidden test failed by itself.\n\n" + "\n\n".join(plugin.faults))

@@ -1,16 +1,15 @@
 """What grading a notebook takes and gives: plain data that passes between processes, and imports nothing slow."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
-
-from nbformat import NotebookNode
 
 from ..mnist import cache_folder
 from .assignment import NotebookSpec
 from .result import NotebookResult
 
-__all__ = ["Graded", "Job", "Limits", "Protection", "trainings_folder"]
+__all__ = ["Graded", "Job", "Limits", "Protection", "figures_folder", "trainings_folder"]
 
 Protection = Literal["bubblewrap", "none"]
 """What a student's code runs in."""
@@ -54,7 +53,8 @@ class Job:
     """All that the grading of a notebook depends on."""
 
     spec: NotebookSpec
-    submitted: bytes
+    submitted: bytes | str
+    """What was handed in, or why it cannot be read."""
     library: Path
     """What the kernel imports, from :func:`course_lib.grading.sandbox.kernel_folder`."""
     trainings: Path
@@ -64,25 +64,53 @@ class Job:
     protection: Protection = "bubblewrap"
     files: Path | None = None
     """Folder whose files stand beside the notebook while it runs."""
-    keep_trainings: bool = False
-    """Whether to store the trainings that were done for it: only the instructor's own notebook is trusted with that."""
+    reference: bool = False
+    """Whether it is the instructor's own notebook: only that is trusted to leave its trainings for others."""
+    train_once: bool = True
+    """Whether finished trainings are reused, and trainings end when a model is accurate enough."""
+    key: str = ""
+    """Hash of all that the result depends on: it is stored under this name, and carries it."""
 
 
 @dataclass
 class Graded:
     """A graded notebook."""
 
-    notebook: NotebookNode
-    """Rebuilt, with the outputs of its cells."""
+    notebook: str
+    """The autograded notebook as a file's text: rebuilt, with the outputs of its cells, and the result in it."""
     result: NotebookResult
-    trained: int
-    """Number of trainings that were done for it and stored."""
     unchanged: set[str]
     """Ids of the solution cells that were handed in as they were given."""
+    trainings: list[str] = field(default_factory=list)
+    """Of the instructor's own notebook: the names of the finished trainings that it made or used."""
+
+    def to_json(self) -> str:
+        """All of it as JSON."""
+        return json.dumps(asdict(self) | {"unchanged": sorted(self.unchanged)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Graded":
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError, KeyError or TypeError: if ``text`` is something else.
+        """
+        fields = json.loads(text)
+        result = NotebookResult.from_dict(fields["result"])
+        return cls(fields["notebook"], result, set(fields["unchanged"]), fields["trainings"])
 
 
 def trainings_folder() -> Path:
     """Where finished trainings live; the names of the files say all that they depend on."""
-    folder = cache_folder() / "trainings"
+    return _cached("trainings")
+
+
+def figures_folder() -> Path:
+    """Where finished pictures live, likewise; see :mod:`course_lib.kernel.figures`."""
+    return _cached("figures")
+
+
+def _cached(name: str) -> Path:
+    folder = cache_folder() / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -84,6 +84,8 @@ class NotebookResult:
     """The sandbox that the student's code ran in."""
     seconds: float = 0.0
     """How long the grading took."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """Where these seconds went: see :attr:`course_lib.grading.session.Session.seconds`; the rest is the judge's."""
 
     @property
     def score(self) -> float:
@@ -94,6 +96,21 @@ class NotebookResult:
     def points(self) -> float:
         """The points that can be earned automatically."""
         return sum(cell.points for cell in self.cells)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "NotebookResult":
+        """The inverse of ``dataclasses.asdict``."""
+        cells = [
+            CellResult(
+                cell["grade_id"],
+                [
+                    TestResult(**test | {"rationale": Text(*test["rationale"]), "verdict": Verdict(test["verdict"])})
+                    for test in cell["tests"]
+                ],
+            )
+            for cell in content["cells"]
+        ]
+        return cls(**content | {"cells": cells})
 
     def public(self) -> dict[str, Any]:
         """All that a student may see, as JSON: kept in the metadata of the autograded notebook."""

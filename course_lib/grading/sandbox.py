@@ -9,6 +9,7 @@ judge reaches them through ``/proc/<pid>/root``.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -30,6 +31,7 @@ from traitlets import Any as AnyTrait
 from ..kernel.warm import MAX_MESSAGE
 from ..mnist import cache_folder, unpack_mnist
 from .errors import GradingFault, ProtectionError
+from .job import figures_folder
 from .release import PACKAGE
 from .result import Verdict
 
@@ -41,6 +43,7 @@ __all__ = [
     "Sandbox",
     "SandboxProvisioner",
     "check_protection",
+    "end_orphans",
     "kernel_folder",
     "sandbox",
 ]
@@ -130,6 +133,7 @@ class Sandbox:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         binds = [(library, LIBRARY), (unpack_mnist(cache_folder()) / "MNIST", f"{CACHE}/MNIST")]
+        binds.append((figures_folder(), f"{CACHE}/{figures_folder().name}"))
         if files is not None:
             binds.append((files, "/files"))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the sandbox
@@ -196,6 +200,16 @@ class Sandbox:
         self._process.kill()
         self._process.wait()
         self._errors.close()
+
+
+def end_orphans() -> None:
+    """End sandboxes whose judge was killed in the moment of their start: bubblewrap then waits for ever."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            command = (process / "cmdline").read_bytes()
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if parent == "1" and command.startswith(b"bwrap\0") and b"course_lib.kernel.warm" in command:
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 _sandboxes: dict[tuple[Path, Path | None], Sandbox] = {}

@@ -6,13 +6,15 @@ interrupted; when that does not help, or when the kernel dies, a new kernel is s
 again, without the one at fault.
 """
 
+import contextlib
 import math
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty
 from types import TracebackType
@@ -21,7 +23,7 @@ from typing import Any
 import zmq
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_core.utils import run_sync
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
@@ -35,7 +37,7 @@ from .result import Verdict
 from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, SandboxProvisioner, sandbox
 from .student import StudentFailure, meaning
 
-__all__ = ["Session"]
+__all__ = ["Session", "is_given", "is_training"]
 
 
 class _OneKernel(KernelSpecManager):
@@ -75,6 +77,10 @@ class Session:
         self.limits = limits
         self.outcomes: dict[int, Verdict] = {}
         """What became of the cells run so far, by index."""
+        self.running = 0
+        """Index of the cell that runs, or ran last."""
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        """Where time went: ``kernel`` (starting one), ``cells``, ``training`` (cells that train), ``questions``."""
         self._library = library
         self._protection = protection
         self._files = files
@@ -113,15 +119,21 @@ class Session:
         client = self._client
         assert client is not None
         cell = self.notebook.cells[index]
-        seconds = min(self.limits.training if _is_training(cell) else self.limits.cell, self._seconds_left)
+        trains = is_training(cell)
+        seconds = min(self.limits.training if trains else self.limits.cell, self._seconds_left)
         client.timeout = max(1, math.ceil(seconds))  # nbclient takes whole seconds, and 0 as no limit
+        self.running = index
         try:
-            self._ask(Packet({"ask": "seed", "seed": index}), self.limits.question)
-            run_sync(client.async_execute_cell)(cell, index)
-        except CellTimeoutError:
+            with self._counting("training" if trains else "cells"):
+                seed = packet_message(client.kc.session, "judge_request", Packet({"ask": "seed", "seed": index}))
+                client.kc.shell_channel.send(seed)  # its answer is not waited for: the cell comes after it
+                run_sync(client.async_execute_cell)(cell, index)
+        except TimeoutError:  # nbclient's, too
             self._interrupt()
             return Verdict.TIMEOUT
         except DeadKernelError:
+            if client.error is not None:
+                raise client.error from None
             if client.flooded:
                 self._interrupt()
                 return Verdict.TOO_MUCH_OUTPUT
@@ -145,14 +157,21 @@ class Session:
         """
         if not self._ready():
             raise StudentFailure(self._why_no_kernel())
-        return self._ask(question, self.limits.question)
-
-    def _ask(self, question: Packet, seconds: float) -> Packet:
         try:
-            return self._exchange(question, min(seconds, self._seconds_left))
+            with self._counting("questions"):
+                return self._exchange(question, min(self.limits.question, self._seconds_left))
         except TimeoutError:
             self._interrupt()
             raise StudentFailure(Verdict.TIMEOUT) from None
+
+    @contextlib.contextmanager
+    def _counting(self, phase: str) -> Iterator[None]:
+        """Add the time that the block takes to :attr:`seconds`."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[phase] += time.monotonic() - began
 
     def _exchange(self, question: Packet, seconds: float) -> Packet:
         """Send a question, wait for its answer; TimeoutError when there is none in time."""
@@ -197,7 +216,8 @@ class Session:
         if self._client is not None:
             return self._seconds_left > 0
         while self._restarts <= self.limits.restarts and self._seconds_left > 0:
-            self._start()
+            with self._counting("kernel"):
+                self._start()
             self._restarts += 1
             if self._replay():
                 return True
@@ -299,7 +319,12 @@ class Session:
         return over or Verdict.KERNEL_DIED
 
 
-def _is_training(cell: NotebookNode) -> bool:
-    """A given cell that trains a model. Students cannot give their own cells more time: the id is the skeleton's."""
+def is_given(cell: NotebookNode) -> bool:
+    """A cell of the assignment that students cannot edit, and that grades nothing."""
     meta = cell.metadata.get("nbgrader", {})
-    return bool(meta.get("locked")) and str(meta.get("grade_id", "")).startswith("train")
+    return bool(meta.get("locked")) and not meta.get("solution") and not meta.get("grade")
+
+
+def is_training(cell: NotebookNode) -> bool:
+    """A given cell that trains a model. Students cannot give their own cells more time: the id is the skeleton's."""
+    return is_given(cell) and str(cell.metadata.nbgrader.get("grade_id", "")).startswith("train")

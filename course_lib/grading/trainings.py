@@ -1,59 +1,136 @@
-"""The store of finished trainings: one safetensors file each, made by grading the instructor's own notebook.
+"""The store of finished trainings: one safetensors file each. :mod:`course_lib.kernel.finished` has the kernel's side.
 
-A file's name is ``<recipe>-<n>.safetensors``; :mod:`course_lib.kernel.finished` says what a recipe and a probe are.
+Two kinds, told apart by their names:
+
+``<recipe>-<probe>``
+    made by the instructor's own notebook; for every model that behaves the same, whatever its code.
+``code-<hash>``
+    made by a student's code, run alone with the given cells: for equal code only, whoever wrote it. So nobody can leave
+    a bad training for somebody else's answer. An empty file says that this code trains nothing by itself.
 """
 
+import ast
+import contextlib
+import fcntl
 import hashlib
 import json
-import os
 import re
-import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from nbformat import NotebookNode
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from .. import training
 from ..kernel.wire import Packet
+from .store import write_whole
 
-__all__ = ["finished_training", "keep_trainings"]
+__all__ = ["code_name", "keep_code_training", "keep_figures", "keep_trainings", "locked", "recall", "recall_code"]
 
-
-def keep_trainings(report: Packet, folder: Path) -> int:
-    """Write the trainings that a kernel reports, from :func:`course_lib.kernel.finished.report`; their number."""
-    trainings = report.fields.get("trainings", [])
-    for n, training in enumerate(trainings):
-        tensors = {
-            name.removeprefix(f"{n}/"): tensor for name, tensor in report.tensors.items() if name.startswith(f"{n}/")
-        }
-        behaviour = hashlib.sha256(f"{tensors['probe0'].item():.4f}".encode()).hexdigest()[:8]
-        content = save(tensors, metadata={"history": json.dumps(training["history"])})
-        handle, temporary = tempfile.mkstemp(dir=folder)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, folder / f"{training['recipe']}-{behaviour}.safetensors")
-    return len(trainings)
+Request = Packet
+"""What a kernel sends before it trains: the field ``recipe``, and tensors ``probe<i>``."""
 
 
-def finished_training(request: Packet, folder: Path) -> Packet:
-    """Answer a kernel that is about to train: weights and history of a training that behaves the same, or nothing."""
+def _content(training: Any, n: int, report: Packet) -> tuple[bytes, str]:
+    """File and name, without its ending, of the ``n``-th training in a kernel's report."""
+    prefix = f"{n}/"
+    tensors = {name.removeprefix(prefix): t for name, t in report.tensors.items() if name.startswith(prefix)}
+    behaviour = hashlib.sha256(f"{tensors['probe0'].item():.4f}".encode()).hexdigest()[:8]
+    about = {name: json.dumps(training[name]) for name in ("recipe", "history", "stopped")}
+    return save(tensors, metadata=about), f"{training['recipe']}-{behaviour}"
+
+
+def keep_trainings(report: Packet, folder: Path) -> list[str]:
+    """Write the trainings that the instructor's kernel reports; the names of the files."""
+    names = []
+    for n, one in enumerate(report.fields.get("trainings", [])):
+        content, name = _content(one, n, report)
+        write_whole(folder / f"{name}.safetensors", content)
+        names.append(f"{name}.safetensors")
+    return names
+
+
+def keep_figures(report: Packet, folder: Path) -> None:
+    """Write the pictures that the instructor's kernel reports."""
+    for i, key in enumerate(report.fields.get("figures", [])):
+        write_whole(folder / f"{key}.png", report.tensors[f"figure{i}"].numpy().tobytes())
+
+
+def keep_code_training(report: Packet, path: Path) -> None:
+    """Write the last training that a student's kernel reports to ``path``, or that there is none."""
+    content = b""
+    try:
+        trainings = report.fields["trainings"]
+        content, _ = _content(trainings[-1], len(trainings) - 1, report)
+    except Exception:  # whatever the student's kernel made of it
+        content = b""
+    write_whole(path, content)
+
+
+def recall(request: Request, folder: Path) -> tuple[Packet, str]:
+    """A training by the instructor's notebook that fits: its weights and history for the kernel, and its name.
+
+    Both are empty when there is none.
+    """
     recipe = str(request.fields.get("recipe"))
-    if not re.fullmatch("[0-9a-f]{32}", recipe):
-        return Packet()
-    for path in sorted(folder.glob(f"{recipe}-*.safetensors")):
-        try:
-            with safe_open(path, "pt") as stored:
-                names = set(stored.keys())
-                probes = {name for name in names if name.startswith("probe")}
-                if probes == set(request.tensors) and all(
-                    _same(request.tensors[name], stored.get_tensor(name)) for name in probes
-                ):
-                    weights = {name: stored.get_tensor(name) for name in names - probes}
-                    return Packet({"history": stored.metadata()["history"]}, weights)
-        except (OSError, SafetensorError):
-            continue  # removed or damaged meanwhile
-    return Packet()
+    if re.fullmatch("[0-9a-f]{32}", recipe):
+        for path in sorted(folder.glob(f"{recipe}-*.safetensors")):
+            answer, _ = recall_code(request, path)
+            if answer.tensors:
+                return answer, path.name
+    return Packet(), ""
+
+
+def recall_code(request: Request, path: Path) -> tuple[Packet, bool]:
+    """The same for one file; and whether that training ended before its last epoch."""
+    try:
+        with safe_open(path, "pt") as stored:
+            about = {name: json.loads(text) for name, text in stored.metadata().items()}
+            names = set(stored.keys())
+            probes = {name for name in names if name.startswith("probe")}
+            if (
+                about["recipe"] == request.fields.get("recipe")
+                and probes == set(request.tensors)
+                and all(_same(request.tensors[name], stored.get_tensor(name)) for name in probes)
+            ):
+                weights = {name: stored.get_tensor(name) for name in names - probes}
+                path.touch()  # used now
+                return Packet({"history": json.dumps(about["history"])}, weights), bool(about["stopped"])
+    except (OSError, SafetensorError, ValueError, KeyError):
+        pass  # removed or damaged meanwhile, or empty
+    return Packet(), False
 
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
     return a.shape == b.shape and bool((a.double() - b.double()).norm() <= 1e-3 * b.double().norm() + 1e-8)
+
+
+def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
+    """Name of the file for the training at the end of ``cells``; comments and layout make no difference.
+
+    Args:
+        cells: code cells.
+        enough: the accuracy at which the training may end.
+    """
+    parts = [torch.__version__, Path(training.__file__).read_text(), str(enough)]
+    for cell in cells:
+        try:
+            parts.append(ast.dump(ast.parse(cell.source)))
+        except Exception:  # magics, a syntax error, nested too deep
+            parts.append(cell.source)
+    digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
+    return f"code-{digest[:32]}.safetensors"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time work on ``path``; the lock ends with its process.
+
+    Some files share a lock, so that there are never many of them.
+    """
+    with path.with_name(f"{path.stem[-2:]}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,20 +1,24 @@
 """What the worker processes do. Only they import torch: the command itself starts in a second."""
 
 import ctypes
+import multiprocessing
 import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 
+from .errors import AssignmentError
 from .job import Graded, Job
 from .sandbox import sandbox
 
 MEMORY = 2 * 2**30
 """Bytes of private memory that a worker may reserve; it needs a quarter of it."""
 
-__all__ = ["grade_submission", "points_of", "start_worker"]
+__all__ = ["grade_in_a_process_of_its_own", "grade_submission", "start_worker"]
 
 
 def start_worker(parent: int, room: Path | None) -> None:
@@ -42,12 +46,40 @@ def grade_submission(jobs: Sequence[Job]) -> list[Graded]:
     return [grade(job) for job in jobs]
 
 
-def points_of(paths: Sequence[Path]) -> dict[str, float]:
-    """The points of the hidden tests by grade cell.
+_pools: dict[Path, ProcessPoolExecutor] = {}
+"""In a Dask worker: the processes that grade for it, by what their kernels import; one at a time."""
+
+_starting = threading.Lock()
+
+
+def grade_in_a_process_of_its_own(jobs: Sequence[Job]) -> list[Graded]:
+    """The same in a Dask worker. Its tasks are threads, but grading wants a process: it has signals and limits.
 
     Raises:
-        AssignmentError: if a file cannot be collected; the message names it.
+        AssignmentError: if this worker may not start processes.
+        BrokenExecutor: if the process dies.
     """
-    from .hidden import collect_hidden_tests
+    from distributed import get_worker
 
-    return {name: cell.points for name, cell in collect_hidden_tests(paths).items()} if paths else {}
+    if multiprocessing.current_process().daemon:
+        raise AssignmentError(
+            "this Dask worker may not start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False where workers start"
+        )
+    library = jobs[0].library
+    with _starting:
+        if library not in _pools:
+            for old in _pools.values():  # of an earlier command
+                old.shutdown(wait=False, cancel_futures=True)
+            _pools.clear()
+            room = None if jobs[0].protection == "none" else library.parent
+            spawn = multiprocessing.get_context("spawn")
+            arguments = (get_worker().state.nthreads, spawn, start_worker, (os.getpid(), room))
+            _pools[library] = ProcessPoolExecutor(*arguments)
+        pool = _pools[library]
+    try:
+        return pool.submit(grade_submission, jobs).result()
+    except BrokenExecutor:
+        with _starting:
+            if _pools.get(library) is pool:
+                del _pools[library]
+        raise

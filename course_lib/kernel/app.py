@@ -12,7 +12,7 @@ import zmq
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import finished
+from . import figures, finished
 from .responder import Responder, raised
 from .wire import Packet, WireError, pack, unpack
 
@@ -30,6 +30,7 @@ class StudentKernel(IPythonKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         finished.activate(self.ask_judge)
+        figures.activate()
 
     async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answer one question over the shell channel."""

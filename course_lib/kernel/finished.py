@@ -8,27 +8,32 @@ in the training; another activation, axis or dropout does not.
 
 When the judge knows a training with that recipe and that probe, it answers with its weights. They are no secret to
 whoever can answer the probe: that takes the model itself. And no trust is needed: whatever weights a model ends up
-with, the judge measures them.
+with, the judge measures them. Otherwise the judge may say at which accuracy the training can end.
 """
 
+import contextlib
 import hashlib
 import inspect
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.weak import WeakIdKeyDictionary
 
 from .. import training
 from ..training import ConvergenceHistory, TrainingRun
 from .wire import Packet
 
-__all__ = ["activate", "by_shape", "report"]
+__all__ = ["activate", "by_shape", "fingerprint", "report"]
 
 PROBE_ROWS = 32
+
+SAMPLE = 10_000
+"""Elements of a tensor that are looked at again each time: numpy can change a tensor without its knowing."""
 
 
 _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
@@ -56,18 +61,37 @@ def by_shape(model: nn.Module) -> list[nn.Parameter]:
     return sorted(model.parameters(), key=lambda p: tuple(p.shape))
 
 
-def _fingerprint(value: Any) -> str:
-    if isinstance(value, torch.Tensor | np.ndarray):
-        array = np.ascontiguousarray(torch.as_tensor(value).cpu().numpy())
-        return f"{array.shape} {array.dtype} {zlib.crc32(array.data)}"
+def _state(model: nn.Module) -> list[torch.Tensor]:
+    """All that a training changes: the parameters, then the buffers, such as batch statistics."""
+    return [*by_shape(model), *model.buffers()]
+
+
+_fingerprints: MutableMapping[torch.Tensor, tuple[object, str]] = WeakIdKeyDictionary()
+"""Of large tensors, with what tells whether they changed: the same data come with every training."""
+
+
+def fingerprint(value: Any) -> str:
+    """What tells a value from others: of tensors and arrays the type, the shape and a checksum of all elements."""
+    if isinstance(value, torch.Tensor):
+        flat = value.detach().reshape(-1)
+        known = (value.data_ptr(), value._version, value.shape, _checksum(flat[:: 1 + flat.numel() // SAMPLE]))
+        if known != _fingerprints.get(value, (None, ""))[0]:
+            _fingerprints[value] = known, f"{tuple(value.shape)} {value.dtype} {_checksum(flat)}"
+        return _fingerprints[value][1]
+    if isinstance(value, np.ndarray):
+        return f"{value.shape} {value.dtype} {_checksum(torch.as_tensor(value))}"
     return repr(value)
+
+
+def _checksum(tensor: torch.Tensor) -> int:
+    return zlib.crc32(np.ascontiguousarray(tensor.cpu().numpy()).data)
 
 
 def recipe(run: TrainingRun) -> str:
     """Hash of what decides the outcome of ``run``, apart from how the model behaves."""
     parts = [torch.__version__, inspect.getsource(training), inspect.getsource(run.loop)]
-    parts += [f"{name}={_fingerprint(value)}" for name, value in sorted(run.arguments.items())]
-    parts += [str(tuple(p.shape)) for p in by_shape(run.model)]
+    parts += [f"{name}={fingerprint(value)}" for name, value in sorted(run.arguments.items())]
+    parts += [str(tuple(value.shape)) for value in _state(run.model)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -77,8 +101,8 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
     The model's own weights are put back afterwards.
     """
     inputs = [value for value in run.arguments.values() if isinstance(value, torch.Tensor)]
-    parameters = by_shape(run.model)
-    own = [p.detach().clone() for p in parameters]
+    parameters, state = by_shape(run.model), _state(run.model)
+    own = [value.detach().clone() for value in state]
     generator = torch.Generator().manual_seed(0)
     try:
         with torch.no_grad():
@@ -92,17 +116,22 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
         device = parameters[0].device
         x, labels = (value[:PROBE_ROWS].to(device) for value in inputs[:2])
         run.model.train()
-        loss = nn.functional.cross_entropy(run.model(x), labels)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # dropout is part of the behaviour
+            loss = nn.functional.cross_entropy(run.model(x), labels)
         return [loss.detach(), *torch.autograd.grad(loss, parameters)]
     finally:
         with torch.no_grad():
-            for p, value in zip(parameters, own, strict=True):
-                p.copy_(value)
+            for tensor, value in zip(state, own, strict=True):
+                tensor.copy_(value)
 
 
-def recall(run: TrainingRun) -> ConvergenceHistory | None:
-    """Load the weights of a finished training of a model that behaves the same; None when there is none."""
-    if _ask_judge is None or list(run.model.buffers()):  # buffers (batch statistics) are not part of the comparison
+def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
+    """Load the weights of a finished training of a model that behaves the same, and return its history.
+
+    When there is none: the accuracy at which the training may end, or None.
+    """
+    if _ask_judge is None:
         return None
     try:
         behaviour = {f"probe{i}": value for i, value in enumerate(probe(run))}
@@ -110,10 +139,11 @@ def recall(run: TrainingRun) -> ConvergenceHistory | None:
     except Exception:
         return None  # the training itself will say what is wrong with the model
     if not answer.tensors:
-        return None
+        enough = answer.fields.get("enough")
+        return enough if isinstance(enough, float) else None
     with torch.no_grad():
-        for i, p in enumerate(by_shape(run.model)):
-            p.copy_(answer.tensors[f"weight{i}"])
+        for i, tensor in enumerate(_state(run.model)):
+            tensor.copy_(answer.tensors[f"weight{i}"])
     history = ConvergenceHistory()
     history.history = json.loads(answer.fields["history"])
     test_set = [value for value in run.arguments.values() if isinstance(value, torch.Tensor)][2:4]
@@ -125,7 +155,7 @@ def recall(run: TrainingRun) -> ConvergenceHistory | None:
 
 def _evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> str:
     """What decides the outcome of an evaluation of ``model``, as long as its code stays the same."""
-    return " ".join(_fingerprint(value.detach()) for value in (*model.parameters(), x, y))
+    return " ".join(fingerprint(value) for value in (*_state(model), x, y))
 
 
 def recall_evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float] | None:
@@ -134,13 +164,14 @@ def recall_evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tup
     return values if evaluation and evaluation == _evaluation(model, x, y) else None
 
 
-def keep(run: TrainingRun, history: ConvergenceHistory) -> None:
-    """Remember a training that ended in this kernel, for :func:`report`."""
-    if list(run.model.buffers()):
-        return
-    tensors = {f"weight{i}": p.detach().clone() for i, p in enumerate(by_shape(run.model))}
-    tensors |= {f"probe{i}": value for i, value in enumerate(probe(run))}
-    _kept.append(({"recipe": recipe(run), "history": history.history}, tensors))
+def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
+    """Remember a training that ended in this kernel, for :func:`report`; tell the judge when it ended early."""
+    with contextlib.suppress(Exception):  # a model that cannot be described is not for others, but may be right
+        if stopped and _ask_judge is not None:
+            _ask_judge(Packet({"stopped": True}))
+        tensors = {f"weight{i}": value.detach().clone() for i, value in enumerate(_state(run.model))}
+        tensors |= {f"probe{i}": value for i, value in enumerate(probe(run))}
+        _kept.append(({"recipe": recipe(run), "history": history.history, "stopped": stopped}, tensors))
 
 
 def report() -> Packet:

@@ -15,6 +15,7 @@ forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``l
 weights    ``name``                              ``shapes`` names of the parameters ``p0``.. and ``buffers``, their
                                                  number
 trainings                                        see :mod:`course_lib.kernel.finished`
+figures                                          see :mod:`course_lib.kernel.figures`
 ========== ===================================== =============================================================
 
 Every answer has a ``status``: ``ok``, ``missing`` (no such name), ``other_parameters`` (the injected weights do not fit
@@ -30,7 +31,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import finished
+from . import figures, finished
 from .finished import by_shape
 from .wire import MAX_TEXT, Packet, describe, restore
 
@@ -67,6 +68,7 @@ class Responder:
             "forward": self._forward,
             "weights": self._weights,
             "trainings": lambda question: finished.report(),
+            "figures": lambda question: figures.report(),
         }
 
     def answer(self, question: Packet) -> Packet:

@@ -25,12 +25,12 @@ _MACHINES = {
     "x86_64": (0xC000003E, {
         "add_key": 248, "request_key": 249, "keyctl": 250, "memfd_create": 319, "bpf": 321, "perf_event_open": 298,
         "userfaultfd": 323, "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "seccomp": 317,
-        "socket": 41, "setrlimit": 160, "prlimit64": 302, "prctl": 157,
+        "io_setup": 206, "socket": 41, "setrlimit": 160, "prlimit64": 302, "prctl": 157,
     }),
     "aarch64": (0xC00000B7, {
         "add_key": 217, "request_key": 218, "keyctl": 219, "memfd_create": 279, "bpf": 280, "perf_event_open": 241,
         "userfaultfd": 282, "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "seccomp": 277,
-        "socket": 198, "setrlimit": 164, "prlimit64": 261, "prctl": 167,
+        "io_setup": 0, "socket": 198, "setrlimit": 164, "prlimit64": 261, "prctl": 167,
     }),
 }  # fmt: skip
 """The audit name and the numbers of system calls, by machine; new calls have the same number everywhere."""

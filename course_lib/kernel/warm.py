@@ -53,6 +53,12 @@ PERIOD = 0.1
 
 MAX_MESSAGE = 65536
 
+FILES = 256
+"""Files and sockets that a process may have open."""
+
+SOCKET_BUFFER = 2**18
+"""Bytes of the system's memory that a socket may hold, which count for no process: each open file counts so."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -132,10 +138,23 @@ def _beyond(kernel: _Kernel) -> str:
     if _total(used, "Threads") > kernel.tasks:
         return "too_many_processes"
     # first what each process has in memory, which counts twice what two of them share; only then, slower, the truth
-    if _total(used, "RssAnon", "RssShmem") * 1024 <= kernel.memory:
+    system = _total(used, "VmPTE") * 1024 + sum(map(_open_files, processes)) * SOCKET_BUFFER
+    if _total(used, "RssAnon", "RssShmem") * 1024 + system <= kernel.memory:
         return ""
     shared = [_numbers(process / "smaps_rollup") for process in processes]
-    return "out_of_memory" if _total(shared, "Pss_Anon", "Pss_Shmem") * 1024 > kernel.memory else ""
+    for status, numbers in zip(used, shared, strict=True):
+        if "Pss_Anon" not in numbers:  # it hides: then all of it counts
+            numbers["Pss_Anon"] = _total([status], "RssAnon", "RssShmem")
+    return "out_of_memory" if _total(shared, "Pss_Anon", "Pss_Shmem") * 1024 + system > kernel.memory else ""
+
+
+def _open_files(process: Path) -> int:
+    try:
+        return len(os.listdir(process / "fd"))
+    except FileNotFoundError:
+        return 0
+    except OSError:  # it hides
+        return FILES
 
 
 def _numbers(path: Path) -> dict[str, int]:
@@ -270,7 +289,7 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
     for name, value in (
         (resource.RLIMIT_FSIZE, limits["file"]),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 1024),
+        (resource.RLIMIT_NOFILE, FILES),
     ):
         resource.setrlimit(name, (value, value))
     os.nice(5)  # what watches over it comes first

@@ -1,0 +1,199 @@
+"""Read and write nbgrader's gradebook: one transaction for a submission, patience with other programs."""
+
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from logging import Logger
+from typing import Any, TypeVar
+
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    Notebook,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from sqlalchemy import func
+from sqlalchemy.exc import OperationalError
+
+from ..messages import say
+from .assignment import NotebookSpec
+from .errors import AssignmentError, GradingFault
+from .job import Graded
+
+__all__ = ["CourseGradebook"]
+
+PATIENCE = 60
+"""Seconds to wait for a gradebook that another program has locked."""
+
+T = TypeVar("T")
+
+Penalize = Callable[[str, str], None]
+"""Sets the late penalty of a student's notebook, by the names of both."""
+
+
+class CourseGradebook(AbstractContextManager["CourseGradebook"]):
+    """The gradebook of a course, open for as long as a command runs.
+
+    Args:
+        url: of the database.
+        course: id of the course.
+        log: is told when the gradebook is locked.
+    """
+
+    def __init__(self, url: str, course: str, log: Logger) -> None:
+        self._url = url
+        self._log = log
+        self._gradebook: Gradebook | None = None
+        self._gradebook = self._patiently(lambda _: Gradebook(url, course))
+
+    def __exit__(self, *error: object) -> None:
+        if self._gradebook is not None:
+            self._gradebook.close()
+
+    def _patiently(self, action: Callable[[Any], T]) -> T:
+        """What ``action`` returns for the gradebook, once no other program locks it.
+
+        Raises:
+            GradingFault: if it stays locked.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return action(self._gradebook)
+            except OperationalError as error:
+                self._forget()
+                if "locked" not in str(error):
+                    raise
+                if time.monotonic() > deadline:
+                    raise GradingFault(
+                        f"{self._url} is locked by another program: close it, then run the command again"
+                    ) from error
+                self._log.warning("The gradebook is locked by another program; waiting")
+                time.sleep(1)
+            except BaseException:
+                self._forget()
+                raise
+
+    def _forget(self) -> None:
+        """End an unfinished transaction."""
+        if self._gradebook is not None:
+            self._gradebook.db.rollback()
+
+    def check(self, spec: NotebookSpec) -> None:
+        """See that the gradebook has the grade cells of a notebook.
+
+        Raises:
+            AssignmentError: if it has others.
+        """
+        advice = f"run 'nbgrader generate_assignment {spec.assignment} --force' first"
+
+        def grade_cells(gradebook: Any) -> dict[str, float]:
+            notebook = gradebook.find_notebook(spec.name, spec.assignment)
+            return {cell.name: cell.max_score for cell in notebook.grade_cells}
+
+        try:
+            known = self._patiently(grade_cells)
+        except MissingEntry as error:
+            raise AssignmentError(f"The gradebook does not know {spec.assignment}/{spec.name}: {advice}") from error
+        if known != {cell.grade_id: cell.points for cell in spec.grade_cells}:
+            raise AssignmentError(
+                f"The gradebook has other grade cells than {spec.assignment}/{spec.name}.ipynb: {advice}"
+            )
+
+    def graded(self, specs: Sequence[NotebookSpec]) -> set[str]:
+        """The students who have a mark for every automatic grade cell of the notebooks."""
+
+        def counts(gradebook: Any, spec: NotebookSpec) -> dict[str, int]:
+            query = (
+                gradebook.db.query(SubmittedAssignment.student_id, func.count(Grade.id))
+                .select_from(Grade)
+                .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+                .join(Notebook, SubmittedNotebook.notebook_id == Notebook.id)
+                .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+                .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+                .join(BaseCell, Grade.cell_id == BaseCell.id)
+                .filter(
+                    Assignment.name == spec.assignment,
+                    Notebook.name == spec.name,
+                    BaseCell.name.in_([cell.grade_id for cell in spec.automatic]),
+                    Grade.auto_score.isnot(None),
+                )
+                .group_by(SubmittedAssignment.student_id)
+            )
+            return dict(query.all())
+
+        found = []
+        for spec in specs:
+            marks = self._patiently(functools.partial(counts, spec=spec))
+            found.append({student for student, number in marks.items() if number == len(spec.automatic)})
+        return set.intersection(*found)
+
+    def record(
+        self,
+        student: str,
+        assignment: str,
+        timestamp: datetime | None,
+        graded: Mapping[str, Graded],
+        create: bool,
+        penalize: Penalize,
+    ) -> None:
+        """Record one submission, its old marks reset first.
+
+        Marks that a person gave are kept and flagged for another look, as nbgrader does. A free text that was handed in
+        as given gets 0, any other waits for a person.
+
+        Args:
+            student: the student's id.
+            assignment: name of the assignment.
+            timestamp: when it was submitted, in UTC; None when unknown.
+            graded: results by name of notebook.
+            create: whether to add a student that the gradebook does not know.
+            penalize: called for each notebook that came late, or that has a penalty.
+
+        Raises:
+            GradingFault: if the gradebook stays locked.
+            MissingEntry: if it does not know the student.
+        """
+        when = {} if timestamp is None else {"timestamp": timestamp}
+
+        def write(gradebook: Any) -> list[str]:
+            if create:
+                gradebook.update_or_create_student(student)
+            with gradebook.db.no_autoflush:  # nbgrader links the parts of a new submission before it adds it
+                submission = gradebook.update_or_create_submission(assignment, student, **when)
+            late = []
+            for name, result in graded.items():
+                submitted = gradebook.find_submission_notebook(name, assignment, student)
+                _record_notebook(submitted, result)
+                if submission.total_seconds_late > 0 or submitted.late_submission_penalty is not None:
+                    late.append(name)
+            gradebook.db.commit()
+            gradebook.db.expunge_all()  # a class of any size takes the same memory
+            return late
+
+        for name in self._patiently(write):
+            self._patiently(functools.partial(_penalize, penalize=penalize, student=student, name=name))
+
+
+def _penalize(gradebook: Any, penalize: Penalize, student: str, name: str) -> None:
+    penalize(student, name)
+
+
+def _record_notebook(submitted: Any, graded: Graded) -> None:
+    scores = {cell.grade_id: cell.score for cell in graded.result.cells}
+    for grade in submitted.grades:
+        grade.auto_score = scores.get(grade.name, 0.0 if grade.name in graded.unchanged else None)
+        grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
+    for comment in submitted.comments:
+        if graded.result.unreadable:
+            comment.auto_comment = say("hint.unreadable", detail=graded.result.unreadable)
+        elif comment.name in graded.unchanged:
+            comment.auto_comment = say("feedback.no_response")
+        else:
+            comment.auto_comment = None

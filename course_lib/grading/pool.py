@@ -1,0 +1,157 @@
+"""Where submissions are graded: worker processes of this machine, or a Dask cluster.
+
+Grading is a pure function, so a class is a map over a ``concurrent.futures.Executor``. A submission that kills its
+worker takes along what the others were at: these are graded again, each alone, so that only the guilty one is lost.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from itertools import islice
+from pathlib import Path
+
+from .errors import AssignmentError, GradingFault
+from .job import Graded, Job
+from .worker import grade_submission, start_worker
+
+__all__ = ["Pool", "cluster_pool", "local_pool"]
+
+AHEAD = 2
+"""Submissions handed over for each worker: none waits for work, and few are in memory."""
+
+CONNECT = 30
+"""Seconds to wait for a Dask scheduler."""
+
+Work = tuple[str, Sequence[Job]]
+"""The name of a submission, and its notebooks."""
+
+
+class Pool:
+    """Grades submissions in an executor that is started at the first use, and again when it broke.
+
+    Args:
+        start: opens an executor; gives it and its number of workers.
+        grade: what is called there.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], contextlib.AbstractContextManager[tuple[Executor, int]]],
+        grade: Callable[[Sequence[Job]], list[Graded]] = grade_submission,
+    ) -> None:
+        self._start = start
+        self._grade = grade
+        self._open = contextlib.ExitStack()
+        self._executor: Executor | None = None
+        self._workers = 0
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.__exit__(*error)  # type: ignore[arg-type]  # what `with` passes
+
+    def _submit(self, jobs: Sequence[Job]) -> Future[list[Graded]]:
+        try:
+            return self._started().submit(self._grade, jobs)
+        except BrokenExecutor:
+            self._executor = None
+            return self._started().submit(self._grade, jobs)
+
+    def _started(self) -> Executor:
+        if self._executor is None:
+            self._executor, self._workers = self._open.enter_context(self._start())
+        return self._executor
+
+    def grade(self, jobs: Sequence[Job]) -> list[Graded]:
+        """Grade one submission.
+
+        Raises:
+            GradingFault: if the grader fails on it.
+            BrokenExecutor: if its worker dies.
+        """
+        return self._submit(jobs).result()
+
+    def grade_all(self, work: Iterable[Work]) -> Iterator[tuple[str, list[Graded] | Exception]]:
+        """Grade many submissions; each one's name with its result, or what was raised, as they are ready."""
+        lost: list[Work] = []
+        yield from self._grade_some(iter(work), lost)
+        for name, jobs in lost:
+            dead: list[Work] = []
+            yield from self._grade_some(iter([(name, jobs)]), dead)
+            if dead:
+                yield name, GradingFault("its worker was killed twice, perhaps for want of memory")
+
+    def _grade_some(self, work: Iterator[Work], lost: list[Work]) -> Iterator[tuple[str, list[Graded] | Exception]]:
+        """The same; what was under way when a worker died is put into ``lost``."""
+        self._started()
+        running: dict[Future[list[Graded]], Work] = {}
+        while True:
+            for one in islice(work, max(0, AHEAD * self._workers - len(running))):
+                running[self._submit(one[1])] = one
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                name, jobs = running.pop(future)
+                try:
+                    outcome: list[Graded] | Exception = future.result()
+                except BrokenExecutor:
+                    lost.append((name, jobs))
+                    continue
+                except Exception as error:  # the others go on
+                    outcome = error
+                yield name, outcome
+
+
+@contextlib.contextmanager
+def local_pool(workers: int, room: Path | None) -> Iterator[tuple[Executor, int]]:
+    """Worker processes of this machine; when the command ends by an error or an interrupt, they end at once.
+
+    Args:
+        workers: their number.
+        room: the folder with what kernels see, or None for no sandbox.
+    """
+    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
+    with ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), room)) as executor:
+        try:
+            yield executor, workers
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            raise
+
+
+@contextlib.contextmanager
+def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, int]]:
+    """The workers of a Dask cluster; with :func:`course_lib.grading.worker.grade_in_a_process_of_its_own`.
+
+    Args:
+        scheduler: its address, such as ``tcp://host:8786``, or the path of a scheduler file.
+
+    Raises:
+        AssignmentError: if there is no such scheduler, or it has no workers.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise AssignmentError("c.JudgedAutograde.scheduler needs Dask: pip install 'course-lib[cluster]'") from error
+    try:
+        if "://" not in scheduler:
+            scheduler = json.loads(Path(scheduler).read_text())["address"]
+        client = Client(scheduler, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise AssignmentError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+    with client:
+        workers = sum(client.nthreads().values())
+        if not workers:
+            raise AssignmentError(f"the Dask scheduler at {scheduler} has no workers: start some first")
+        executor = client.get_executor(pure=False)
+        try:
+            yield executor, workers
+        finally:
+            executor.shutdown(wait=False)  # cancels what is under way

@@ -1,0 +1,150 @@
+"""Results kept under a hash of all that they depend on: nothing is graded twice, nothing outdated is taken for current.
+
+    python -m course_lib.grading.store            # how much there is, in this course folder
+    python -m course_lib.grading.store --empty    # forget all of it
+
+A result is a file, written whole and then renamed. What was not used for longest goes when there is too much.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+
+from .assignment import NotebookSpec
+from .job import Graded, Limits
+from .release import PACKAGE
+
+__all__ = ["RESULTS", "ResultStore", "fingerprint", "shrink", "write_whole"]
+
+RESULTS = ".results"
+"""The store's folder, in nbgrader's folder of graded submissions."""
+
+PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel", "ipython", "nbclient", "nbgrader", "pytest")
+"""Whose versions a result depends on."""
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    """The files below a folder, in order, without what Python, Jupyter or a desktop leaves there."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts):
+            yield path
+
+
+def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: str) -> str:
+    """Hash of what the result of any submission of a notebook depends on, apart from the submission.
+
+    These are the source notebook, the folder of its hidden tests and the files beside it, all of course_lib, the
+    limits, the versions of Python and of :data:`PACKAGES`. The number of threads is none of it: marks must not depend
+    on it.
+
+    Args:
+        spec: the notebook.
+        beside: the folder of the source notebook.
+        limits: what a submission may use.
+        **settings: whatever else changes a result: language, protection, device.
+    """
+    parts = [platform.python_version(), *(f"{name} {version(name)}" for name in PACKAGES)]
+    parts += [json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
+    digest = hashlib.sha256("\n".join(parts).encode())
+    tests = {path.parent for path in spec.tests.values()}
+    for folder in [*sorted(tests), beside, PACKAGE]:
+        for path in _files(folder):
+            if folder != beside or path.suffix != ".ipynb":
+                digest.update(f"\n{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+                digest.update(path.read_bytes())
+    digest.update(nbformat.writes(spec.source).encode())
+    return digest.hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whenever the writing ends."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+class ResultStore:
+    """The results in a folder.
+
+    Args:
+        folder: made when missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.json"
+
+    def get(self, key: str) -> Graded | None:
+        """The result under ``key``; None when there is none, or none that can be read."""
+        path = self._path(key)
+        try:
+            graded = Graded.from_json(path.read_text())
+            path.touch()  # used now
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):  # damaged: it is graded again, and replaced
+            return None
+        return graded
+
+    def put(self, key: str, graded: Graded) -> None:
+        """Keep a result."""
+        write_whole(self._path(key), graded.to_json().encode())
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(path.stat().st_size for path in self._entries())
+
+    def _entries(self) -> Sequence[Path]:
+        return list(self._folder.glob("*.json"))
+
+    def shrink(self, size: int) -> None:
+        """Forget what was not used for longest, until ``size`` bytes are left."""
+        shrink(self._folder, size)
+
+
+def shrink(folder: Path, size: int) -> None:
+    """Remove the files of a store that were not used for longest, until ``size`` bytes are left."""
+    files = [(path.stat(), path) for path in folder.iterdir() if path.is_file()]
+    excess = sum(stat.st_size for stat, _ in files) - size
+    for stat, path in sorted(files, key=lambda entry: entry[0].st_mtime_ns):
+        if excess <= 0:
+            break
+        excess -= stat.st_size
+        path.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Say how much is stored, or forget it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--empty", action="store_true", help="forget all results; marks and feedback stay")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("autograded"), help="nbgrader's autograded folder")
+    arguments = parser.parse_args()
+    if not arguments.folder.is_dir():
+        parser.error(f"{arguments.folder} is not there: run this in a course folder, or name its autograded folder")
+    store = ResultStore(arguments.folder / RESULTS)
+    if arguments.empty:
+        store.shrink(0)
+    print(f"{arguments.folder / RESULTS}: {len(store._entries())} results, {store.size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

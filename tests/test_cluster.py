@@ -1,0 +1,93 @@
+"""The same command on a Dask cluster: worker processes that are no children of it, one of them killed on the way."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from courses import nbgrader
+from nbgrader.api import Gradebook
+from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
+
+CLUSTER = """
+import json, os, sys
+import dask
+from distributed import Client, LocalCluster
+
+if __name__ == "__main__":
+    dask.config.set({"distributed.worker.daemon": sys.argv[1] == "daemon"})
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    workers = list(Client(cluster).run(os.getpid).values())
+    print(json.dumps({"address": cluster.scheduler_address, "workers": workers}), flush=True)
+    sys.stdin.read()
+    cluster.close()
+"""
+
+
+def cluster(folder: Path, daemon: str) -> subprocess.Popen[str]:
+    program = folder / "cluster.py"
+    program.write_text(CLUSTER)
+    command = [sys.executable, str(program), daemon]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+@pytest.fixture
+def dask(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict]:
+    """Address of the scheduler, and the pids of its two workers."""
+    with cluster(tmp_path, getattr(request, "param", "no daemon")) as process:
+        assert process.stdout is not None
+        about = json.loads(process.stdout.readline())
+        below = psutil.Process(process.pid).children(recursive=True)
+        yield about
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(timeout=60)
+    _, alive = psutil.wait_procs(below, timeout=15)
+    assert not alive
+
+
+def make(folder: Path, address: str) -> None:
+    make_course(folder, {})
+    with (folder / "nbgrader_config.py").open("a") as stream:
+        stream.write(f"c.JudgedAutograde.scheduler = {address!r}\n")
+    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+
+
+def test_a_cluster_grades_a_class_though_a_worker_is_killed(tmp_path: Path, dask: dict) -> None:
+    course = tmp_path / "course"
+    make(course, dask["address"])
+    expected = {}
+    for i in range(10):
+        answer, expected[f"student {i}"] = (ADD, HONEST) if i % 2 else ("def add(x):\n    return 0.0", WRONG_ADD)
+        hand_in(course, f"student {i}", written(notebook(f"import time\ntime.sleep(1 + {i} / 100)\n{answer}")))
+    command = [sys.executable, "-m", "nbgrader", "autograde", "tiny"]
+    run = subprocess.Popen(command, cwd=course, stderr=subprocess.PIPE, text=True)
+    while not list((course / "autograded").glob("*/tiny")) and run.poll() is None:
+        time.sleep(0.05)
+    psutil.Process(dask["workers"][0]).kill()
+    _, errors = run.communicate(timeout=240)
+    assert run.returncode == 0, errors
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        found = {
+            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
+            for s in gradebook.assignment_submissions("tiny")
+        }
+    assert found == expected
+    assert not list((course / "autograded").glob(".room*"))
+
+
+@pytest.mark.parametrize("dask", ["daemon"], indirect=True)
+def test_workers_that_may_not_start_processes_are_told_how(tmp_path: Path, dask: dict) -> None:
+    course = tmp_path / "course"
+    make(course, dask["address"])
+    hand_in(course, "student", written(notebook()))
+    run = nbgrader(course, "autograde", "tiny")
+    assert run.returncode != 0
+    assert "DASK_DISTRIBUTED__WORKER__DAEMON=False" in run.stderr
+    assert "Traceback" not in run.stderr

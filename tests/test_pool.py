@@ -1,0 +1,104 @@
+"""Submissions are handed out a few at a time; a worker that dies costs nobody else anything."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from course_lib.grading.errors import AssignmentError, GradingFault
+from course_lib.grading.pool import AHEAD, Pool, cluster_pool
+
+
+class Breakable(ThreadPoolExecutor):
+    """Breaks for good at a submission called `killer`, as a process pool does when a worker is killed."""
+
+    broken = False
+
+    def submit(self, function: Any, jobs: Any) -> Any:
+        if self.broken:
+            raise BrokenExecutor
+        return super().submit(self._run, function, jobs)
+
+    def _run(self, function: Any, jobs: Any) -> Any:
+        if "killer" in jobs[0]:
+            self.broken = True
+        if self.broken:
+            raise BrokenExecutor
+        return function(jobs)
+
+
+@pytest.fixture
+def started() -> list[Executor]:
+    return []
+
+
+def pool_of(started: list[Executor], grade: Any) -> Pool:
+    @contextmanager
+    def start() -> Iterator[tuple[Executor, int]]:
+        with Breakable(2) as executor:
+            started.append(executor)
+            yield executor, 2
+
+    return Pool(start, grade)
+
+
+def test_one_killer_costs_only_itself(started: list[Executor]) -> None:
+    names = [f"student {i}" for i in range(20)]
+    names.insert(7, "killer")
+    with pool_of(started, lambda jobs: [jobs[0].upper()]) as pool:
+        outcomes = dict(pool.grade_all((name, [name]) for name in names))
+    assert isinstance(outcomes.pop("killer"), GradingFault)
+    assert outcomes == {name: [name.upper()] for name in names if name != "killer"}
+    assert len(started) > 1
+
+
+def test_a_fault_is_handed_on_with_its_name(started: list[Executor]) -> None:
+    def grade(jobs: Any) -> Any:
+        if jobs[0] == "bad":
+            raise GradingFault("of one test")
+        return [jobs[0]]
+
+    with pool_of(started, grade) as pool:
+        outcomes = dict(pool.grade_all((name, [name]) for name in ("a", "bad", "b")))
+    assert isinstance(outcomes["bad"], GradingFault)
+    assert (outcomes["a"], outcomes["b"]) == (["a"], ["b"])
+
+
+def test_few_submissions_are_in_memory(started: list[Executor]) -> None:
+    """However many there are."""
+    taken, done, most = 0, 0, 0
+    lock = threading.Lock()
+
+    def work() -> Iterator[tuple[str, Any]]:
+        nonlocal taken
+        for i in range(100):
+            taken += 1
+            yield str(i), [str(i)]
+
+    def grade(jobs: Any) -> Any:
+        nonlocal most
+        with lock:
+            most = max(most, taken - done)
+        return jobs
+
+    with pool_of(started, grade) as pool:
+        for _ in pool.grade_all(work()):
+            done += 1
+    assert done == 100
+    assert most <= 2 * AHEAD + 2
+
+
+def test_nothing_starts_before_it_is_needed(started: list[Executor]) -> None:
+    with pool_of(started, None):
+        pass
+    assert started == []
+
+
+def test_a_scheduler_that_is_not_there_is_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.5)
+    for address in ("tcp://127.0.0.1:9", str(tmp_path / "scheduler.json")):
+        with pytest.raises(AssignmentError, match="no Dask scheduler"), cluster_pool(address):
+            pass

@@ -1,0 +1,189 @@
+"""Whatever happened before, `nbgrader autograde` ends with every student's result up to date, and repeats nothing."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from courses import nbgrader
+from nbgrader.api import Gradebook
+from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
+
+from course_lib.grading.job import Graded
+from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.grading.store import ResultStore
+from course_lib.messages import Text
+
+RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
+EXPECTED = {"anna": HONEST, "bruno": WRONG_ADD, "chloé": HONEST}
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("resume") / "course"
+    make_course(folder, {})
+    for student, content in (("anna", RIGHT), ("bruno", WRONG), ("chloé", RIGHT)):
+        hand_in(folder, student, content)
+    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    run = nbgrader(folder, "autograde", "tiny")
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture
+def course(graded: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(graded, tmp_path / "course"))
+
+
+def marks(course: Path) -> dict[str, dict[str, float]]:
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        return {
+            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
+            for s in gradebook.assignment_submissions("tiny")
+        }
+
+
+def results(course: Path) -> dict[str, int]:
+    """The stored results, with what tells whether they were written anew."""
+    return {path.stem: path.stat().st_ino for path in (course / "autograded" / ".results").glob("*.json")}
+
+
+def students_results(course: Path) -> set[str]:
+    return {key for key in results(course) if not key.endswith("-source")}
+
+
+def autograde(course: Path, *options: str) -> int:
+    """Run the command; returns how many submissions it found outdated."""
+    run = nbgrader(course, "autograde", "tiny", *options)
+    assert run.returncode == 0, run.stderr
+    found = re.search(r"(\d+) submissions, (\d+) of them graded already", run.stderr)
+    assert found
+    return int(found[1]) - int(found[2])
+
+
+def test_equal_submissions_are_graded_once(graded: Path) -> None:
+    assert marks(graded) == EXPECTED
+    assert len(students_results(graded)) == 2
+
+
+def test_nothing_changed_nothing_is_done(course: Path) -> None:
+    before = results(course)
+    run = nbgrader(course, "autograde", "tiny")
+    assert "3 submissions, 3 of them graded already" in run.stderr
+    assert "Grading the source notebook" not in run.stderr
+    assert results(course) == before
+
+
+def test_a_changed_submission_is_graded_whatever_its_time_stamp(course: Path) -> None:
+    """Stock nbgrader says "Skipping existing assignment"."""
+    hand_in(course, "anna", WRONG.replace(b"0.0", b"1.0"))
+    assert autograde(course) == 1
+    assert marks(course) == EXPECTED | {"anna": WRONG_ADD}
+    hand_in(course, "anna", RIGHT)
+    before = results(course)
+    assert autograde(course) == 1
+    assert marks(course) == EXPECTED
+    assert results(course) == before, "the result of that notebook was stored"
+
+
+def test_an_edited_hidden_test_outdates_every_result(course: Path) -> None:
+    path = course / "grader_tests" / "tiny" / "test_add.py"
+    path.write_text(HIDDEN_TESTS["test_add"].replace("x + 1, secret", "x + 1 or True"))
+    assert autograde(course) == 3
+    assert marks(course)["bruno"] == {"test_add": 1.5, "test_mean": 1.0}
+    path.write_text(HIDDEN_TESTS["test_add"])
+    before = results(course)
+    assert autograde(course) == 3
+    assert marks(course) == EXPECTED
+    assert results(course) == before
+
+
+@pytest.mark.parametrize("lost", ["gradebook", "autograded", "one mark", "half a notebook", "one stored result"])
+def test_what_was_lost_comes_back(course: Path, lost: str) -> None:
+    before = results(course)
+    if lost == "gradebook":
+        (course / "gradebook.db").unlink()
+        assert nbgrader(course, "generate_assignment", "tiny", "--force").returncode == 0
+    elif lost == "autograded":
+        for student in EXPECTED:
+            shutil.rmtree(course / "autograded" / student)
+    elif lost == "one mark":
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            gradebook.find_grade("test_add", "tiny", "tiny", "anna").auto_score = None
+            gradebook.db.commit()
+    elif lost == "half a notebook":
+        path = course / "autograded" / "anna" / "tiny" / "tiny.ipynb"
+        path.chmod(0o644)
+        path.write_text(path.read_text()[:1000])
+    else:
+        shutil.rmtree(course / "autograded" / "bruno")
+        for path in (course / "autograded" / ".results").glob("*.json"):
+            path.write_text(path.read_text()[:1000])
+    assert autograde(course) == {"gradebook": 3, "autograded": 3}.get(lost, 1)
+    assert marks(course) == EXPECTED
+    assert {p.name for p in (course / "autograded").iterdir() if not p.name.startswith(".")} == set(EXPECTED)
+    if lost != "one stored result":
+        assert results(course) == before, "nothing was graded again"
+
+
+def test_force_grades_anew(course: Path) -> None:
+    before = results(course)
+    assert autograde(course, "--force", "--student=anna") == 1
+    after = results(course)
+    assert after.keys() == before.keys()
+    assert sum(after[key] != before[key] for key in after) == 1
+    assert marks(course) == EXPECTED
+
+
+def test_a_new_time_stamp_reaches_the_gradebook_without_grading(course: Path) -> None:
+    before = results(course)
+    (course / "submitted" / "anna" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
+    assert autograde(course) == 1
+    assert results(course) == before
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission("tiny", "anna").timestamp.day == 3
+    assert autograde(course) == 0
+
+
+def test_the_store_can_be_emptied(course: Path) -> None:
+    command = [sys.executable, "-m", "course_lib.grading.store", "--empty"]
+    run = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "0 results, 0.0 MB" in run.stdout
+    assert marks(course) == EXPECTED
+    assert autograde(course) == 0
+    refused = subprocess.run(command, cwd=course / "source", capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "course folder" in refused.stderr
+
+
+def a_result(size: int) -> Graded:
+    test = TestResult("test_it", 2.0, Text("français", "English"), Verdict.ERROR, "détail", "note")
+    result = NotebookResult([CellResult("cell", [test])], ["réparé"], protection="bubblewrap", phases={"cells": 1.5})
+    return Graded("é" * size, result, {"cell"}, ["training"])
+
+
+def test_a_stored_result_is_what_it_was(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    store.put("key", a_result(3))
+    assert store.get("key") == a_result(3)
+    assert store.get("other") is None
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"notebook": 1}', '{"result": {"cells": [1]}}', "\udcff"])
+def test_a_damaged_result_is_none(tmp_path: Path, damage: str) -> None:
+    store = ResultStore(tmp_path)
+    (tmp_path / "key.json").write_text(damage, errors="surrogateescape")
+    assert store.get("key") is None
+
+
+def test_the_store_stays_small_and_keeps_what_was_used_last(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    for i in range(10):
+        store.put(str(i), a_result(10_000))
+    store.get("3")
+    store.shrink(store.size // 5)
+    assert store.get("3") is not None
+    assert sum(store.get(str(i)) is not None for i in range(10)) == 2

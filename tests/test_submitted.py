@@ -1,0 +1,100 @@
+"""What lies in `submitted/` may be a trap: links, pipes, impossible dates and names. It costs its owner only."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from courses import Course, nbgrader
+from nbgrader.api import Gradebook
+from tiny_course import CANARY, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
+
+RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
+NOTHING = {"test_add": 0.0, "test_mean": 0.0}
+
+
+def replace(path: Path, target: str) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+@pytest.fixture(scope="module")
+def trapped(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    folder = tmp_path_factory.mktemp("trapped") / "course"
+    make_course(folder, {})
+    submitted = folder / "submitted"
+    links = {
+        "link to the source": "../../../source/tiny/tiny.ipynb",
+        "link to another": "../../zoe/tiny/tiny.ipynb",
+        "link to memory": "/proc/self/mem",
+        "link to nothing": "nowhere",
+    }
+    for student in [*links, "zoe", "link as a folder", "link as a student", "pipe", "folder", "impossible\nname"]:
+        hand_in(folder, student, RIGHT if student == "zoe" else WRONG)
+    for student, target in links.items():
+        replace(submitted / student / "tiny" / "tiny.ipynb", target)
+    shutil.rmtree(submitted / "link as a folder" / "tiny")
+    (submitted / "link as a folder" / "tiny").symlink_to("../zoe/tiny")
+    shutil.rmtree(submitted / "link as a student")
+    (submitted / "link as a student").symlink_to("zoe")
+    for student, make in (("pipe", os.mkfifo), ("folder", os.mkdir)):
+        (submitted / student / "tiny" / "tiny.ipynb").unlink()
+        make(submitted / student / "tiny" / "tiny.ipynb")
+    for name, content in (
+        ("no date", b"yesterday"),
+        ("far future", b"9" * 40),
+        ("no text", b"\xff\xfe"),
+        ("long", b"1" * 10**6),
+    ):
+        hand_in(folder, f"stamp {name}", RIGHT)
+        (submitted / f"stamp {name}" / "tiny" / "timestamp.txt").write_bytes(content)
+    hand_in(folder, "stamp pipe", RIGHT)
+    os.mkfifo(submitted / "stamp pipe" / "tiny" / "timestamp.txt")
+    hand_in(folder, "stamp right", RIGHT)
+    (submitted / "stamp right" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC\n")
+    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    run = nbgrader(folder, "autograde", "tiny")
+    assert run.returncode == 0, run.stderr
+    again = nbgrader(folder, "autograde", "tiny")
+    assert again.returncode == 0, again.stderr
+    assert "15 submissions, 15 of them graded already" in again.stderr
+    feedback = nbgrader(folder, "generate_feedback", "tiny")
+    assert feedback.returncode == 0, feedback.stderr
+    return Course(folder, run)
+
+
+def marks(course: Course) -> dict[str, dict[str, float]]:
+    with Gradebook(f"sqlite:///{course.folder / 'gradebook.db'}") as gradebook:
+        return {
+            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
+            for s in gradebook.assignment_submissions("tiny")
+        }
+
+
+def test_a_link_earns_nothing_and_shows_nothing(trapped: Course) -> None:
+    found = marks(trapped)
+    traps = [student for student in found if student.startswith(("link", "pipe", "folder"))]
+    assert len(traps) == 8
+    for student in traps:
+        assert found[student] == NOTHING, student
+    for path in [*(trapped.folder / "autograded").rglob("*.ipynb"), *(trapped.folder / "feedback").rglob("*.html")]:
+        assert CANARY not in path.read_text(), path
+    page = (trapped.folder / "feedback" / "link to the source" / "tiny" / "tiny.html").read_text()
+    assert "lien ou fichier spécial" in page
+
+
+def test_a_time_stamp_that_says_no_time_stops_nobody(trapped: Course) -> None:
+    found = marks(trapped)
+    assert {student for student in found if student.startswith("stamp")} == {
+        "stamp no date", "stamp far future", "stamp no text", "stamp long", "stamp pipe", "stamp right",
+    }  # fmt: skip
+    assert all(found[student] == HONEST for student in found if student.startswith(("stamp", "zoe")))
+    with Gradebook(f"sqlite:///{trapped.folder / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission("tiny", "stamp right").timestamp.hour == 10
+        assert gradebook.find_submission("tiny", "stamp pipe").timestamp is None
+
+
+def test_an_impossible_name_is_said_and_left_out(trapped: Course) -> None:
+    assert "rename the folder" in trapped.autograde.stderr
+    assert not [student for student in marks(trapped) if "impossible" in student]
+    assert WRONG_ADD not in marks(trapped).values()

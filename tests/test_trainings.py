@@ -1,0 +1,277 @@
+"""Equal models are trained once, nobody's training reaches another's answer, and the marks are those of whole trainings."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from courses import nbgrader
+from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.api import Gradebook
+from tiny_course import PYTHON, cell
+from torch import nn
+
+import course_lib
+from course_lib import training
+from course_lib.grading.trainings import code_name, keep_code_training, recall, recall_code
+from course_lib.kernel import finished
+from course_lib.kernel.wire import Packet
+
+GIVEN = """
+import course_lib as ooo
+import torch
+from torch import nn
+from torch.nn import functional as F
+torch.manual_seed(0)
+y = torch.arange(600) % 2
+x = torch.randn(600, 2) + 1.5 * (2 * y[:, None] - 1)
+
+@ooo.training_loop
+def fit(model, X, Y, X_test, Y_test, EPOCHS):
+    history = ooo.ConvergenceHistory()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    history.update(model, X, Y, X_test, Y_test)
+    for epoch in range(EPOCHS):
+        optimizer.zero_grad()
+        F.cross_entropy(model(X), Y).backward()
+        optimizer.step()
+        history.update(model, X, Y, X_test, Y_test)
+    return history
+"""
+TRAIN = "torch.manual_seed(1)\nnet = Net()\nhistory = fit(net, x, y, x, y, EPOCHS=400)"
+NET = """class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(2, 8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.b({}(self.a(x)))"""
+ACCURATE = """
+import torch
+from course_lib.grading.hidden import hidden_test
+
+def data():
+    torch.manual_seed(0)
+    y = torch.arange(600) % 2
+    return torch.randn(600, 2) + 1.5 * (2 * y[:, None] - 1), y
+
+@hidden_test(1, fr="net est exact.", en="net is accurate.", accuracy=0.9)
+def test_accurate(student):
+    x, y = data()
+    assert (student.forward("net", x, classes=2).logits.argmax(1) == y).float().mean() >= 0.9
+"""
+SURE = """
+@hidden_test(1, fr="net est sûr de lui.", en="net is sure.")
+def test_sure(student):
+    x, y = data()
+    assert torch.nn.functional.cross_entropy(student.forward("net", x, classes=2).logits, y) < 0.2
+"""
+
+
+def net_notebook(answer: str, extra: tuple[str, ...] = (), points: int = 1) -> nbformat.NotebookNode:
+    return new_notebook(
+        cells=[
+            cell("given", GIVEN, locked=True),
+            *map(new_code_cell, extra),
+            cell("net", answer, solution=True),
+            cell("train_net", TRAIN, locked=True),
+            cell("test_net", "net", grade=True, locked=True, points=points),
+        ],
+        metadata={"kernelspec": PYTHON},
+    )
+
+
+STUDENTS = {
+    "as the reference": (NET.format("torch.relu"), ()),
+    "tanh": (NET.format("torch.tanh"), ()),
+    "tanh, commented": (NET.format("torch.tanh") + "\n# mine", ()),
+    "tanh, poisoned": (NET.format("torch.tanh"), ("F.cross_entropy = lambda *a, **k: nn.functional.mse_loss(a[0], 0 * a[0])",)),
+    "never accurate": (NET.format("0 * "), ()),
+    "broken": (NET.format("torch.nothing"), ()),
+    "batch statistics": (NET.format("torch.relu").replace("nn.Linear(2, 8)", "nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8))"), ()),
+    "dropout": (NET.format("torch.relu").replace("(self.a(x))", "(F.dropout(self.a(x), 0.1, self.training))"), ()),
+}  # fmt: skip
+PASSES = {name: name not in ("never accurate", "broken") and "poisoned" not in name for name in STUDENTS}
+
+
+def make(folder: Path, root: Path, tests: str, points: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    shutil.copy(root / "nbgrader_config.py", folder)
+    for kind in ("source", "grader_tests"):
+        (folder / kind / "net").mkdir(parents=True)
+    (folder / "grader_tests" / "net" / "test_net.py").write_text(tests)
+    source = f"### BEGIN SOLUTION\n{NET.format('torch.relu')}\n### END SOLUTION"
+    nbformat.write(net_notebook(source, points=points), folder / "source" / "net" / "net.ipynb")
+    assert nbgrader(folder, "generate_assignment", "net").returncode == 0
+    for student, (answer, extra) in STUDENTS.items():
+        (folder / "submitted" / student / "net").mkdir(parents=True)
+        nbformat.write(net_notebook(answer, extra), folder / "submitted" / student / "net" / "net.ipynb")
+
+
+def grade(folder: Path, *options: str) -> dict[str, float]:
+    run = nbgrader(folder, "autograde", "net", *options)
+    assert run.returncode == 0, run.stderr
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
+        return {
+            s.student.id: grade.auto_score
+            for s in gradebook.assignment_submissions("net")
+            for notebook in s.notebooks
+            for grade in notebook.grades
+        }
+
+
+def said(folder: Path, student: str) -> str:
+    node = nbformat.read(folder / "autograded" / student / "net" / "net.ipynb", as_version=4)
+    return "".join(o.get("text", "") for c in node.cells if c.id == "train_net" for o in c.outputs)
+
+
+def trained(cache: Path) -> list[int]:
+    """The sizes of the trainings of students' code; an empty one trains nothing by itself."""
+    return sorted(path.stat().st_size > 0 for path in (cache / "trainings").glob("code-*.safetensors"))
+
+
+def test_a_class_trains_each_model_once(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
+    folder = tmp_path / "course"
+    make(folder, root, ACCURATE, 1)
+    assert grade(folder) == {name: float(passes) for name, passes in PASSES.items()}
+    assert "reprise" in said(folder, "as the reference") or "repris" in said(folder, "as the reference")
+    assert "repris" in said(folder, "tanh")
+    assert "repris" in said(folder, "tanh, commented")
+    assert "repris" not in said(folder, "tanh, poisoned"), "its own code changed what its training computes"
+    assert trained(cache) == [True] * 4, "tanh, never accurate, batch statistics, dropout"
+
+    path = folder / "grader_tests" / "net" / "test_net.py"  # a test that wants more than the accuracy
+    path.write_text((ACCURATE + SURE).replace("hidden_test(1, ", "hidden_test(0.5, "))
+    times = {p: p.stat().st_ino for p in (cache / "trainings").iterdir()}
+    with_reuse = grade(folder)
+    assert with_reuse == {name: float(passes) for name, passes in PASSES.items()}, "whole trainings are sure enough"
+    assert all(p.stat().st_ino == inode for p, inode in times.items()), "no finished training was repeated"
+
+    config = folder / "nbgrader_config.py"
+    config.write_text(f"{config.read_text()}\nc.JudgedAutograde.train_once = False\n")
+    before = set((cache / "trainings").iterdir())
+    assert grade(folder) == with_reuse
+    assert set((cache / "trainings").iterdir()) == before
+    assert "repris" not in said(folder, "tanh")
+
+
+# -- the parts ----------------------------------------------------------------------------------------------------------
+
+
+def cells(*sources: str) -> list[nbformat.NotebookNode]:
+    return [new_code_cell(source) for source in sources]
+
+
+def test_equal_code_has_the_same_name_whatever_its_comments() -> None:
+    name = code_name(cells("x = 1", "def f(a):\n    return a"), 0.9)
+    assert name == code_name(cells("x = 1  # one", "def f( a ):\n\n    # as it is\n    return a"), 0.9)
+    others = [
+        code_name(cells("x = 2", "def f(a):\n    return a"), 0.9),
+        code_name(cells("x = 1", "def f(a):\n    return a"), None),
+        code_name(cells("x = 1"), 0.9),
+        code_name(cells("x = 1", "%magic"), 0.9),
+        code_name(cells("x = 1", "(" * 1000), 0.9),
+        code_name(cells("x = 1", "\ud800"), 0.9),
+    ]
+    assert len({name, *others}) == 7
+    assert all(re.fullmatch(r"code-[0-9a-f]{32}\.safetensors", other) for other in others)
+
+
+class Line(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.line(x)
+
+
+def separable() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(200) % 2
+    return torch.randn((200, 2), generator=generator) + 2 * (2 * y[:, None] - 1), y
+
+
+@course_lib.training_loop
+def fit(model, x, y, x_test, y_test, EPOCHS):
+    history = course_lib.ConvergenceHistory()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for _ in range(EPOCHS):
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        history.update(model, x, y, x_test, y_test)
+    return history
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> list[Packet]:
+    """The requests of this process, which is a grading kernel for a while; the first answer names an accuracy."""
+    requests: list[Packet] = []
+
+    def answer(request: Packet) -> Packet:
+        requests.append(request)
+        return Packet({"enough": 0.9})
+
+    for name in ("recall", "recall_evaluation", "keep"):
+        monkeypatch.setattr(training, name, None)
+    monkeypatch.setattr(finished, "_kept", [])
+    finished.activate(answer)
+    return requests
+
+
+def test_a_training_ends_at_the_accuracy_that_is_asked_for(judge: list[Packet], capsys) -> None:
+    x, y = separable()
+    torch.manual_seed(2)
+    history = fit(Line(), x, y, x, y, EPOCHS=300).history["val_accuracy"]
+    assert len(history) < 300
+    assert history[-1] >= 0.9
+    assert max(history[:-1], default=0) < 0.9
+    assert "0.9" in capsys.readouterr().out
+    assert [request.fields.get("stopped") for request in judge] == [None, True], "the judge is told"
+    report = finished.report()
+    assert [one["stopped"] for one in report.fields["trainings"]] == [True]
+
+
+def test_a_stored_training_fits_what_behaves_the_same_only(judge: list[Packet], tmp_path: Path) -> None:
+    x, y = separable()
+    fit(Line(), x, y, x, y, EPOCHS=3)
+    request = judge[0]
+    path = tmp_path / "code-1.safetensors"
+    keep_code_training(finished.report(), path)
+    answer, stopped = recall_code(request, path)
+    assert set(answer.tensors) == {"weight0", "weight1"}
+    assert isinstance(stopped, bool)
+    assert recall(request, tmp_path)[0].tensors == {}, "a student's training is not for others"
+    os.rename(path, tmp_path / f"{request.fields['recipe']}-0.safetensors")
+    assert recall(request, tmp_path)[0].tensors.keys() == answer.tensors.keys()
+    other = Packet(request.fields, request.tensors | {"probe0": request.tensors["probe0"] + 1})
+    assert recall(other, tmp_path)[0].tensors == {}
+    assert recall(Packet(request.fields | {"recipe": "0" * 32}, request.tensors), tmp_path)[0].tensors == {}
+
+
+@pytest.mark.parametrize("report", [
+    Packet(), Packet({"trainings": []}), Packet({"trainings": [1]}), Packet({"trainings": [{"recipe": "x"}]}),
+    Packet({"trainings": {"a": 1}}), Packet({"trainings": [{"recipe": [], "history": {}, "stopped": 1}]}, {"0/probe0": torch.ones(3)}),
+])  # fmt: skip
+def test_what_a_hostile_kernel_reports_trains_nothing(report: Packet, tmp_path: Path) -> None:
+    path = tmp_path / "code-1.safetensors"
+    keep_code_training(report, path)
+    assert recall_code(Packet({"recipe": "x"}), path)[0].tensors == {}
+    assert path.read_bytes() == b""
+
+
+def test_a_tensor_that_changed_is_not_taken_for_the_same() -> None:
+    x = torch.zeros(100_000)
+    before = finished.fingerprint(x)
+    assert finished.fingerprint(x) == before
+    x += 1
+    assert finished.fingerprint(x) != before
+    again = finished.fingerprint(x)
+    x.numpy()[:] = 2  # torch does not know
+    assert finished.fingerprint(x) != again
