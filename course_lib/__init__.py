@@ -7,6 +7,7 @@ This is the half of the kit that students hold. Reference answers and the judge 
 """
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,8 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-if "nbgrader" not in sys.modules:  # its commands need neither torch nor matplotlib, which take seconds to import
+# nbgrader's commands need neither torch nor matplotlib, which take seconds to import, and a grading worker not all
+if "nbgrader" not in sys.modules and "COURSE_LIB_LAZY" not in os.environ:
     for _module in _MODULES:  # a notebook gets all of it at once, and torchvision mended before it is imported
         importlib.import_module(f"{__name__}.{_module}")
     from .checks import show_to_do_in_one_line

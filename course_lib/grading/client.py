@@ -12,10 +12,12 @@ from queue import Empty
 from typing import Any
 
 import fastjsonschema
+import psutil
 import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session as MessageSession
+from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal
 from nbformat import NotebookNode
@@ -24,7 +26,16 @@ from nbformat.v4 import new_output
 from ..kernel.wire import MAX_BYTES, Packet, WireError, pack, unpack
 from ..messages import say
 
-__all__ = ["BadMessage", "JudgeClient", "JudgeKernelManager", "no_answer", "packet_message"]
+__all__ = [
+    "LOOK",
+    "PATIENCE",
+    "BadMessage",
+    "JudgeClient",
+    "JudgeKernelManager",
+    "Stopwatch",
+    "no_answer",
+    "packet_message",
+]
 
 WAITING_MESSAGES = 32
 """Messages that may wait in the judge's memory, for each channel."""
@@ -38,6 +49,12 @@ NOTEBOOK = 8
 """All cells of a notebook together keep this many times what one may keep."""
 
 FLOOD_MESSAGES = 100_000
+
+LOOK = 0.2
+"""Seconds between two looks at the time that a cell has computed."""
+
+PATIENCE = 3
+"""A cell or a question may take this many times the seconds that it may compute: it may wait, the machine be busy."""
 
 REQUESTS = 50
 """Requests for a finished training that are answered to one cell."""
@@ -72,6 +89,34 @@ _check_any = fastjsonschema.compile(_message_schema({}))
 _checks: dict[str, Callable[[Any], Any]] = {
     kind: fastjsonschema.compile(_message_schema(content)) for kind, content in _CONTENTS.items()
 }
+
+
+class Stopwatch:
+    """Measures how long a process computes from now on.
+
+    Args:
+        pid: the process; its threads count, other processes that it starts do not.
+        computing: seconds of computing that it may take.
+        passing: seconds that may pass.
+    """
+
+    def __init__(self, pid: int, computing: float, passing: float) -> None:
+        self._pid = pid
+        self._most = self._computed + computing
+        self._deadline = time.monotonic() + passing
+
+    @property
+    def _computed(self) -> float:
+        try:
+            times = psutil.Process(self._pid).cpu_times()
+        except psutil.Error:  # it has ended, which others notice
+            return 0.0
+        return float(times.user + times.system)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether either time is over."""
+        return time.monotonic() > self._deadline or self._computed > self._most
 
 
 class BadMessage(Exception):
@@ -111,6 +156,17 @@ class _CheckedSession(MessageSession):
         return message
 
 
+class _Socket(zmq.asyncio.Socket):
+    def connect(self, addr: str) -> Any:
+        """Connect, to wait for nothing at the end: jupyter_client sets a second, which a dead kernel would cost."""
+        self.setsockopt(zmq.LINGER, 0)
+        return super().connect(addr)
+
+
+class _Context(zmq.asyncio.Context):
+    _socket_class = _Socket
+
+
 class _KernelClient(AsyncKernelClient):
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Until the kernel answers and what it publishes arrives.
@@ -128,6 +184,10 @@ class _KernelClient(AsyncKernelClient):
             return
         raise RuntimeError("The kernel does not answer.")
 
+    def start_channels(self, **kwargs: Any) -> None:
+        """Open all but the heartbeat: the process itself says whether it lives."""
+        super().start_channels(**kwargs | {"hb": False})
+
 
 class JudgeKernelManager(AsyncKernelManager):
     """A kernel manager whose clients have bounded queues and read checked messages."""
@@ -143,7 +203,7 @@ class JudgeKernelManager(AsyncKernelManager):
 
     def client(self, **kwargs: Any) -> Any:
         """A client of this kernel."""
-        context = zmq.asyncio.Context()
+        context = _Context()
         context.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES + 2**20)
         context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
         if self.listens:
@@ -208,18 +268,31 @@ class JudgeClient(NotebookClient):
         self._cut = False
         self.flooded = False
         """Whether the last cell was stopped because it sent too much."""
+        self.stopwatch: Stopwatch | None = None
+        """Ends the cell that runs when it says so."""
+        self.late = False
+        """Whether it has."""
         self.error: BaseException | None = None
         """What ``finished_training`` has raised."""
 
     async def async_execute_cell(self, cell: NotebookNode, cell_index: int, *args: Any, **kwargs: Any) -> NotebookNode:
         """Run a cell, with the judge at its side."""
         self._size = self._messages = 0
-        self._cut = self.flooded = False
-        answering = asyncio.ensure_future(self._answer_requests())
+        self._cut = self.flooded = self.late = False
+        beside = [asyncio.ensure_future(task) for task in (self._answer_requests(), self._watch_time())]
         try:
             return await super().async_execute_cell(cell, cell_index, *args, **kwargs)
         finally:
-            answering.cancel()
+            for task in beside:
+                task.cancel()
+
+    async def _watch_time(self) -> None:
+        """End the cell when it has computed for too long, or when the kernel is dead, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK)
+            self.late = self.stopwatch is not None and self.stopwatch.is_over
+            if self.late or not await ensure_async(self.km.is_alive()):
+                return self._end_cell()
 
     async def _answer_requests(self) -> None:
         """Answer the kernel's requests, until cancelled."""

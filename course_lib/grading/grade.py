@@ -185,7 +185,9 @@ class _Run:
         return Student(lambda question: self._ask(question, grade_id), lambda name: self._missing(name, grade_id))
 
     def _ask(self, question: Packet, grade_id: str) -> Packet:
-        failures = self.failures.setdefault((grade_id, question.fields.get("name")), [])
+        check = self.session.outcomes.get(self._index(grade_id), Verdict.PASSED)
+        first = [] if check in (Verdict.PASSED, Verdict.ERROR) else [StudentFailure(check)]
+        failures = self.failures.setdefault((grade_id, question.fields.get("name")), first)
         if len(failures) >= self.session.limits.failures:
             raise failures[-1]
         try:

@@ -19,12 +19,14 @@ Protection = Literal["bubblewrap", "none"]
 class Limits:
     """What a student's code may use: seconds, bytes, numbers. Beyond each, a verdict of its own."""
 
-    cell: float = 30
-    """Seconds for one cell, training cells excepted."""
+    cell: float = 20
+    """Seconds of computing for one cell, those below excepted. Computing is what counts here and for a question: a busy
+    machine costs nobody a point. Three times as many seconds may pass meanwhile."""
+    question: float = 3
+    """Seconds of computing for one question of a hidden test with up to 1000 images, for each further 1000, and for a
+    given cell that checks answers."""
     training: float = 1200
     """Seconds for one training cell: a given cell that calls the training loop."""
-    question: float = 10
-    """Seconds for one question of a hidden test."""
     submission: float = 2400
     """Seconds for all of a notebook's cells and questions."""
     memory: int = 3 * 2**30
@@ -43,7 +45,8 @@ class Limits:
     restarts: int = 10
     """How often a kernel that died or hangs is started again for one notebook."""
     failures: int = 2
-    """How many questions about one name in a grade cell may kill the kernel or run out of time; no more are asked."""
+    """How many questions about one name in a grade cell may kill the kernel or run out of time; no more are asked. The
+    visible check in the cell counts as one."""
     threads: int = 0
     """Threads for torch in a kernel; 0 leaves the choice to torch."""
 

@@ -7,15 +7,14 @@ worker takes along what the others were at: these are graded again, each alone, 
 import contextlib
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from itertools import islice
 from pathlib import Path
 
 from .errors import AssignmentError, GradingFault
 from .job import Graded, Job
-from .worker import grade_submission, start_worker
+from .worker import grade_submission, worker_processes
 
 __all__ = ["Pool", "cluster_pool", "local_pool"]
 
@@ -115,8 +114,7 @@ def local_pool(workers: int, room: Path | None) -> Iterator[tuple[Executor, int]
         workers: their number.
         room: the folder with what kernels see, or None for no sandbox.
     """
-    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
-    with ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), room)) as executor:
+    with worker_processes(workers, room) as executor:
         try:
             yield executor, workers
         except BaseException:

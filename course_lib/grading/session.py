@@ -30,14 +30,26 @@ from nbformat.v4 import new_output
 from ..kernel.wire import Packet, WireError, unpack
 from ..messages import language, say
 from ..mnist import cache_folder
-from .client import BadMessage, JudgeClient, JudgeKernelManager, no_answer, packet_message
+from .client import (
+    LOOK,
+    PATIENCE,
+    BadMessage,
+    JudgeClient,
+    JudgeKernelManager,
+    Stopwatch,
+    no_answer,
+    packet_message,
+)
 from .errors import GradingFault
 from .job import Limits, Protection
 from .result import Verdict
 from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, SandboxProvisioner, sandbox
 from .student import StudentFailure, meaning
 
-__all__ = ["Session", "is_given", "is_training"]
+ROWS = 1000
+"""A question about more rows than these has more time."""
+
+__all__ = ["Session", "is_check", "is_given", "is_training"]
 
 
 class _OneKernel(KernelSpecManager):
@@ -120,7 +132,10 @@ class Session:
         assert client is not None
         cell = self.notebook.cells[index]
         trains = is_training(cell)
-        seconds = min(self.limits.training if trains else self.limits.cell, self._seconds_left)
+        client.stopwatch = self._stopwatch(self.limits.question if is_check(cell) else self.limits.cell)
+        if trains:
+            client.stopwatch = None
+        seconds = min(self.limits.training if trains else math.inf, self._seconds_left)
         client.timeout = max(1, math.ceil(seconds))  # nbclient takes whole seconds, and 0 as no limit
         self.running = index
         try:
@@ -134,9 +149,9 @@ class Session:
         except DeadKernelError:
             if client.error is not None:
                 raise client.error from None
-            if client.flooded:
+            if client.flooded or client.late:
                 self._interrupt()
-                return Verdict.TOO_MUCH_OUTPUT
+                return Verdict.TIMEOUT if client.late else Verdict.TOO_MUCH_OUTPUT
             return self._stop()
         except StudentFailure as failure:
             return failure.verdict
@@ -159,7 +174,9 @@ class Session:
             raise StudentFailure(self._why_no_kernel())
         try:
             with self._counting("questions"):
-                return self._exchange(question, min(self.limits.question, self._seconds_left))
+                rows = max((len(t) for t in question.tensors.values() if t.ndim), default=0)
+                seconds = self.limits.question * max(1, math.ceil(rows / ROWS))
+                return self._exchange(question, self._stopwatch(seconds))
         except TimeoutError:
             self._interrupt()
             raise StudentFailure(Verdict.TIMEOUT) from None
@@ -173,7 +190,15 @@ class Session:
         finally:
             self.seconds[phase] += time.monotonic() - began
 
-    def _exchange(self, question: Packet, seconds: float) -> Packet:
+    def _stopwatch(self, computing: float) -> Stopwatch:
+        """For the kernel that runs: seconds of computing on one core, and of waiting."""
+        return Stopwatch(
+            self._km.provisioner.pid,
+            computing * max(1, self.limits.threads),
+            min(PATIENCE * computing, self._seconds_left),
+        )
+
+    def _exchange(self, question: Packet, stopwatch: Stopwatch) -> Packet:
         """Send a question, wait for its answer; TimeoutError when there is none in time."""
         assert self._client is not None
         kc: Any = self._client.kc
@@ -181,14 +206,13 @@ class Session:
             message = packet_message(kc.session, "judge_request", question)
         except WireError as error:  # weights of a model of the student's own size
             raise StudentFailure(Verdict.FAILED, note=f"the question is too large: {error}") from error
-        deadline = time.monotonic() + seconds
         sent = False
-        while time.monotonic() < deadline:
+        while not stopwatch.is_over:
             try:
                 if not sent:
                     kc.shell_channel.send(message)
                     sent = True
-                reply = run_sync(kc.shell_channel.get_msg)(timeout=0.5)
+                reply = run_sync(kc.shell_channel.get_msg)(timeout=LOOK)
                 if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                     return unpack(reply["content"], reply["buffers"])
             except Empty:
@@ -207,7 +231,7 @@ class Session:
         """Stop what the kernel is doing; a kernel that does not listen is killed."""
         run_sync(self._km.interrupt_kernel)()
         try:
-            self._exchange(Packet({"ask": "ping"}), 2)
+            self._exchange(Packet({"ask": "ping"}), self._stopwatch(1))
         except (TimeoutError, StudentFailure):
             self._stop()
 
@@ -323,6 +347,12 @@ def is_given(cell: NotebookNode) -> bool:
     """A cell of the assignment that students cannot edit, and that grades nothing."""
     meta = cell.metadata.get("nbgrader", {})
     return bool(meta.get("locked")) and not meta.get("solution") and not meta.get("grade")
+
+
+def is_check(cell: NotebookNode) -> bool:
+    """A cell with the visible checks of an answer."""
+    meta = cell.metadata.get("nbgrader", {})
+    return bool(meta.get("grade")) and not meta.get("solution")
 
 
 def is_training(cell: NotebookNode) -> bool:

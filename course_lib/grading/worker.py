@@ -1,6 +1,7 @@
 """What the worker processes do. Only they import torch: the command itself starts in a second."""
 
 import ctypes
+import importlib
 import multiprocessing
 import os
 import resource
@@ -18,7 +19,7 @@ from .sandbox import sandbox
 MEMORY = 2 * 2**30
 """Bytes of private memory that a worker may reserve; it needs a quarter of it."""
 
-__all__ = ["grade_in_a_process_of_its_own", "grade_submission", "start_worker"]
+__all__ = ["grade_in_a_process_of_its_own", "grade_submission", "worker_processes"]
 
 
 def start_worker(parent: int, room: Path | None) -> None:
@@ -26,7 +27,7 @@ def start_worker(parent: int, room: Path | None) -> None:
 
     Args:
         parent: the pid of that process.
-        room: the folder with what kernels see, or None for no sandbox. Its sandbox starts while torch is imported here.
+        room: the folder with what kernels see, or None for no sandbox. The sandbox starts while this imports torch.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
@@ -37,6 +38,7 @@ def start_worker(parent: int, room: Path | None) -> None:
         sandbox(room / "library", room / "files")
     # a message may be larger than any limit on it can tell: then this worker dies, not the machine
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    importlib.import_module(f"{__package__}.grade")
 
 
 def grade_submission(jobs: Sequence[Job]) -> list[Graded]:
@@ -44,6 +46,24 @@ def grade_submission(jobs: Sequence[Job]) -> list[Graded]:
     from .grade import grade
 
     return [grade(job) for job in jobs]
+
+
+def worker_processes(workers: int, room: Path | None) -> ProcessPoolExecutor:
+    """An executor of processes that grade, all of them started at once: each takes seconds.
+
+    Args:
+        workers: their number.
+        room: the folder with what kernels see, or None for no sandbox.
+    """
+    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
+    executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), room))
+    os.environ["COURSE_LIB_LAZY"] = "1"
+    try:
+        for _ in range(workers):
+            executor.submit(int)
+    finally:
+        del os.environ["COURSE_LIB_LAZY"]
+    return executor
 
 
 _pools: dict[Path, ProcessPoolExecutor] = {}
@@ -72,9 +92,7 @@ def grade_in_a_process_of_its_own(jobs: Sequence[Job]) -> list[Graded]:
                 old.shutdown(wait=False, cancel_futures=True)
             _pools.clear()
             room = None if jobs[0].protection == "none" else library.parent
-            spawn = multiprocessing.get_context("spawn")
-            arguments = (get_worker().state.nthreads, spawn, start_worker, (os.getpid(), room))
-            _pools[library] = ProcessPoolExecutor(*arguments)
+            _pools[library] = worker_processes(get_worker().state.nthreads, room)
         pool = _pools[library]
     try:
         return pool.submit(grade_submission, jobs).result()

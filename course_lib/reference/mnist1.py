@@ -6,12 +6,13 @@ The models are those of the course notebook [MNIST1], by J.-L. Parouty (CNRS/SIM
 
 import functools
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import vector_to_parameters
 
-from ..mnist import load_mnist
+from ..mnist import cache_folder, unpack_mnist
 from ..training import evaluate
 
 __all__ = [
@@ -104,8 +105,10 @@ def accuracy(y_pred: torch.Tensor, labels: torch.Tensor) -> float:
 @functools.cache
 def test_set() -> tuple[torch.Tensor, torch.Tensor]:
     """MNIST's test images, float32 (10000, 28, 28) in [0, 1], and their labels, int64 (10000,)."""
-    _, test = load_mnist()
-    return test.data.float() / 255, test.targets
+    raw = unpack_mnist(cache_folder()) / "MNIST" / "raw"  # torchvision would take a second to import, in each worker
+    images = np.fromfile(raw / "t10k-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, 28, 28)
+    labels = np.fromfile(raw / "t10k-labels-idx1-ubyte", np.uint8, offset=8)
+    return torch.from_numpy(images).float() / 255, torch.from_numpy(labels).long()
 
 
 test_set.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest
