@@ -2,6 +2,7 @@
 
 import csv
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -9,6 +10,7 @@ from cheaters import CHEATERS
 from courses import Course, nbgrader
 
 from course_lib.grading.assignment import NotebookSpec
+from course_lib.grading.demo import make_course
 from course_lib.grading.demo_class import ALL_POINTS, CLASS, Situation, fill
 from course_lib.grading.table import marks_table
 
@@ -165,3 +167,20 @@ def test_a_second_run_grades_only_what_is_not_graded(demo: Course, spec: Noteboo
     assert automatic_marks(demo, "blank") == dict.fromkeys(ALL_POINTS, 0)
     changed = {s.name for s in EVERYBODY if demo.autograded(s.name).stat().st_mtime_ns != before[s.name]}
     assert changed == {"blank"}
+
+
+@pytest.mark.long
+def test_training_every_model_for_real_gives_the_same_marks(tmp_path: Path) -> None:
+    folder = tmp_path / "course"
+    make_course(folder, CLASS)
+    with (folder / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.JudgedAutograde.train_once = False\n")
+    assert nbgrader(folder, "generate_assignment", "mnist1").returncode == 0
+    course = Course(folder, nbgrader(folder, "autograde", "mnist1"))
+    assert course.autograde.returncode == 0, course.autograde.stderr
+    for situation in CLASS:
+        expected = {name: points - situation.lost.get(name, 0) for name, points in ALL_POINTS.items()}
+        assert automatic_marks(course, situation.name) == expected, situation.name
+        if not situation.lost:
+            seconds = nbformat.read(course.autograded(situation.name), as_version=4).metadata["course_lib"]["phases"]
+            assert seconds["training"] > 20, "its kernel has trained"

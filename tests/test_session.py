@@ -1,6 +1,7 @@
 """One notebook in one kernel: what student code does to it, and what is left of the rest."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,34 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
             assert not {"NBGRADER_EXECUTION", "PYTEST_CURRENT_TEST"} & set(environment.split())
             values.append(student.value("seeded"))
     assert values[0] == values[1], "seeds are set before each cell"
+
+
+WORK = "import time\ndef work(seconds):\n    while time.process_time() - begun < seconds: pass\nbegun = time.process_time()\n"
+
+
+@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+def test_waiting_is_not_computing(library: Path, protection: Protection) -> None:
+    """A machine that has no time for a kernel costs nobody a point; one that never gets on is stopped all the same."""
+    limits = Limits(cell=1, question=1, threads=1)
+    check = {"nbgrader": {"grade_id": "test_work", "grade": True, "solution": False, "locked": True}}
+    notebook = notebook_of("import time; time.sleep(2)", f"{WORK}work(5)", "time.sleep(60)", f"{WORK}work(2.5)")
+    notebook.cells[3].metadata = check
+    with Session(notebook, library, replace(limits, cell=2), protection) as session:
+        session.run_until(4)
+    passed, timeout = Verdict.PASSED, Verdict.TIMEOUT
+    assert list(session.outcomes.values()) == [passed, timeout, timeout, timeout]
+    assert session.seconds["cells"] < 2 + 2 + 6 + 1 + 6
+
+
+def test_a_question_about_many_images_has_more_time(library: Path) -> None:
+    code = f"{WORK}def f(t):\n    global begun\n    begun = time.process_time()\n    work(1.5)\n    return t"
+    with Session(notebook_of(code), library, Limits(question=1, threads=1)) as session:
+        session.run_until(1)
+        student = Student(session.ask)
+        assert torch.equal(student.tensor("f", torch.ones(2001), shape=(2001,)), torch.ones(2001))
+        with pytest.raises(StudentFailure) as caught:
+            student.call("f", torch.ones(1000))
+        assert caught.value.verdict is Verdict.TIMEOUT
 
 
 @pytest.mark.parametrize("protection", ["bubblewrap", "none"])

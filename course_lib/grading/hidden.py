@@ -109,7 +109,9 @@ class _Plugin:
 def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
     arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
     arguments += ["--rootdir", str(paths[0].parent), "--tb=short", *options]
-    arguments += ["-p", "no:unraisableexception"]  # it collects garbage ten times at the end, for 0.6 s
+    arguments += ["--disable-plugin-autoload"]  # whatever else is installed has no say in marks
+    # plug-ins that take time and are of no use here; the first collects garbage ten times at the end, for 0.6 s
+    arguments += [f"-pno:{name}" for name in ("unraisableexception", "threadexception", "faulthandler", "logging")]
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             code = pytest.main(arguments, plugins=[plugin])
