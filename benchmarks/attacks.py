@@ -34,7 +34,7 @@ def marks(folder: Path, student: str) -> dict[str, float]:
 
 
 def _run(folder: Path, *command: str, inside: bool) -> bool:
-    shell = ["timeout", "120", sys.executable, "-m", "nbgrader", *command, "--log-level=CRITICAL"]
+    shell = [sys.executable, "-m", "nbgrader", *command, "--log-level=CRITICAL"]
     home = folder / "home"
     home.mkdir(exist_ok=True)
     if inside:
@@ -42,7 +42,7 @@ def _run(folder: Path, *command: str, inside: bool) -> bool:
         shell = [
             *("bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
             *("--tmpfs", "/tmp", "--bind", str(folder), str(folder), "--setenv", "HOME", str(home)),
-            *("--setenv", "PATH", tools, "--chdir", str(folder), *shell),
+            *("--setenv", "PATH", tools, "--chdir", str(folder), "timeout", "120", *shell),
         ]
     run = subprocess.run(shell, cwd=folder, capture_output=True, check=False)
     return run.returncode == 0
@@ -67,8 +67,9 @@ def kit(submissions: dict[str, bytes]) -> dict[str, dict[str, float]]:
         make_course(folder, LIMITS)
         for student, content in submissions.items():
             hand_in(folder, student, content)
-        _run(folder, "generate_assignment", "tiny", inside=False)
-        _run(folder, "autograde", "tiny", inside=False)
+        for command in ("generate_assignment", "autograde"):
+            if not _run(folder, command, "tiny", inside=False):
+                raise SystemExit(f"nbgrader {command} failed with the kit")
         return {student: marks(folder, student) for student in submissions}
 
 

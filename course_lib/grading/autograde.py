@@ -216,8 +216,10 @@ class JudgedAutograde(Autograde):
                 continue
             self.log.info("Grading the source notebook %s (its models are trained if they are not yet)", spec.name)
             try:
-                every_core = replace(job.limits, threads=0 if self.scheduler else os.cpu_count() or 1)
-                [graded] = pool.grade([replace(job, limits=every_core)])
+                if "threads" not in self.limits:  # nothing else runs yet
+                    every_core = 0 if self.scheduler else os.cpu_count() or 1
+                    job = replace(job, limits=replace(job.limits, threads=every_core))
+                [graded] = pool.grade([job])
             except GradingFault as error:
                 raise AssignmentError(f"No submission was graded. {error}") from error
             self._check_result(spec, graded)
