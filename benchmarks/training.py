@@ -9,6 +9,8 @@ timed several times in turn, the fastest counts.
 """
 
 import argparse
+import contextlib
+import io
 import os
 import time
 from typing import Any
@@ -61,7 +63,8 @@ def timed(train: Any, model: nn.Module) -> float:
     torch.manual_seed(1)
     np.random.seed(1)
     began = time.perf_counter()
-    train(model)
+    with contextlib.redirect_stdout(io.StringIO()):  # without the progress bar
+        train(model)
     if next(model.parameters()).is_cuda:
         torch.cuda.synchronize()
     return time.perf_counter() - began
