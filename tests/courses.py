@@ -16,6 +16,15 @@ def nbgrader(folder: Path, *arguments: str, language: str = "fr") -> subprocess.
     return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
 
 
+def marks(folder: Path, assignment: str) -> dict[str, dict[str, float]]:
+    """The automatic marks in a course's gradebook, by student and grade cell."""
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
+        return {
+            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
+            for s in gradebook.assignment_submissions(assignment)
+        }
+
+
 @dataclass
 class Course:
     """A graded course folder."""

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from courses import nbgrader
-from nbgrader.api import Gradebook
+from courses import marks, nbgrader
 from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
 
 CLUSTER = """
@@ -73,12 +72,7 @@ def test_a_cluster_grades_a_class_though_a_worker_is_killed(tmp_path: Path, dask
     psutil.Process(dask["workers"][0]).kill()
     _, errors = run.communicate(timeout=240)
     assert run.returncode == 0, errors
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        found = {
-            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
-            for s in gradebook.assignment_submissions("tiny")
-        }
-    assert found == expected
+    assert marks(course, "tiny") == expected
     assert not list((course / "autograded").glob(".room*"))
 
 

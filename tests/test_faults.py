@@ -14,8 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from courses import nbgrader
-from nbgrader.api import Gradebook
+from courses import marks, nbgrader
 from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
 
 SUBMISSIONS = {
@@ -47,18 +46,10 @@ def start(course: Path, *wrapper: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=course, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
-def marks(course: Path) -> dict[str, dict[str, float]]:
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        return {
-            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
-            for s in gradebook.assignment_submissions("tiny")
-        }
-
-
 def assert_a_second_run_mends_it(course: Path) -> None:
     second = nbgrader(course, "autograde", "tiny")
     assert second.returncode == 0, second.stderr
-    assert marks(course) == {student: expected for student, (_, expected) in SUBMISSIONS.items()}
+    assert marks(course, "tiny") == {student: expected for student, (_, expected) in SUBMISSIONS.items()}
     assert {p.name for p in (course / "autograded").iterdir() if not p.name.startswith(".")} == set(SUBMISSIONS)
     for student in SUBMISSIONS:
         assert [p.name for p in (course / "autograded" / student).iterdir()] == ["tiny"], "nothing half-written is left"
@@ -78,17 +69,23 @@ def victims(command: psutil.Process, kind: str) -> list[psutil.Process]:
         return []
 
 
+def some_victims(process: subprocess.Popen[str], kind: str) -> list[psutil.Process]:
+    """The same, looked for until there are some: a process that ends meanwhile hides the others. None after the command."""
+    deadline = time.monotonic() + 20
+    found: list[psutil.Process] = []
+    while not found and process.poll() is None and time.monotonic() < deadline:
+        found = victims(psutil.Process(process.pid), kind)
+        time.sleep(0.01)
+    return found
+
+
 def kill_at_random(course: Path, kind: str, seed: int) -> None:
     rng = random.Random(seed)
     process = start(course)
     command = psutil.Process(process.pid)
     try:
         time.sleep(rng.uniform(0.2, 14))
-        deadline = time.monotonic() + 20
-        found: list[psutil.Process] = []
-        while not found and process.poll() is None and time.monotonic() < deadline:
-            found = victims(command, kind)
-            time.sleep(0.01)
+        found = some_victims(process, kind)
         below = []
         with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended meanwhile
             below = command.children(recursive=True)
@@ -133,7 +130,7 @@ def test_started_twice_the_second_says_so(course: Path) -> None:
     assert "another" in second.stderr
     _, errors = first.communicate()
     assert first.returncode == 0, errors
-    assert marks(course) == {student: expected for student, (_, expected) in SUBMISSIONS.items()}
+    assert marks(course, "tiny") == {student: expected for student, (_, expected) in SUBMISSIONS.items()}
 
 
 def test_a_killed_worker_costs_nobody_a_grade(course: Path) -> None:
@@ -141,14 +138,13 @@ def test_a_killed_worker_costs_nobody_a_grade(course: Path) -> None:
     for student in ("frank", "gaëlle"):  # there is still work to do when the first result is there
         hand_in(course, student, written(notebook(f"import time\ntime.sleep(4)\n{ADD}\n# {student}")))
     process = start(course)
-    command = psutil.Process(process.pid)
     while not list((course / "autograded").glob("*/tiny")) and process.poll() is None:
         time.sleep(0.02)
-    victims(command, "worker")[0].kill()
+    some_victims(process, "worker")[0].kill()
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     expected = {student: expected for student, (_, expected) in SUBMISSIONS.items()}
-    assert marks(course) == expected | {"frank": HONEST, "gaëlle": HONEST}
+    assert marks(course, "tiny") == expected | {"frank": HONEST, "gaëlle": HONEST}
 
 
 @pytest.mark.long

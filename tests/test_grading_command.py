@@ -5,9 +5,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from courses import nbgrader
+from courses import marks, nbgrader
 from nbformat.v4 import new_markdown_cell, new_notebook
-from nbgrader.api import Gradebook
 from tiny_course import PYTHON, cell
 
 from course_lib.grading.assignment import load_notebook_spec
@@ -60,14 +59,8 @@ def submit(course: Path, student: str, answer: str, visible: str = "f(1.0)") -> 
     nbformat.write(small_notebook(answer, visible), folder / "small.ipynb")
 
 
-def marks(course: Path) -> dict[str, float]:
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        return {
-            s.student.id: grade.auto_score
-            for s in gradebook.assignment_submissions("small")
-            for notebook in s.notebooks
-            for grade in notebook.grades
-        }
+def marks_of_f(course: Path) -> dict[str, float]:
+    return {student: mark for student, found in marks(course, "small").items() for mark in found.values()}
 
 
 def test_a_mark_never_comes_from_what_a_cell_shows(course: Path) -> None:
@@ -86,10 +79,10 @@ def test_a_mark_never_comes_from_what_a_cell_shows(course: Path) -> None:
     (course / "submitted" / "wrong_renamed" / "small" / "copy.ipynb").write_text("{}")
     run = nbgrader(course, "autograde", "small")
     assert run.returncode == 0, run.stderr
-    assert {name: mark for name, mark in marks(course).items() if name.startswith("right")} == {
+    assert {name: mark for name, mark in marks_of_f(course).items() if name.startswith("right")} == {
         "right_warning": 2, "right_stderr": 2, "right_zero": 2,
     }  # fmt: skip
-    wrongs = [mark for name, mark in marks(course).items() if name.startswith("wrong")]
+    wrongs = [mark for name, mark in marks_of_f(course).items() if name.startswith("wrong")]
     assert wrongs == [0] * 7
 
 
@@ -104,11 +97,11 @@ def test_a_broken_hidden_test_is_named_and_costs_nobody_a_point(course: Path) ->
         assert run.returncode != 0
         assert "test_f.py" in run.stderr
         assert "Traceback (most recent call last)" not in run.stderr
-        assert marks(course) == {"student": 2}
+        assert marks_of_f(course) == {"student": 2}
     path.write_text(TEST)
     (course / "submitted" / "student" / "small" / "small.ipynb").write_text("{")
     assert nbgrader(course, "autograde", "small", "--force").returncode == 0
-    assert marks(course) == {"student": 0}
+    assert marks_of_f(course) == {"student": 0}
 
 
 def test_a_grade_cell_without_hidden_tests_is_named(course: Path) -> None:
@@ -127,7 +120,7 @@ def test_a_hidden_test_that_breaks_on_one_answer_stops_that_one_only(course: Pat
     assert run.returncode != 0
     assert "odd" in run.stderr
     assert "test_f.py" in run.stderr
-    assert {name: mark for name, mark in marks(course).items() if mark is not None} == {"right": 2, "wrong": 0}
+    assert {name: mark for name, mark in marks_of_f(course).items() if mark is not None} == {"right": 2, "wrong": 0}
     assert not (course / "autograded" / "odd").exists() or not (course / "autograded" / "odd" / "small").exists()
 
 
@@ -138,7 +131,7 @@ def test_a_source_that_fails_its_own_tests_stops_the_run(course: Path) -> None:
     run = nbgrader(course, "autograde", "small")
     assert run.returncode != 0
     assert "test_f_adds_one" in run.stderr
-    assert marks(course) == {}
+    assert marks_of_f(course) == {}
 
 
 def test_formgrader_grades_with_the_judge_too(course: Path) -> None:
@@ -161,4 +154,4 @@ def test_formgrader_grades_with_the_judge_too(course: Path) -> None:
         [sys.executable, "press_the_button.py"], cwd=course, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert marks(course) == {"student": 0}
+    assert marks_of_f(course) == {"student": 0}

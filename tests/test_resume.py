@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from courses import nbgrader
+from courses import marks, nbgrader
 from nbgrader.api import Gradebook
 from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
 
@@ -37,14 +37,6 @@ def course(graded: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(graded, tmp_path / "course"))
 
 
-def marks(course: Path) -> dict[str, dict[str, float]]:
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        return {
-            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
-            for s in gradebook.assignment_submissions("tiny")
-        }
-
-
 def results(course: Path) -> dict[str, int]:
     """The stored results, with what tells whether they were written anew."""
     return {path.stem: path.stat().st_ino for path in (course / "autograded" / ".results").glob("*.json")}
@@ -64,7 +56,7 @@ def autograde(course: Path, *options: str) -> int:
 
 
 def test_equal_submissions_are_graded_once(graded: Path) -> None:
-    assert marks(graded) == EXPECTED
+    assert marks(graded, "tiny") == EXPECTED
     assert len(students_results(graded)) == 2
 
 
@@ -80,11 +72,11 @@ def test_a_changed_submission_is_graded_whatever_its_time_stamp(course: Path) ->
     """Stock nbgrader says "Skipping existing assignment"."""
     hand_in(course, "anna", WRONG.replace(b"0.0", b"1.0"))
     assert autograde(course) == 1
-    assert marks(course) == EXPECTED | {"anna": WRONG_ADD}
+    assert marks(course, "tiny") == EXPECTED | {"anna": WRONG_ADD}
     hand_in(course, "anna", RIGHT)
     before = results(course)
     assert autograde(course) == 1
-    assert marks(course) == EXPECTED
+    assert marks(course, "tiny") == EXPECTED
     assert results(course) == before, "the result of that notebook was stored"
 
 
@@ -92,11 +84,11 @@ def test_an_edited_hidden_test_outdates_every_result(course: Path) -> None:
     path = course / "grader_tests" / "tiny" / "test_add.py"
     path.write_text(HIDDEN_TESTS["test_add"].replace("x + 1, secret", "x + 1 or True"))
     assert autograde(course) == 3
-    assert marks(course)["bruno"] == {"test_add": 1.5, "test_mean": 1.0}
+    assert marks(course, "tiny")["bruno"] == {"test_add": 1.5, "test_mean": 1.0}
     path.write_text(HIDDEN_TESTS["test_add"])
     before = results(course)
     assert autograde(course) == 3
-    assert marks(course) == EXPECTED
+    assert marks(course, "tiny") == EXPECTED
     assert results(course) == before
 
 
@@ -122,7 +114,7 @@ def test_what_was_lost_comes_back(course: Path, lost: str) -> None:
         for path in (course / "autograded" / ".results").glob("*.json"):
             path.write_text(path.read_text()[:1000])
     assert autograde(course) == {"gradebook": 3, "autograded": 3}.get(lost, 1)
-    assert marks(course) == EXPECTED
+    assert marks(course, "tiny") == EXPECTED
     assert {p.name for p in (course / "autograded").iterdir() if not p.name.startswith(".")} == set(EXPECTED)
     if lost != "one stored result":
         assert results(course) == before, "nothing was graded again"
@@ -134,7 +126,7 @@ def test_force_grades_anew(course: Path) -> None:
     after = results(course)
     assert after.keys() == before.keys()
     assert sum(after[key] != before[key] for key in after) == 1
-    assert marks(course) == EXPECTED
+    assert marks(course, "tiny") == EXPECTED
 
 
 def test_a_new_time_stamp_reaches_the_gradebook_without_grading(course: Path) -> None:
@@ -152,7 +144,7 @@ def test_the_store_can_be_emptied(course: Path) -> None:
     run = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "0 results, 0.0 MB" in run.stdout
-    assert marks(course) == EXPECTED
+    assert marks(course, "tiny") == EXPECTED
     assert autograde(course) == 0
     refused = subprocess.run(command, cwd=course / "source", capture_output=True, text=True, check=False)
     assert refused.returncode != 0

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from courses import Course, nbgrader
+from courses import Course, marks, nbgrader
 from nbgrader.api import Gradebook
 from tiny_course import CANARY, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
 
@@ -63,16 +63,8 @@ def trapped(tmp_path_factory: pytest.TempPathFactory) -> Course:
     return Course(folder, run)
 
 
-def marks(course: Course) -> dict[str, dict[str, float]]:
-    with Gradebook(f"sqlite:///{course.folder / 'gradebook.db'}") as gradebook:
-        return {
-            s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
-            for s in gradebook.assignment_submissions("tiny")
-        }
-
-
 def test_a_link_earns_nothing_and_shows_nothing(trapped: Course) -> None:
-    found = marks(trapped)
+    found = marks(trapped.folder, "tiny")
     traps = [student for student in found if student.startswith(("link", "pipe", "folder"))]
     assert len(traps) == 8
     for student in traps:
@@ -84,7 +76,7 @@ def test_a_link_earns_nothing_and_shows_nothing(trapped: Course) -> None:
 
 
 def test_a_time_stamp_that_says_no_time_stops_nobody(trapped: Course) -> None:
-    found = marks(trapped)
+    found = marks(trapped.folder, "tiny")
     assert {student for student in found if student.startswith("stamp")} == {
         "stamp no date", "stamp far future", "stamp no text", "stamp long", "stamp pipe", "stamp right",
     }  # fmt: skip
@@ -96,5 +88,5 @@ def test_a_time_stamp_that_says_no_time_stops_nobody(trapped: Course) -> None:
 
 def test_an_impossible_name_is_said_and_left_out(trapped: Course) -> None:
     assert "rename the folder" in trapped.autograde.stderr
-    assert not [student for student in marks(trapped) if "impossible" in student]
-    assert WRONG_ADD not in marks(trapped).values()
+    assert not [student for student in marks(trapped.folder, "tiny") if "impossible" in student]
+    assert WRONG_ADD not in marks(trapped.folder, "tiny").values()

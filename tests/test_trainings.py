@@ -8,9 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from courses import nbgrader
+from courses import marks, nbgrader
 from nbformat.v4 import new_code_cell, new_notebook
-from nbgrader.api import Gradebook
 from tiny_course import PYTHON, cell
 from torch import nn
 
@@ -115,13 +114,7 @@ def make(folder: Path, root: Path, tests: str, points: int) -> None:
 def grade(folder: Path, *options: str) -> dict[str, float]:
     run = nbgrader(folder, "autograde", "net", *options)
     assert run.returncode == 0, run.stderr
-    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
-        return {
-            s.student.id: grade.auto_score
-            for s in gradebook.assignment_submissions("net")
-            for notebook in s.notebooks
-            for grade in notebook.grades
-        }
+    return {student: mark for student, found in marks(folder, "net").items() for mark in found.values()}
 
 
 def said(folder: Path, student: str) -> str:

@@ -117,7 +117,8 @@ class JudgedAutograde(Autograde):
                 shared = graded if self.scheduler else None  # a cluster sees the course's folder, not this /tmp
                 room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".room", dir=shared))).resolve()
                 pool = stack.enter_context(self._pool(room))
-                faults = self._grade_class(self._specs(), self._furnish(room), pool)
+                specs = self._specs()
+                faults = self._grade_class(specs, self._furnish(room, specs), pool)
                 self._store.shrink(self.store_size)
                 for cached in (trainings_folder(), figures_folder()):
                     shrink(cached, self.store_size)
@@ -176,7 +177,7 @@ class JudgedAutograde(Autograde):
     def _workers(self) -> int:
         return self.workers or os.cpu_count() or 1
 
-    def _furnish(self, room: Path) -> NewJob:
+    def _furnish(self, room: Path, specs: list[NotebookSpec]) -> NewJob:
         """Put what kernels see into ``library`` and ``files`` of ``room``."""
         threads = 1 if self.scheduler else max(1, (os.cpu_count() or 1) // self._workers)
         try:
@@ -188,17 +189,12 @@ class JudgedAutograde(Autograde):
         settings = {"language": self.language, "protection": self.protection, "once": str(self.train_once)}
         settings["device"] = os.environ.get("COURSE_LIB_DEVICE", "")
 
-        @functools.cache
-        def start_of_key(name: str) -> str:
-            return fingerprint(specs[name], self._source, limits, **settings)
-
-        specs: dict[str, NotebookSpec] = {}
+        starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, **settings) for spec in specs}
         trainings = trainings_folder()
 
         def job(spec: NotebookSpec, submitted: bytes | str) -> Job:
-            specs[spec.name] = spec
             content = submitted if isinstance(submitted, bytes) else f"!{submitted}".encode()
-            key = hashlib.sha256(start_of_key(spec.name).encode() + content).hexdigest()
+            key = hashlib.sha256(starts_of_keys[spec.name].encode() + content).hexdigest()
             return Job(
                 spec, submitted, library, trainings, limits, self.language, self.protection, room / "files",
                 train_once=self.train_once, key=key,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ..kernel import FIGURES
 from ..mnist import cache_folder
 from .assignment import NotebookSpec
 from .result import NotebookResult
@@ -110,7 +111,7 @@ def trainings_folder() -> Path:
 
 def figures_folder() -> Path:
     """Where finished pictures live, likewise; see :mod:`course_lib.kernel.figures`."""
-    return _cached("figures")
+    return _cached(FIGURES)
 
 
 def _cached(name: str) -> Path:

@@ -28,6 +28,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerBase
 from traitlets import Any as AnyTrait
 
+from ..kernel import FIGURES
 from ..kernel.warm import MAX_MESSAGE
 from ..mnist import cache_folder, unpack_mnist
 from .errors import GradingFault, ProtectionError
@@ -134,7 +135,7 @@ class Sandbox:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         binds = [(library, LIBRARY), (unpack_mnist(cache_folder()) / "MNIST", f"{CACHE}/MNIST")]
-        binds.append((figures_folder(), f"{CACHE}/{figures_folder().name}"))
+        binds.append((figures_folder(), f"{CACHE}/{FIGURES}"))
         if files is not None:
             binds.append((files, "/files"))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the sandbox

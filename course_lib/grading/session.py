@@ -132,10 +132,9 @@ class Session:
         assert client is not None
         cell = self.notebook.cells[index]
         trains = is_training(cell)
-        client.stopwatch = self._stopwatch(self.limits.question if is_check(cell) else self.limits.cell)
-        if trains:
-            client.stopwatch = None
-        seconds = min(self.limits.training if trains else math.inf, self._seconds_left)
+        computing = self.limits.question if is_check(cell) else self.limits.cell
+        client.stopwatch = None if trains else self._stopwatch(computing)
+        seconds = min(self.limits.training, self._seconds_left) if trains else self._seconds_left
         client.timeout = max(1, math.ceil(seconds))  # nbclient takes whole seconds, and 0 as no limit
         self.running = index
         try:

@@ -9,9 +9,7 @@ A result is a file, written whole and then renamed. What was not used for longes
 import argparse
 import hashlib
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -19,11 +17,12 @@ from pathlib import Path
 
 import nbformat
 
+from ..mnist import write_whole
 from .assignment import NotebookSpec
 from .job import Graded, Limits
 from .release import PACKAGE
 
-__all__ = ["RESULTS", "ResultStore", "fingerprint", "shrink", "write_whole"]
+__all__ = ["RESULTS", "ResultStore", "fingerprint", "shrink"]
 
 RESULTS = ".results"
 """The store's folder, in nbgrader's folder of graded submissions."""
@@ -64,18 +63,6 @@ def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: st
                 digest.update(path.read_bytes())
     digest.update(nbformat.writes(spec.source).encode())
     return digest.hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whenever the writing ends."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 class ResultStore:

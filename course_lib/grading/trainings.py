@@ -26,7 +26,7 @@ from safetensors.torch import save
 
 from .. import training
 from ..kernel.wire import Packet
-from .store import write_whole
+from ..mnist import write_whole
 
 __all__ = ["code_name", "keep_code_training", "keep_figures", "keep_trainings", "locked", "recall", "recall_code"]
 

@@ -18,13 +18,11 @@ from matplotlib import pyplot as plt
 from .. import plots
 from ..mnist import cache_folder
 from ..training import ConvergenceHistory
+from . import FIGURES
 from .finished import fingerprint
 from .wire import Packet
 
-__all__ = ["FOLDER", "activate", "report"]
-
-FOLDER = "figures"
-"""Of pictures, in the cache folder."""
+__all__ = ["activate", "report"]
 
 _drawn: dict[str, bytes] = {}
 """The pictures that were drawn in this kernel."""
@@ -53,7 +51,7 @@ def picture(figure: plots.ShownFigure, name: str, arguments: Mapping[str, Any]) 
     parts += [f"{key}={_described(value)}" for key, value in arguments.items()]
     parts += [repr(sorted(plt.rcParams.items()))]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    known = cache_folder() / FOLDER / f"{key}.png"
+    known = cache_folder() / FIGURES / f"{key}.png"
     if known.is_file():
         return known.read_bytes()
     _drawn[key] = print_figure(figure, bbox_inches="tight")  # as the notebook does
