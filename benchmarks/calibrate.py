@@ -1,31 +1,41 @@
-"""Train the reference models over many seeds and derive the accuracy thresholds of an assignment.
+"""Train the models of ``mnist1`` over many seeds, derive the accuracy thresholds, and draw what they come from.
 
-    python benchmarks/calibrate.py --seeds 20
+    python benchmarks/calibrate.py --seeds 24 --wrong 1
 
-Runs the cells of the source notebook (its data, its training loop, its answers) and writes
-``grader_tests/mnist1/thresholds.json``: for each model the threshold on the test images, the one on shifted test images
-(for models that the judge cannot copy), the accuracies they come from and the false-fail rate. Finished seeds are
-kept: run it again with more seeds to refine.
+Runs the cells of the source notebook (its data, its training loop) with its models and with the
+wrong ones of ``tests/answers``, and writes ``grader_tests/mnist1/thresholds.json``. For each model: the threshold on the
+test images, the one on shifted test images (for models that the judge cannot copy), the accuracies they come from, the
+false-fail rate, and the accuracies of the wrong models. ``thresholds.svg`` beside it shows them. Finished trainings are
+kept: run it again with more seeds to refine. It trains on the GPU if there is one, and notes where.
 """
 
 import argparse
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import torch
 from scipy import stats
+from torch import nn
 
 import course_lib
 from course_lib.reference.mnist1 import shifted
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from corpus import ACCURATE, ANSWERS
 
 ROOT = Path(__file__).parents[1]
 THRESHOLDS = ROOT / "grader_tests" / "mnist1" / "thresholds.json"
 MODELS = ("DNN", "CNN", "CNN2")
 CELLS = ("init", "data", "normalize", "fit", "dnn", "cnn", "cnn2")
+KINDS = ("accuracy", "shifted")
 FALSE_FAIL = 1e-4
 """Largest accepted probability that a right model misses its threshold."""
 
@@ -40,52 +50,146 @@ def notebook_namespace() -> dict[str, Any]:
     return namespace
 
 
-def threshold(accuracies: list[float]) -> tuple[float, float]:
-    """The threshold, rounded down to 0.001, and the probability that one more training misses it.
+def next_misses(accuracies: list[float], value: float) -> float:
+    """The probability that one more training stays below ``value``.
 
     Accuracies of one model vary like a normal variable from seed to seed. The next one, given n of them, follows
     Student's t with n - 1 degrees of freedom, scaled by sqrt(1 + 1/n): few seeds make a lower threshold.
     """
     n, mean, deviation = len(accuracies), float(np.mean(accuracies)), float(np.std(accuracies, ddof=1))
-    scale = deviation * math.sqrt(1 + 1 / n)
-    value = math.floor((mean + stats.t.ppf(FALSE_FAIL, n - 1) * scale) * 1000) / 1000
-    return value, float(stats.t.cdf((value - mean) / scale, n - 1))
+    return float(stats.t.cdf((value - mean) / (deviation * math.sqrt(1 + 1 / n)), n - 1))
+
+
+def threshold(accuracies: list[float]) -> float:
+    """The largest multiple of 0.001 that the next training misses with a probability of at most :data:`FALSE_FAIL`."""
+    value = math.floor(max(accuracies) * 1000)
+    while next_misses(accuracies, value / 1000) > FALSE_FAIL:
+        value -= 1
+    return value / 1000
+
+
+def measure(namespace: dict[str, Any], model: type[nn.Module], seed: int) -> dict[str, float] | None:
+    """Accuracies of one training on the test images and the shifted ones; None for a model that cannot be trained."""
+    x_train, y_train, x_test, y_test = (namespace[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    try:
+        trained = model()
+        namespace["fit"](trained, x_train.clone(), y_train, x_test.clone(), y_test, EPOCHS=32, BATCH_SIZE=512)
+        moved = shifted(x_test.cpu()).to(x_test.device)
+        return {
+            k: course_lib.evaluate(trained, x, y_test)[1] for k, x in zip(KINDS, (x_test.clone(), moved), strict=True)
+        }
+    except Exception as error:
+        print(f"cannot be trained: {type(error).__name__}: {str(error)[:80]}")
+        return None
+
+
+def store(name: str, change: dict[str, Any]) -> None:
+    """Change the entry of a model, and what follows from it."""
+    stored = json.loads(THRESHOLDS.read_text())
+    entry = stored[name]
+    for key, value in change.items():
+        entry.setdefault(key, {}).update(value)
+    runs = list(entry["runs"].values())
+    if len(runs) >= 3:
+        for kind in KINDS:
+            accuracies = [run[kind] for run in runs]
+            entry[kind] = threshold(accuracies)
+            entry[f"{kind}_false_fail"] = float(f"{next_misses(accuracies, entry[kind]):.2g}")
+    stored[name] = {key: entry[key] for key in sorted(entry)}
+    THRESHOLDS.write_text(json.dumps(stored, indent=1) + "\n")
+
+
+def calibrate(namespace: dict[str, Any], name: str, seeds: int, wrong: int) -> None:
+    """Train what is missing of one model."""
+    device = torch.cuda.get_device_name() if namespace["x_train"].is_cuda else "cpu"
+    for seed in range(seeds):
+        if str(seed) not in json.loads(THRESHOLDS.read_text())[name].get("runs", {}):
+            run = measure(namespace, namespace[name], seed)
+            assert run is not None
+            print(name, seed, run, flush=True)
+            store(name, {"runs": {str(seed): run | ({} if device == "cpu" else {"device": device})}})
+    for answer in ANSWERS:
+        if answer.cell != name.lower() or answer.is_right:
+            continue
+        known = json.loads(THRESHOLDS.read_text())[name].get("wrong", {}).get(answer.name, {})
+        for seed in range(len(known), wrong):
+            try:
+                local = dict(namespace)
+                exec(answer.code, local)
+                run = measure(namespace, local[name], seed)
+            except SyntaxError:
+                run = None
+            print(answer, seed, run, flush=True)
+            if run is None:
+                break
+            known[str(seed)] = run["accuracy"]
+            store(name, {"wrong": {answer.name: known}})
+
+
+def draw() -> None:
+    """Write ``thresholds.svg``: the accuracies of right and wrong models, and the thresholds between them."""
+    stored = json.loads(THRESHOLDS.read_text())
+    matplotlib.use("agg")  # no window, whatever the screen
+    matplotlib.rcParams["svg.hashsalt"] = "thresholds"  # the same picture gives the same file
+    figure, axes = plt.subplots(len(MODELS), 1, figsize=(8, 6.5), sharex=True, layout="constrained")
+    for axis, name in zip(axes, MODELS, strict=True):
+        entry = stored[name]
+        right = [run["accuracy"] for run in entry["runs"].values()]
+        fails = {a.name for a in ANSWERS if a.cell == name.lower() and ACCURATE in a.fails}
+        wrong = [a for n, runs in entry.get("wrong", {}).items() if n in fails for a in runs.values()]
+        others = [a for n, runs in entry.get("wrong", {}).items() if n not in fails for a in runs.values()]
+        for row, (values, label, mark) in enumerate(
+            (
+                (wrong, "wrong, must fail", "x"),
+                (others, "wrong otherwise, may pass", "+"),
+                (right, "reference, each seed", "o"),
+            )
+        ):
+            shown = [max(value, 0.9) for value in values]
+            axis.plot(shown, [row] * len(shown), mark, color="black", fillstyle="none", markersize=7, label=label)
+        axis.axvline(entry["accuracy"], color="black", linestyle="--", linewidth=1)
+        axis.set_yticks(range(3), ("must fail", "may pass", "reference"))
+        axis.set_ylim(-0.6, 2.6)
+        axis.set_title(f"{name}: threshold {entry['accuracy']}, {len(right)} seeds", loc="left", fontsize=10)
+        axis.grid(axis="x", alpha=0.3)
+    axes[-1].set_xlabel("accuracy on the 10,000 test images after 32 epochs; what is below 0.9 stands at 0.9")
+    figure.savefig(THRESHOLDS.with_suffix(".svg"), metadata={"Date": None})
+    plt.close(figure)
+
+
+def table() -> str:
+    """The thresholds with their rates, as a text."""
+    stored = json.loads(THRESHOLDS.read_text())
+    lines = [
+        f"{'model':6} {'threshold':>9} {'seeds':>5} {'mean':>7} {'deviation':>9} {'false fail':>10} {'false pass':>10}"
+    ]
+    for name in MODELS:
+        entry = stored[name]
+        right = [run["accuracy"] for run in entry["runs"].values()]
+        must_fail = {a.name for a in ANSWERS if a.cell == name.lower() and ACCURATE in a.fails}
+        wrong = [a for n, runs in entry.get("wrong", {}).items() if n in must_fail for a in runs.values()]
+        passed = sum(a >= entry["accuracy"] for a in wrong)
+        lines.append(
+            f"{name:6} {entry['accuracy']:9} {len(right):5} {np.mean(right):7.4f} {np.std(right, ddof=1):9.4f} "
+            f"{entry['accuracy_false_fail']:10.1e} {passed:4} of {len(wrong)}"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Train what is missing, then write the thresholds."""
+    """Train what is missing, then write the thresholds, the figure and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=24, help="trainings of each reference model")
+    parser.add_argument("--wrong", type=int, default=1, help="trainings of each wrong model")
     parser.add_argument("--models", nargs="+", default=MODELS)
-    seeds = parser.parse_args().seeds
-    models = parser.parse_args().models
+    arguments = parser.parse_args()
     namespace = notebook_namespace()
-    data = [namespace[name] for name in ("x_train", "y_train", "x_test", "y_test")]
-    x_test, y_test = data[2:]
-    moved = shifted(x_test.cpu()).to(x_test.device)
-    for name in models:
-        for seed in range(seeds):
-            stored = json.loads(THRESHOLDS.read_text())
-            runs = stored[name].setdefault("runs", {})
-            if str(seed) in runs:
-                continue
-            torch.manual_seed(seed)
-            np.random.seed(seed)
-            model = namespace[name]()
-            namespace["fit"](model, *data, EPOCHS=32, BATCH_SIZE=512)
-            result = {
-                "accuracy": course_lib.evaluate(model, x_test, y_test)[1],
-                "shifted": course_lib.evaluate(model, moved, y_test)[1],
-            }
-            stored = json.loads(THRESHOLDS.read_text())
-            runs = stored[name].setdefault("runs", {})
-            runs[str(seed)] = result
-            print(name, seed, result, flush=True)
-            if len(runs) >= 3:
-                for kind in ("accuracy", "shifted"):
-                    value, rate = threshold([run[kind] for run in runs.values()])
-                    stored[name] |= {kind: value, f"{kind}_false_fail": float(f"{rate:.2g}")}
-            THRESHOLDS.write_text(json.dumps(stored, indent=1) + "\n")
+    for name in arguments.models:
+        calibrate(namespace, name, arguments.seeds, arguments.wrong)
+    draw()
+    print(table())
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ MESSAGES: dict[str, Text] = {
         "Le code s'exécute, mais cette propriété n'est pas vérifiée.",
         "The code runs, but this property does not hold.",
     ),
+    "hint.cause": Text("{hint} Cause probable : {cause}", "{hint} Likely cause: {cause}"),
     "hint.not_attempted": Text("La cellule a été rendue telle quelle.", "The cell was handed in as it was given."),
     "hint.error": Text(
         "Le code s'est arrêté sur une erreur : {detail}",
@@ -132,6 +133,152 @@ MESSAGES: dict[str, Text] = {
         "Le fichier rendu n'est pas un notebook lisible ({detail}). "
         "Ouvrez-le dans Jupyter, enregistrez-le et rendez-le à nouveau.",
         "The submitted file is not a readable notebook ({detail}). Open it in Jupyter, save it and hand it in again.",
+    ),
+    # likely causes, of an error
+    "cause.linear_size": Text(
+        "une couche linéaire reçoit des vecteurs d'une autre taille que celle qu'elle annonce : "
+        "vérifiez view ou reshape juste avant elle.",
+        "a linear layer gets vectors of another size than it declares: check view or reshape just before it.",
+    ),
+    "cause.channels": Text(
+        "une convolution attend la forme (N, canaux, lignes, colonnes), avec le nombre de canaux qu'elle annonce.",
+        "a convolution expects the shape (N, channels, rows, columns), with the number of channels that it declares.",
+    ),
+    "cause.view": Text(
+        "la forme demandée à view ou reshape ne contient pas autant de valeurs que le tenseur ; "
+        "-1 laisse PyTorch déduire le nombre d'images.",
+        "the shape given to view or reshape does not hold as many values as the tensor; "
+        "-1 lets PyTorch infer the number of images.",
+    ),
+    "cause.contiguous": Text(
+        "view ne s'applique pas à un tenseur transposé ou permuté : faut-il vraiment transposer ?",
+        "view does not apply to a transposed or permuted tensor: is the transposition needed at all?",
+    ),
+    "cause.device": Text(
+        "le code impose un processeur ou une carte graphique : créez les tenseurs sur l'appareil de l'argument "
+        "(device=x.device).",
+        "the code insists on a processor or a graphics card: create tensors on the device of the argument "
+        "(device=x.device).",
+    ),
+    "cause.dtype": Text(
+        "les types de nombres ne vont pas ensemble : convertissez avec .float() ou .long().",
+        "the types of numbers do not go together: convert with .float() or .long().",
+    ),
+    "cause.dim": Text(
+        "dim ou axis désigne une dimension que le tenseur n'a pas.",
+        "dim or axis names a dimension that the tensor lacks.",
+    ),
+    "cause.index": Text(
+        "un indice dépasse la taille du tenseur, ou du codage.",
+        "an index is beyond the size of the tensor, or of the encoding.",
+    ),
+    "cause.sizes": Text(
+        "deux tenseurs sont combinés, dont les formes ne vont pas ensemble : pensez à keepdim=True ou à [:, None].",
+        "two tensors are combined whose shapes do not go together: think of keepdim=True or of [:, None].",
+    ),
+    "cause.scalar": Text(
+        "item(), float(), int() ou if est appliqué à un tenseur de plusieurs valeurs.",
+        "item(), float(), int() or if is applied to a tensor of several values.",
+    ),
+    "cause.in_place": Text(
+        "une opération modifie sur place un tenseur dont le gradient a besoin.",
+        "an operation modifies in place a tensor that the gradient needs.",
+    ),
+    "cause.numpy": Text(
+        "le modèle passe par numpy, qui ne calcule pas de gradient : restez en PyTorch.",
+        "the model goes through numpy, which computes no gradient: stay in PyTorch.",
+    ),
+    "cause.detached": Text(
+        "le calcul est coupé de ses paramètres (detach, data, item, no_grad) : rien ne peut s'entraîner.",
+        "the computation is cut off from its parameters (detach, data, item, no_grad): nothing can be trained.",
+    ),
+    "cause.forward": Text(
+        "le modèle n'a pas de méthode forward : vérifiez son nom et son indentation.",
+        "the model has no method forward: check its name and its indentation.",
+    ),
+    "cause.super": Text(
+        "appelez super().__init__() avant de déclarer des couches.", "call super().__init__() before declaring layers."
+    ),
+    "cause.arguments": Text(
+        "une fonction ou une couche est appelée avec d'autres arguments que ceux qu'elle attend.",
+        "a function or a layer is called with other arguments than it expects.",
+    ),
+    "cause.none": Text(
+        "une valeur est None : une fonction qui ne retourne rien, il manque peut-être return.",
+        "a value is None: a function that returns nothing, perhaps a return is missing.",
+    ),
+    "cause.attribute": Text(
+        "un attribut ou une méthode n'existe pas : une couche d'un autre nom, ou un objet d'un autre type ?",
+        "an attribute or a method does not exist: a layer of another name, or an object of another type?",
+    ),
+    "cause.name": Text(
+        "un nom n'est défini nulle part dans le notebook : une faute de frappe, ou une cellule supprimée ?",
+        "a name is not defined anywhere in the notebook: a typing error, or a deleted cell?",
+    ),
+    "cause.key": Text("un dictionnaire n'a pas cette clé.", "a dictionary lacks this key."),
+    "cause.unfinished": Text(
+        "la cellule contient encore « raise NotImplementedError ».",
+        "the cell still contains 'raise NotImplementedError'.",
+    ),
+    "cause.recursion": Text("la fonction s'appelle elle-même sans fin.", "the function calls itself without end."),
+    "cause.zero": Text("une division par zéro.", "a division by zero."),
+    "cause.exit": Text("le code met fin au programme (exit, quit).", "the code ends the program (exit, quit)."),
+    "cause.indentation": Text("ce n'est pas du Python valide.", "this is not valid Python."),
+    "cause.error": Text(
+        "exécutez la cellule de contrôle sous votre réponse : elle montre le message complet.",
+        "run the check cell below your answer: it shows the whole message.",
+    ),
+    # likely causes, of what came back
+    "cause.transposed": Text("les lignes et les colonnes sont échangées.", "rows and columns are swapped."),
+    "cause.dimensions": Text(
+        "le résultat a {actual} dimension(s) au lieu de {expected}.",
+        "the result has {actual} dimension(s) instead of {expected}.",
+    ),
+    "cause.rows": Text(
+        "le résultat n'a pas une ligne pour chaque élément du lot.",
+        "the result does not have one row for each element of the batch.",
+    ),
+    "cause.columns": Text(
+        "le résultat n'a pas le nombre de colonnes de l'énoncé.",
+        "the result does not have the number of columns that the exercise states.",
+    ),
+    "cause.no_return": Text(
+        "rien n'est retourné : il manque return, ou print le remplace.",
+        "nothing is returned: return is missing, or print stands in its place.",
+    ),
+    "cause.type": Text(
+        "le résultat est de type {actual}, l'énoncé demande {expected}.",
+        "the result is of type {actual}, the exercise asks for {expected}.",
+    ),
+    "cause.other_type": Text(
+        "le résultat n'est pas de type {expected}, que l'énoncé demande.",
+        "the result is not of type {expected}, which the exercise asks for.",
+    ),
+    "cause.not_called": Text(
+        "c'est une fonction, qui n'est pas appelée : il manque ().",
+        "this is a function that is not called: () is missing.",
+    ),
+    "cause.not_finite": Text(
+        "le résultat contient des NaN ou des infinis : un débordement de l'exponentielle, ou une division par zéro.",
+        "the result contains NaN or infinity: an exponential that overflows, or a division by zero.",
+    ),
+    "cause.values": Text(
+        "les valeurs ne sont pas celles attendues : essayez votre code sur un exemple calculé à la main.",
+        "the values are not the expected ones: try your code on an example that you can compute by hand.",
+    ),
+    "cause.modified": Text(
+        "le code modifie le tenseur qu'il reçoit (opération sur place) : travaillez sur une copie.",
+        "the code modifies the tensor that it is given (an in-place operation): work on a copy.",
+    ),
+    "cause.parameters": Text(
+        "les paramètres du modèle ne sont pas ceux de l'énoncé : "
+        "une couche en trop, en moins, d'une autre taille ou sans biais ?",
+        "the parameters of the model are not those of the exercise: "
+        "a layer too many, missing, of another size or without a bias?",
+    ),
+    "cause.no_model": Text(
+        "ce n'est pas un modèle : la classe doit hériter de nn.Module.",
+        "this is no model: the class must inherit from nn.Module.",
     ),
     # feedback
     "feedback.title": Text("Résultat : {score} / {points}", "Result: {score} / {points}"),

@@ -3,24 +3,13 @@
 from pathlib import Path
 
 import pytest
+from corpus import ANSWERS
 
 from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.authoring import hidden_tests, student_of
-from course_lib.grading.demo_class import CODE, OTHER_SPELLINGS, right_answers
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.hidden import collect_hidden_tests, run_hidden_tests
 from course_lib.grading.result import Verdict
-
-UNTRAINED = [name for name in ("dimensions", "one_hot", "softmax", "argmax", "dnn", "cnn", "cnn2")]
-IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\nx_train = torch.zeros(60000, 28, 28)\n"
-
-
-def namespace_of(answers: dict[str, str]) -> dict[str, object]:
-    namespace: dict[str, object] = {}
-    exec(IMPORTS, namespace)
-    for name in CODE:
-        exec(answers.get(name, ""), namespace)
-    return namespace
 
 
 def test_every_grade_cell_has_tests_whose_points_add_up(spec: NotebookSpec) -> None:
@@ -36,72 +25,15 @@ def test_every_rationale_is_in_both_languages(spec: NotebookSpec) -> None:
             assert test.rationale.fr != test.rationale.en
 
 
-@pytest.mark.parametrize("spelling", ["source", "other"])
-@pytest.mark.parametrize("name", UNTRAINED)
-def test_right_answers_pass_on_a_namespace(
-    spec: NotebookSpec, name: str, spelling: str, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The author's way: the last lines of a grade cell in the source notebook."""
+def test_a_wrong_answer_raises_for_the_author(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last lines of a grade cell in the source notebook."""
     monkeypatch.chdir(root / "source" / "mnist1")
-    answers = right_answers(spec) | (OTHER_SPELLINGS if spelling == "other" else {})
-    hidden_tests("mnist1", f"test_{name}", namespace_of(answers))
-
-
-def test_a_wrong_answer_raises_for_the_author(spec: NotebookSpec, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(root)
-    wrong = right_answers(spec) | {"softmax": "def class_probabilities(logits):\n    return F.softmax(logits, dim=0)"}
-    with pytest.raises(AssertionError, match="test_rows_sum_to_one"):
-        hidden_tests("mnist1", "test_softmax", namespace_of(wrong))
+    wrong, right = (next(a for a in ANSWERS if a.cell == "softmax" and a.is_right is right) for right in (False, True))
+    with pytest.raises(AssertionError, match=next(iter(wrong.fails))):
+        hidden_tests("mnist1", "test_softmax", wrong.namespace())
+    hidden_tests("mnist1", "test_softmax", right.namespace())
     with pytest.raises(FileNotFoundError, match="test_nothing"):
         hidden_tests("mnist1", "test_nothing", {})
-
-
-WRONG = {
-    "one_hot": [
-        ("def one_hot(labels):\n    return F.one_hot(labels, 10)", 0.75),
-        ("def one_hot(labels):\n    return F.one_hot(labels).float()", 0.75),
-        ("def one_hot(labels):\n    return torch.ones(len(labels), 10)", 0),
-        ("def one_hot(labels):\n    return F.one_hot(labels, 10).float().T", 0),
-        ("def one_hot(labels):\n    return None", 0),
-        ("def one_hot(labels):\n    return F.one_hot(9 - labels, 10).float()", 0),
-    ],
-    "softmax": [
-        ("def class_probabilities(logits):\n    return F.softmax(logits, dim=0)", 0),
-        ("def class_probabilities(logits):\n    return F.log_softmax(logits, dim=1)", 0),
-        ("def class_probabilities(logits):\n    e = logits.exp()\n    return e / e.sum(1, keepdim=True)", 1.5),
-        ("def class_probabilities(logits):\n    return logits / logits.sum(1, keepdim=True)", 0),
-        ("def class_probabilities(logits):\n    return torch.full_like(logits, 0.1)", 0.5),
-        ("def class_probabilities(logits):\n    return F.softmax(logits.squeeze(), -1)", 1.5),
-    ],
-    "argmax": [
-        ("def predict_labels(y):\n    return y.argmax(0)\ndef accuracy(y, labels):\n    return 1.0", 0),
-        ("def predict_labels(y):\n    return y.argmax(1)\ndef accuracy(y, labels):\n    return 100 * (y.argmax(1) == labels).float().mean().item()", 1),
-        ("def predict_labels(y):\n    return y.argmax(1)\ndef accuracy(y, labels):\n    return (y.argmax(1) == labels).sum().item()", 1),
-        ("def predict_labels(y):\n    return y.max(1)[0]\ndef accuracy(y, labels):\n    return (y.argmax(1) == labels).float().mean().item()", 1),
-    ],
-    "dnn": [
-        ("class DNN(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(784, 100)\n        self.b = nn.Linear(100, 100)\n        self.c = nn.Linear(100, 10)\n    def forward(self, x):\n        return " + forward, points)
-        for forward, points in (
-            ("F.softmax(self.c(F.relu(self.b(F.relu(self.a(x.view(-1, 784)))))), 0)", 0.25),
-            ("F.softmax(self.c(F.relu(self.b(F.relu(self.a(x.view(-1, 784)))))), 1)", 0.5),
-            ("self.c(self.b(F.relu(self.a(x.view(-1, 784)))))", 0.5),
-            ("self.c(F.relu(self.b(torch.sigmoid(self.a(x.view(-1, 784))))))", 0.5),
-            ("self.c(F.relu(self.b(F.relu(self.a(x.transpose(1, 2).reshape(-1, 784))))))", 0.5),
-            ("self.c(F.relu(self.b(F.relu(self.a(x.view(-1, 784) - x.mean())))))", 0.25),
-            ("self.c(F.relu(self.b(F.relu(self.a(x)))))", 0),
-        )
-    ],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "answer", "points"), [(name, answer, points) for name, rows in WRONG.items() for answer, points in rows]
-)
-def test_wrong_answers_earn_what_is_written(spec: NotebookSpec, name: str, answer: str, points: float) -> None:
-    namespace = namespace_of({name: answer})
-    path = spec.tests[f"test_{name}"]
-    result = run_hidden_tests([path], lambda _: student_of(namespace))[f"test_{name}"]
-    assert result.score == points, [(test.name, test.verdict, test.note) for test in result.tests]
 
 
 def write(folder: Path, text: str) -> Path:

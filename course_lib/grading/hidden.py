@@ -9,23 +9,30 @@ A hidden test looks like this::
 
 It passes, or fails by an assertion or a :class:`StudentFailure`. Any other exception is a fault of the test itself: it
 is raised as a :class:`GradingFault`, and never costs the student a point.
+
+A failure should come with its likely cause. :func:`expect` compares what came back with the reference, and when they
+differ, with the usual mistakes; :func:`wrong` states a cause.
 """
 
 import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
-from ..messages import Text
+from ..messages import Text, say
 from .errors import AssignmentError, GradingFault
 from .result import CellResult, TestResult, Verdict
 from .student import Student, StudentFailure
 
-__all__ = ["collect_hidden_tests", "hidden_test", "run_hidden_tests"]
+__all__ = ["Suspects", "collect_hidden_tests", "expect", "hidden_test", "likely", "run_hidden_tests", "wrong"]
+
+Suspects = Mapping[Text, Callable[..., torch.Tensor | float]]
+"""Usual mistakes: what to say of each, and a function that makes it."""
 
 
 def hidden_test(points: float, *, fr: str, en: str, accuracy: float | None = None) -> pytest.MarkDecorator:
@@ -39,6 +46,43 @@ def hidden_test(points: float, *, fr: str, en: str, accuracy: float | None = Non
             training may end there.
     """
     return pytest.mark.hidden(points=points, rationale=Text(fr, en), accuracy=accuracy)
+
+
+def wrong(cause: Text) -> StudentFailure:
+    """To raise when the student's answer is wrong, for a likely ``cause``; it must not say a hidden value."""
+    return StudentFailure(Verdict.FAILED, str(cause))
+
+
+def _close(a: torch.Tensor | float, b: torch.Tensor | float, atol: float) -> bool:
+    x, y = (torch.as_tensor(value).double() for value in (a, b))
+    return x.shape == y.shape and torch.allclose(x, y, rtol=1e-5, atol=atol)
+
+
+def likely(
+    answer: torch.Tensor | float, suspects: Suspects, *inputs: torch.Tensor, atol: float = 1e-5
+) -> StudentFailure:
+    """To raise when ``answer`` to ``inputs`` is wrong: names the first of ``suspects`` that gives the same."""
+    for cause, mistake in suspects.items():
+        if _close(answer, mistake(*inputs), atol):
+            return wrong(cause)
+    finite = bool(torch.as_tensor(answer).isfinite().all())
+    return StudentFailure(Verdict.FAILED, say("cause.values" if finite else "cause.not_finite"))
+
+
+def expect(
+    answer: torch.Tensor | float,
+    reference: Callable[..., torch.Tensor | float],
+    *inputs: torch.Tensor,
+    suspects: Suspects,
+    atol: float = 1e-5,
+) -> None:
+    """Compare what the student's function gave for ``inputs`` with what ``reference`` gives, within ``atol``.
+
+    Raises:
+        StudentFailure: if they differ; with the cause, if one of ``suspects`` gives what the student's function gave.
+    """
+    if not _close(answer, reference(*inputs), atol):
+        raise likely(answer, suspects, *inputs, atol=atol)
 
 
 class _Plugin:

@@ -38,7 +38,7 @@ class TestResult:
     """What the test checks, for the student."""
     verdict: Verdict
     detail: str = ""
-    """Said to the student with the verdict; never a value or a source line of the hidden test."""
+    """Said to the student with the verdict: an error, a likely cause; never a value or a line of the hidden test."""
     note: str = ""
     """For the instructor only."""
 
@@ -49,8 +49,11 @@ class TestResult:
 
     @property
     def hint(self) -> str:
-        """One sentence for the student."""
-        return say(f"hint.{self.verdict}", detail=self.detail or "?")
+        """A sentence or two for the student."""
+        hint = say(f"hint.{self.verdict}", detail=self.detail or "?")
+        if self.verdict is Verdict.FAILED and self.detail:
+            hint = say("hint.cause", hint=hint, cause=self.detail)
+        return hint
 
 
 @dataclass

@@ -9,18 +9,24 @@ import builtins
 import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
 
 from ..kernel.finished import by_shape
 from ..kernel.wire import Other, Packet, WireError, describe, restore
+from ..messages import say
+from .causes import dtype_cause, error_cause, shape_cause, type_cause
 from .result import Verdict
 
-__all__ = ["Ask", "Forward", "Student", "StudentFailure", "Weights", "meaning", "missing_name"]
+__all__ = ["Ask", "Dtype", "Forward", "Student", "StudentFailure", "Weights", "meaning", "missing_name"]
 
 Ask = Callable[[Packet], Packet]
 """Sends a question, returns the answer. Raises :class:`StudentFailure` when the kernel dies or takes too long."""
+
+Dtype = torch.dtype | Literal["floating", "any"]
+"""What a tensor's dtype has to be; any floating type comes back as float32."""
 
 Value = bool | int | float | str | torch.Tensor | Other | None
 
@@ -52,7 +58,7 @@ def meaning(kind: str, message: str) -> Verdict:
 
 def missing_name(name: str) -> StudentFailure:
     """The notebook does not define ``name``."""
-    return StudentFailure(Verdict.ERROR, f"NameError: {name}")
+    return StudentFailure(Verdict.ERROR, f"NameError: {name}; {say('cause.name')}")
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,8 @@ class Weights:
         return True
 
 
-def _wrong(note: str) -> StudentFailure:
-    return StudentFailure(Verdict.FAILED, note=note)
+def _wrong(note: str, cause: str = "") -> StudentFailure:
+    return StudentFailure(Verdict.FAILED, cause, note)
 
 
 class Student:
@@ -108,13 +114,16 @@ class Student:
         if status == "missing":
             raise self._missing(str(fields.get("name")))
         if status == "other_parameters":
-            raise _wrong("the model has parameters of other shapes")
+            raise _wrong("the model has parameters of other shapes", say("cause.parameters"))
+        if status == "no_model":
+            raise _wrong("not a model", say("cause.no_model"))
         if status == "out_of_memory":
             raise StudentFailure(Verdict.OUT_OF_MEMORY)
         kind, message = str(reply.fields.get("type")), str(reply.fields.get("message"))
         # The message may hold the hidden test's inputs, and so may the name of a student's own exception class.
         known = isinstance(getattr(builtins, kind, None), type)
-        raise StudentFailure(meaning(kind, message), kind if known else "Exception", note=f"{kind}: {message}")
+        detail = f"{kind if known else 'Exception'}; {error_cause(kind, message)}"
+        raise StudentFailure(meaning(kind, message), detail, note=f"{kind}: {message}")
 
     def _value(self, reply: Packet) -> Value:
         try:
@@ -127,19 +136,22 @@ class Student:
         return self._value(self._answer("value", {"name": name}))
 
     def call(self, name: str, *args: torch.Tensor | float | int) -> Value:
-        """What the function ``name`` returns for ``args``."""
+        """What the function ``name`` returns for ``args``; a model class is instantiated and run."""
+        return self._value(self._call(name, *args))
+
+    def _call(self, name: str, *args: torch.Tensor | float | int) -> Packet:
         tensors: dict[str, torch.Tensor] = {}
         described = [describe(argument, f"a{i}", tensors) for i, argument in enumerate(args)]
-        return self._value(self._answer("call", {"name": name, "args": described}, tensors))
+        return self._answer("call", {"name": name, "args": described}, tensors)
 
     def tensor(
         self,
         name: str,
         *args: torch.Tensor | float | int,
         shape: Sequence[int],
-        dtype: torch.dtype | None = None,
+        dtype: Dtype = "floating",
     ) -> torch.Tensor:
-        """The tensor that the function ``name`` returns for ``args``; any other shape, or dtype if given, is wrong."""
+        """The tensor that the function ``name`` returns for ``args``; any other shape or dtype is wrong."""
         return _checked(self.call(name, *args), shape, dtype)
 
     def number(self, name: str, *args: torch.Tensor | float | int) -> float:
@@ -148,8 +160,25 @@ class Student:
         if isinstance(value, torch.Tensor) and value.dim() == 0 and value.is_floating_point():
             value = value.item()
         if isinstance(value, bool) or not isinstance(value, float):
-            raise _wrong(f"{name} returned {_name(value)}, not a float")
+            raise _wrong(f"{name} returned {_name(value)}, not a float", type_cause(_name(value), "float"))
         return value
+
+    def integer(self, name: str) -> int:
+        """The integer that the global variable ``name`` holds; True is none."""
+        value = self.value(name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _wrong(f"{name} is {_name(value)}, not an int", type_cause(_name(value), "int"))
+        return value
+
+    def must_leave_alone(self, name: str, *args: torch.Tensor) -> None:
+        """Call the function ``name`` on ``args``, or run the model of that name on the only one.
+
+        Raises:
+            StudentFailure: if it modifies one of them.
+        """
+        reply = self._call(name, *args)
+        if reply.fields.get("modified"):
+            raise _wrong(f"{name} modifies what it is given", say("cause.modified"))
 
     def forward(
         self,
@@ -175,10 +204,10 @@ class Student:
             tensors["labels"] = labels
         fields = {"name": name, "weights": len(weights or []), "labels": labels is not None, "train": train}
         reply = self._answer("forward", fields, tensors)
-        logits = _checked(self._value(reply), (len(x), classes), None)
+        logits = _checked(self._value(reply), (len(x), classes), "floating")
         gradients = []
         for i, weight in enumerate(weights or []) if labels is not None else ():
-            gradients.append(_checked(reply.tensors.get(f"g{i}"), weight.shape, None))
+            gradients.append(_checked(reply.tensors.get(f"g{i}"), weight.shape, "floating"))
         return Forward(logits, gradients)
 
     def weights(self, name: str) -> Weights:
@@ -199,13 +228,15 @@ def _name(value: Value) -> str:
     return value.type_name if isinstance(value, Other) else type(value).__name__
 
 
-def _checked(value: object, shape: Sequence[int], dtype: torch.dtype | None) -> torch.Tensor:
+def _checked(value: object, shape: Sequence[int], dtype: Dtype) -> torch.Tensor:
     if not isinstance(value, torch.Tensor):
-        raise _wrong(f"returned {_name(value)}, not a tensor")  # type: ignore[arg-type]
+        name = _name(value)  # type: ignore[arg-type]
+        raise _wrong(f"returned {name}, not a tensor", type_cause(name, "Tensor"))
     if tuple(value.shape) != tuple(shape):
-        raise _wrong(f"returned the shape {tuple(value.shape)}, not {tuple(shape)}")
-    if dtype is not None and value.dtype != dtype:
-        raise _wrong(f"returned {value.dtype}, not {dtype}")
-    if dtype is None and not value.is_floating_point():
-        raise _wrong(f"returned {value.dtype}, not floating point")
-    return value.float() if dtype is None else value
+        raise _wrong(f"returned the shape {tuple(value.shape)}, not {tuple(shape)}", shape_cause(value.shape, shape))
+    if dtype == "any":
+        return value
+    if (not value.is_floating_point()) if dtype == "floating" else value.dtype != dtype:
+        wanted = torch.float32 if dtype == "floating" else dtype
+        raise _wrong(f"returned {value.dtype}, not {wanted}", dtype_cause(value.dtype, wanted))
+    return value.float() if dtype == "floating" else value

@@ -8,7 +8,8 @@ ask        fields                                answer
 ping                                             ``{}``
 seed       ``seed``                              ``{}``; random, numpy and torch are seeded
 value      ``name``                              ``value``
-call       ``name``, ``args`` (values)           ``value``, what the function returned
+call       ``name``, ``args`` (values)           ``value``, what the function or model returned; ``modified``: whether
+                                                 it changed a tensor among its arguments
 forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``labels`` also the gradients of the
            of tensors ``w0``.. to inject first;  cross entropy, ``g0``.. . A class is instantiated first, an
            ``labels``: bool; ``train``: bool     instance is used in a copy: the notebook's model is left as it is
@@ -18,8 +19,8 @@ trainings                                        see :mod:`course_lib.kernel.fin
 figures                                          see :mod:`course_lib.kernel.figures`
 ========== ===================================== =============================================================
 
-Every answer has a ``status``: ``ok``, ``missing`` (no such name), ``other_parameters`` (the injected weights do not fit
-the model), ``raised`` (with ``type`` and ``message``), ``out_of_memory``.
+Every answer has a ``status``: ``ok``, ``missing`` (no such name), ``no_model``, ``other_parameters`` (the injected
+weights do not fit the model), ``raised`` (with ``type`` and ``message``), ``out_of_memory``.
 """
 
 import copy
@@ -40,6 +41,10 @@ __all__ = ["Responder", "raised"]
 
 class _Missing(Exception):
     """The notebook defines no such name."""
+
+
+class _NoModel(Exception):
+    """The name stands for something that is not a model."""
 
 
 class _OtherParameters(Exception):
@@ -79,6 +84,8 @@ class Responder:
             return reply
         except _Missing:
             return Packet({"status": "missing"})
+        except _NoModel:
+            return Packet({"status": "no_model"})
         except _OtherParameters:
             return Packet({"status": "other_parameters"})
         except (MemoryError, torch.OutOfMemoryError):
@@ -109,14 +116,24 @@ class Responder:
 
     def _call(self, question: Packet) -> Packet:
         function = self._find(question)
+        if isinstance(function, (type, nn.Module)):
+            function = self._model(question)
+        before = {name: tensor.clone() for name, tensor in question.tensors.items()}
         with torch.no_grad():
-            return self._reply(function(*(restore(a, question.tensors) for a in question.fields["args"])))
+            reply = self._reply(function(*(restore(a, question.tensors) for a in question.fields["args"])))
+        reply.fields["modified"] = not all(torch.equal(before[name], t) for name, t in question.tensors.items())
+        return reply
 
     def _model(self, question: Packet) -> nn.Module:
         found = self._find(question)
-        model: nn.Module = found() if isinstance(found, type) else copy.deepcopy(found)
+        model = found() if isinstance(found, type) else copy.deepcopy(found)
+        if not isinstance(model, nn.Module):
+            raise _NoModel
         injected = [question.tensors[f"w{i}"] for i in range(question.fields.get("weights", 0))]
         if injected:
+            if any(isinstance(p, nn.UninitializedParameter) for p in model.parameters()):  # sizes come with a batch
+                with torch.no_grad():
+                    model(question.tensors["x"])
             _inject(model, injected)
         return model.train(bool(question.fields.get("train")))
 
@@ -129,6 +146,8 @@ class Responder:
                 return self._reply(model(x))
         logits = model(x)
         reply = self._reply(logits)
+        if not isinstance(logits, torch.Tensor) or logits.dim() != 2 or len(logits) != len(x):
+            return reply  # wrong already, and no gradient to be had
         nn.functional.cross_entropy(logits, question.tensors["labels"].to(device)).backward()
         for i, parameter in enumerate(by_shape(model)):
             gradient = parameter.grad

@@ -1,14 +1,22 @@
 """What the hidden tests of mnist1 share."""
 
+import itertools
 import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
+from torch.overrides import TorchFunctionMode
 
+from course_lib.grading.hidden import Suspects, wrong
 from course_lib.grading.student import Student
 from course_lib.kernel.finished import by_shape
+from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
 
 THRESHOLDS = json.loads(Path(__file__).with_name("thresholds.json").read_text())
@@ -28,40 +36,81 @@ class ModelTests:
         """Random images, float32 (n, 28, 28)."""
         return torch.rand((n, 28, 28), generator=self.generator)
 
-    def weights(self, model: torch.nn.Module) -> list[torch.Tensor]:
+    def weights(self, model: nn.Module) -> list[torch.Tensor]:
         """Random weights for ``model``, none of them zero: every layer and every bias shows in the outputs."""
         scale = [1.5 / max(p[0].numel(), 1) ** 0.5 if p.dim() > 1 else 0.3 for p in by_shape(model)]
         return [torch.randn(p.shape, generator=self.generator) * s for p, s in zip(by_shape(model), scale, strict=True)]
 
-    def agrees_with(self, model: torch.nn.Module, name: str, n: int) -> bool:
-        """Whether ``name`` gives what ``model`` gives, with the same weights: class probabilities and gradients.
+    def must_agree(self, name: str) -> None:
+        """``name`` must give what the reference gives, with the same weights: class probabilities and gradients.
 
         Log-probabilities are as good as logits: the training cannot tell them apart.
         """
-        weights = self.weights(model)
-        with torch.no_grad():
-            for parameter, weight in zip(by_shape(model), weights, strict=True):
-                parameter.copy_(weight)
-        x = self.images(n)
-        labels = torch.randint(0, 10, (n,), generator=self.generator)
-        answer = self.student.forward(name, x, weights, labels, train=True)
-        logits = model(x)
-        loss = torch.nn.functional.cross_entropy(logits, labels)
-        gradients = torch.autograd.grad(loss, by_shape(model))
-        return close(answer.logits.log_softmax(1), logits.detach().log_softmax(1)) and all(
-            close(mine, its) for mine, its in zip(answer.gradients, gradients, strict=True)
-        )
+        model = getattr(reference, name)()
+        orders = list(_orders(by_shape(model)))
+        for n in (2, 1, 17):
+            weights, x = self.weights(model), self.images(n)
+            labels = torch.randint(0, 10, (n,), generator=self.generator)
+            _load(model, weights)
+            logits = model(x)
+            gradients = torch.autograd.grad(F.cross_entropy(logits, labels), by_shape(model))
+            wanted, missed = logits.detach().log_softmax(1), []
+            for order in orders:
+                answer = self.student.forward(name, x, [weights[i] for i in order], labels, train=True)
+                if close(answer.logits.log_softmax(1), wanted):
+                    if all(close(mine, gradients[i]) for mine, i in zip(answer.gradients, order, strict=True)):
+                        orders = [order]
+                        break
+                    raise wrong(CUT_OFF)
+                missed.append((answer.logits, all(bool(g.any()) for g in answer.gradients)))
+            else:
+                self._blame(name, model, missed, x, [weights[i] for i in orders[0]])
 
-    def keeps_a_single_image(self, name: str) -> bool:
-        """Whether an image gets the same output alone as among others, and different images different ones."""
+    def _blame(
+        self,
+        name: str,
+        model: nn.Module,
+        missed: Sequence[tuple[torch.Tensor, bool]],
+        x: torch.Tensor,
+        weights: list[torch.Tensor],
+    ) -> None:
+        """Raise the likely cause why none of the outputs in ``missed`` is right."""
+        if not all(bool(logits.isfinite().all()) for logits, _ in missed):
+            raise wrong(NO_NUMBERS)
+        outputs = self._draws_nothing(name, x, weights, train=True)
+        if len(x) > 1 and close(outputs[0], outputs[1]):
+            raise wrong(SAME)
+        with torch.no_grad():
+            for cause, mistake in _suspects(model):
+                mistaken = mistake(x)
+                if any(close(logits, mistaken) for logits, _ in missed):
+                    raise wrong(cause)
+        if not any(used for _, used in missed):
+            raise wrong(UNUSED)
+        alone = torch.cat([self.student.forward(name, x[i : i + 1], weights, train=True).logits for i in range(len(x))])
+        raise wrong(COMPARE if close(alone, outputs) else OTHERS)
+
+    def _draws_nothing(self, name: str, x: torch.Tensor, weights: list[torch.Tensor], train: bool) -> torch.Tensor:
+        """The outputs of a model, that must be the same twice."""
+        first, second = (self.student.forward(name, x, weights, train=train).logits for _ in range(2))
+        if not close(first, second):
+            raise wrong(BY_LUCK)
+        return first
+
+    def must_keep_a_single_image(self, name: str) -> None:
+        """An image must get the same output alone as among others, different images different ones; both stay intact."""
         model = getattr(reference, name)()
         weights, x = self.weights(model), self.images(5)
-        together = self.student.forward(name, x, weights).logits
+        together = self._draws_nothing(name, x, weights, train=False)
         alone = torch.cat([self.student.forward(name, x[i : i + 1], weights).logits for i in range(5)])
-        return close(together, alone) and bool((together[0] - together[1]).abs().max() > 1e-3)
+        if not close(together, alone):
+            raise wrong(OTHERS)
+        if not bool((together[0] - together[1]).abs().max() > 1e-3):
+            raise wrong(SAME)
+        self.student.must_leave_alone(name, x)
 
-    def reaches_its_threshold(self, variable: str, name: str) -> bool:
-        """Whether the trained model ``variable`` is accurate enough.
+    def must_be_accurate(self, variable: str, name: str) -> None:
+        """The trained model ``variable`` must be accurate enough.
 
         Its weights are measured in the judge's own copy of the model, on the test images. Where the copy does not
         compute what the student's model does, the student's model classifies images that were moved by a pixel, once
@@ -69,32 +118,239 @@ class ModelTests:
         them must not help.
         """
         kind = getattr(reference, name)
-        copy = kind().eval()
-        images, labels = reference.test_set()
         trained = self.student.weights(variable)
-        if trained.buffers == 0 and trained.copy_into(copy):
-            x = self.images(64)
-            with torch.no_grad():
-                mine = copy(x)
-                if close(self.student.forward(variable, x).logits.log_softmax(1), mine.log_softmax(1)):
-                    weights = parameters_to_vector(copy.parameters()).detach().numpy().tobytes()
-                    return reference.test_accuracy(kind, weights) >= THRESHOLDS[name]["accuracy"]
+        if not all(bool(p.isfinite().all()) for p in trained.parameters):
+            raise wrong(NOT_FINITE)
+        copy = self._copy(variable, kind, trained.parameters) if trained.buffers == 0 else None
+        if copy is not None:
+            weights = parameters_to_vector(copy.parameters()).detach().numpy().tobytes()
+            _must_reach(reference.test_accuracy(kind, weights), THRESHOLDS[name]["accuracy"])
+            return
+        images, labels = reference.test_set()
         images = reference.shifted(images)
         answer = self.student.forward(variable, images)
+        _must_reach(reference.accuracy(answer.logits, labels), THRESHOLDS[name]["shifted"])
         disordered = [
             p.flatten()[torch.randperm(p.numel(), generator=self.generator)].reshape(p.shape)
             for p in trained.parameters
         ]
         by_chance = self.student.forward(variable, images[:BY_CHANCE], disordered)
-        return (
-            reference.accuracy(answer.logits, labels) >= THRESHOLDS[name]["shifted"]
-            and reference.accuracy(by_chance.logits, labels[:BY_CHANCE]) < 0.5
-        )
+        if reference.accuracy(by_chance.logits, labels[:BY_CHANCE]) >= 0.5:
+            raise wrong(NOT_BY_WEIGHTS)
+
+    def _copy(self, variable: str, kind: Callable[[], nn.Module], parameters: list[torch.Tensor]) -> nn.Module | None:
+        """The reference model with the trained weights, if it computes what the student's model computes."""
+        copy = kind().eval()
+        if [p.shape for p in by_shape(copy)] != [p.shape for p in parameters]:
+            return None
+        x = self.images(64)
+        outputs = self.student.forward(variable, x).logits.log_softmax(1)
+        for order in _orders(parameters):
+            _load(copy, [parameters[order.index(i)] for i in range(len(order))])
+            with torch.no_grad():
+                if close(outputs, copy(x).log_softmax(1)):
+                    return copy
+        return None
 
 
 def close(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Equal within what float32 and another order of summation allow; never with NaN."""
     return a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def _load(model: nn.Module, weights: Sequence[torch.Tensor]) -> None:
+    """Put ``weights``, in the order of ``by_shape``, into ``model``."""
+    with torch.no_grad():
+        for parameter, weight in zip(by_shape(model), weights, strict=True):
+            parameter.copy_(weight)
+
+
+def _orders(parameters: Sequence[torch.Tensor]) -> Iterator[list[int]]:
+    """In which orders a model may declare ``parameters``, sorted by shape: equal shapes have no order of their own."""
+    groups = [list(group) for _, group in itertools.groupby(range(len(parameters)), lambda i: parameters[i].shape)]
+    for choice in itertools.product(*(itertools.permutations(group) for group in groups)):
+        yield list(itertools.chain(*choice))
+
+
+def _must_reach(accuracy: float, threshold: float) -> None:
+    if not accuracy >= threshold:
+        raise wrong(
+            Text(
+                f"l'exactitude mesurée est {accuracy:.4f}, sous le seuil de l'énoncé : un défaut du modèle, "
+                "ou un entraînement modifié ou interrompu.",
+                f"the measured accuracy is {accuracy:.4f}, below the threshold of the exercise: a fault of the model, "
+                "or a training that was changed or interrupted.",
+            )
+        )
+
+
+CUT_OFF = Text(
+    "les sorties sont justes, mais pas les gradients : une partie du calcul en est coupée (detach, data, no_grad).",
+    "the outputs are right, but not the gradients: a part of the computation is cut off (detach, data, no_grad).",
+)
+NO_NUMBERS = Text("les sorties contiennent des NaN ou des infinis.", "the outputs contain NaN or infinity.")
+BY_LUCK = Text(
+    "deux appels sur les mêmes images donnent des sorties différentes : un tirage au hasard (dropout, bruit).",
+    "two calls on the same images give different outputs: something is drawn at random (dropout, noise).",
+)
+UNUSED = Text(
+    "une couche déclarée dans __init__ ne sert pas dans forward, ou deux fois au lieu d'une autre.",
+    "a layer declared in __init__ is not used in forward, or another is used in its place.",
+)
+COMPARE = Text(
+    "comparez une à une vos couches et vos activations, et leur ordre, avec ceux de l'énoncé.",
+    "compare your layers and activations, and their order, one by one with those of the exercise.",
+)
+OTHERS = Text(
+    "la sortie d'une image dépend des autres images du lot : un softmax, une moyenne ou une normalisation sur dim=0, "
+    "ou un view qui mélange les images.",
+    "the output of an image depends on the other images of the batch: a softmax, a mean or a normalization over dim=0, "
+    "or a view that mixes images.",
+)
+SAME = Text("deux images différentes reçoivent la même sortie.", "two different images get the same output.")
+NOT_FINITE = Text("des poids sont NaN ou infinis.", "some weights are NaN or infinite.")
+NOT_BY_WEIGHTS = Text(
+    "le modèle classe les images même quand ses poids n'ont plus de sens : ce n'est pas eux qu'il utilise.",
+    "the model classifies the images even when its weights make no sense: it does not use them.",
+)
+
+OUTSIDE: Suspects = {
+    Text("les sorties passent encore par un softmax sur les classes, que CrossEntropyLoss contient déjà.",
+         "the outputs still go through a softmax over the classes, which CrossEntropyLoss already contains."):
+        lambda m, x: m(x).softmax(1),
+    Text("les sorties passent encore par un softmax sur les images du lot (dim=0).",
+         "the outputs still go through a softmax over the images of the batch (dim=0)."):
+        lambda m, x: m(x).softmax(0),
+    Text("les sorties passent par un log_softmax sur les images du lot (dim=0).",
+         "the outputs go through a log_softmax over the images of the batch (dim=0)."):
+        lambda m, x: m(x).log_softmax(0),
+    Text("relu est appliqué aux sorties : les logits négatifs sont perdus.",
+         "relu is applied to the outputs: negative logits are lost."): lambda m, x: m(x).relu(),
+    Text("une sigmoïde est appliquée aux sorties.", "a sigmoid is applied to the outputs."):
+        lambda m, x: m(x).sigmoid(),
+    Text("tanh est appliqué aux sorties.", "tanh is applied to the outputs."): lambda m, x: m(x).tanh(),
+    Text("le signe des sorties est inversé.", "the sign of the outputs is inverted."): lambda m, x: -m(x),
+    Text("les sorties sont multipliées ou divisées par un nombre.", "the outputs are multiplied or divided by a number."):
+        lambda m, x: m(x) / 10,
+    Text("les images sont transposées : lignes et colonnes sont échangées.",
+         "the images are transposed: rows and columns are swapped."): lambda m, x: m(x.transpose(1, 2)),
+    Text("les images sont retournées de haut en bas.", "the images are flipped upside down."): lambda m, x: m(x.flip(1)),
+    Text("les images sont retournées de gauche à droite.", "the images are flipped left to right."):
+        lambda m, x: m(x.flip(2)),
+    Text("les images sont tournées d'un demi-tour.", "the images are turned by half a turn."):
+        lambda m, x: m(x.flip(1, 2)),
+    Text("les images sont tournées d'un quart de tour.", "the images are turned by a quarter of a turn."):
+        lambda m, x: m(x.rot90(1, (1, 2))),
+    Text("les images du lot sont dans un autre ordre.", "the images of the batch are in another order."):
+        lambda m, x: m(x.flip(0)),
+    Text("les images sont divisées une fois de plus : elles sont déjà entre 0 et 1.",
+         "the images are divided once more: they are between 0 and 1 already."): lambda m, x: m(x / 255),
+    Text("les images sont inversées (1 - x).", "the images are inverted (1 - x)."): lambda m, x: m(1 - x),
+    Text("les images sont décalées (x - 0.5).", "the images are offset (x - 0.5)."): lambda m, x: m(x - 0.5),
+    Text("les images sont arrondies à 0 ou 1.", "the images are rounded to 0 or 1."): lambda m, x: m(x.round()),
+    Text("les valeurs des images sont normalisées avec la moyenne du lot, ou une autre, dans le modèle.",
+         "the values of the images are normalized in the model, with the mean of the batch."):
+        lambda m, x: m((x - x.mean()) / x.std()),
+    Text("la moyenne du lot est retranchée des images.", "the mean of the batch is subtracted from the images."):
+        lambda m, x: m(x - x.mean()),
+}  # fmt: skip
+"""Mistakes before or after the layers of a model ``m`` on images ``x``."""
+
+
+class _Instead(TorchFunctionMode):
+    """Has ``other`` called in place of ``function``: at its ``n``-th call, at each if ``n`` is 0."""
+
+    def __init__(self, function: Any, other: Callable[..., torch.Tensor], n: int = 0) -> None:
+        super().__init__()
+        self.function, self.other, self.n = function, other, n
+        self.calls = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is self.function:
+            self.calls += 1
+            if self.n in (0, self.calls):
+                return self.other(*args, **kwargs or {})
+        return func(*args, **kwargs or {})
+
+
+def _suspects(model: nn.Module) -> Iterator[tuple[Text, Callable[[torch.Tensor], torch.Tensor]]]:
+    """What a student's model with the weights of ``model`` computes after a usual mistake."""
+    for cause, mistake in OUTSIDE.items():
+        yield cause, lambda x, mistake=mistake: mistake(model, x)  # type: ignore[misc]
+
+    def instead(*swap: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+        def run(x: torch.Tensor) -> torch.Tensor:
+            with _Instead(*swap):
+                return model(x)  # type: ignore[no-any-return]
+
+        return run
+
+    missing = Text("une activation relu manque.", "a relu activation is missing.")
+    other = Text("une activation n'est pas relu.", "an activation is not relu.")
+    for n in range(5):
+        yield missing, instead(F.relu, lambda x, **_: x, n)
+        for activation in (
+            torch.sigmoid,
+            torch.tanh,
+            F.leaky_relu,
+            F.gelu,
+            F.elu,
+            F.silu,
+            F.softplus,
+            torch.abs,
+            F.relu6,
+        ):
+            yield other, instead(F.relu, lambda x, activation=activation, **_: activation(x), n)
+        yield (
+            Text("une activation est un softmax au lieu de relu.", "an activation is a softmax instead of relu."),
+            instead(F.relu, lambda x, **_: x.softmax(1), n),
+        )
+        yield (
+            Text(
+                "le pooling prend la moyenne au lieu du maximum.", "the pooling takes the mean instead of the maximum."
+            ),
+            instead(F.max_pool2d, lambda x, *_, **__: F.avg_pool2d(x, 2), n),
+        )
+        yield (
+            Text(
+                "le pooling prend le minimum au lieu du maximum.",
+                "the pooling takes the minimum instead of the maximum.",
+            ),
+            instead(F.max_pool2d, lambda x, *_, **__: -F.max_pool2d(-x, 2), n),
+        )
+    yield (
+        Text("les canaux sont déplacés avant la mise à plat (permute) : gardez l'ordre (N, canaux, lignes, colonnes).",
+             "the channels are moved before the flattening (permute): keep the order (N, channels, rows, columns)."),
+        instead(torch.Tensor.flatten, lambda x, *_: x.permute(0, 2, 3, 1).reshape(len(x), -1)),
+    )  # fmt: skip
+    yield (
+        Text(
+            "lignes et colonnes sont échangées avant la mise à plat.",
+            "rows and columns are swapped before the flattening.",
+        ),
+        instead(torch.Tensor.flatten, lambda x, *_: x.transpose(2, 3).reshape(len(x), -1)),
+    )
+    settings = Text(
+        "une convolution n'a pas les réglages de l'énoncé (stride, padding, dilation).",
+        "a convolution has other settings than the exercise says (stride, padding, dilation).",
+    )
+    convolutions: tuple[Callable[..., torch.Tensor], ...] = (
+        lambda x, w, b: F.conv2d(x, w, b, padding=2, dilation=2),
+        lambda x, w, b: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), w, b),
+        lambda x, w, b: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), w, b),
+        lambda x, w, b: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), w, b),
+        lambda x, w, b: F.interpolate(F.conv2d(x, w, b, stride=2, padding=1), x.shape[2:]),
+    )
+    for n in range(4):
+        for convolution in convolutions:
+            yield settings, instead(torch.conv2d, lambda x, w, b, *_, f=convolution: f(x, w, b), n)
+    for n in range(2, 4):
+        yield (
+            Text("une couche est appliquée deux fois.", "a layer is applied twice."),
+            instead(
+                F.linear, lambda x, w, b: F.linear(F.linear(x, w, b).relu(), w, b) if len(w) == w.shape[1] else x, n
+            ),
+        )
 
 
 @pytest.fixture

@@ -2,9 +2,81 @@
 
 import torch
 
-from course_lib.grading.hidden import hidden_test
+from course_lib.grading.hidden import Suspects, expect, hidden_test
 from course_lib.grading.student import Student
+from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
+
+LABELS = {
+    Text("le maximum est cherché dans chaque colonne (dim=0) au lieu de chaque ligne (dim=1).",
+         "the maximum is looked for in each column (dim=0) instead of each row (dim=1)."):
+        lambda y: y.argmax(0) if len(y) == 10 else torch.full((len(y),), -1),
+    Text("c'est la classe du plus petit score.", "this is the class of the smallest score."): lambda y: y.argmin(1),
+    Text("c'est la classe du deuxième score.", "this is the class of the second largest score."):
+        lambda y: y.topk(2).indices[:, 1],
+    Text("les classes sont comptées à partir de 1.", "the classes are counted from 1."): lambda y: y.argmax(1) + 1,
+    Text("les classes sont comptées à partir de la fin.", "the classes are counted from the end."):
+        lambda y: 9 - y.argmax(1),
+    Text("c'est la classe du score le plus loin de zéro : le signe compte.",
+         "this is the class of the score farthest from zero: the sign matters."): lambda y: y.abs().argmax(1),
+    Text("c'est toujours la classe 0.", "this is always class 0."): lambda y: torch.zeros(len(y)),
+    Text("les scores sont arrondis avant la comparaison.", "the scores are rounded before they are compared."):
+        lambda y: y.long().argmax(1),
+}  # fmt: skip
+
+
+def _right(y: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return (y.argmax(1) == labels).double()
+
+
+FRACTIONS = {
+    Text("c'est un pourcentage : on demande une fraction entre 0 et 1.",
+         "this is a percentage: a fraction between 0 and 1 is asked for."): lambda y, t: 100 * _right(y, t).mean(),
+    Text("c'est le nombre d'images bien classées : divisez par leur nombre total.",
+         "this is the number of images classified right: divide by the number of all."): lambda y, t: _right(y, t).sum(),
+    Text("c'est la fraction d'erreurs.", "this is the fraction of errors."): lambda y, t: 1 - _right(y, t).mean(),
+    Text("le résultat est toujours 0, ou dès qu'une image est mal classée.",
+         "the result is always 0, or as soon as one image is classified wrong."): lambda y, t: 0.0,
+    Text("le résultat est toujours 1.", "the result is always 1."): lambda y, t: 1.0,
+    Text("chaque label est comparé à tous les autres : les formes (N, 1) et (N,) sont combinées.",
+         "each label is compared with all others: the shapes (N, 1) and (N,) are combined."):
+        lambda y, t: (y.argmax(1, keepdim=True) == t).double().mean(),
+    Text("c'est la moyenne des plus grands scores.", "this is the mean of the largest scores."):
+        lambda y, t: y.amax(1).mean(),
+    Text("c'est divisé par un nombre fixe d'images.", "this is divided by a fixed number of images."):
+        lambda y, t: _right(y, t).sum() / 10_000,
+    Text("c'est divisé par le nombre de classes au lieu du nombre d'images.",
+         "this is divided by the number of classes instead of the number of images."):
+        lambda y, t: _right(y, t).sum() / 10,
+    Text("c'est divisé par le nombre de scores au lieu du nombre d'images.",
+         "this is divided by the number of scores instead of the number of images."):
+        lambda y, t: _right(y, t).mean() / 10,
+    Text("le résultat est arrondi.", "the result is rounded."): lambda y, t: _right(y, t).mean().round(decimals=2),
+    Text("c'est divisé par une image de trop ou de moins.", "this is divided by one image too many or too few."):
+        lambda y, t: _right(y, t).sum() / (len(t) + 1),
+    Text("ce n'est pas la classe du plus grand score, mais celle du plus petit, qui est comparée au label.",
+         "not the class of the largest score, but that of the smallest is compared with the label."):
+        lambda y, t: (y.argmin(1) == t).double().mean(),
+    Text("c'est la moyenne des fractions de chaque classe.", "this is the mean of the fractions of each class."):
+        lambda y, t: torch.stack([_right(y, t)[t == k].mean() for k in t.unique()]).mean(),
+}  # fmt: skip
+
+SWAPPED = {
+    Text("0.0 et 1.0 sont échangés, ou les labels ne comptent pas.", "0.0 and 1.0 are swapped, or the labels do not matter."):
+        lambda y, t: 1 - _right(y, t).mean(),
+} | FRACTIONS  # fmt: skip
+"""For labels all right or all wrong, where a constant and the fraction of errors look alike."""
+
+
+def assert_predicts(student: Student, scores: torch.Tensor) -> None:
+    """predict_labels must give the class of the largest score."""
+    labels = student.tensor("predict_labels", scores, shape=(len(scores),), dtype=torch.int64)
+    expect(labels, reference.predict_labels, scores, suspects=LABELS)
+
+
+def assert_measures(student: Student, scores: torch.Tensor, labels: torch.Tensor, suspects: Suspects) -> None:
+    """Accuracy must give the fraction of right labels."""
+    expect(student.number("accuracy", scores, labels), reference.accuracy, scores, labels, suspects=suspects)
 
 
 @hidden_test(
@@ -13,21 +85,19 @@ from course_lib.reference import mnist1 as reference
     en="predict_labels gives, for each image, the class of the largest score.",
 )
 def test_the_largest_score_wins(student: Student, generator: torch.Generator) -> None:
-    for n in (2, 10, 50):
-        scores = torch.randn((n, 10), generator=generator) - 3
-        labels = student.tensor("predict_labels", scores, shape=(n,), dtype=torch.int64)
-        assert torch.equal(labels, reference.predict_labels(scores))
+    for n in (10, 2, 50):
+        assert_predicts(student, torch.randn((n, 10), generator=generator) - 3)
 
 
 @hidden_test(
     0.25,
-    fr="predict_labels traite aussi une image seule.",
-    en="predict_labels handles a single image too.",
+    fr="predict_labels traite aussi une image seule, et laisse les scores intacts.",
+    en="predict_labels handles a single image too, and leaves the scores as they were.",
 )
 def test_a_single_image_gets_its_label(student: Student, generator: torch.Generator) -> None:
     for scores in torch.randn((4, 1, 10), generator=generator):
-        labels = student.tensor("predict_labels", scores, shape=(1,), dtype=torch.int64)
-        assert torch.equal(labels, reference.predict_labels(scores))
+        assert_predicts(student, scores)
+    student.must_leave_alone("predict_labels", torch.randn((3, 10), generator=generator))
 
 
 @hidden_test(
@@ -36,19 +106,20 @@ def test_a_single_image_gets_its_label(student: Student, generator: torch.Genera
     en="accuracy is the fraction of images that are classified right.",
 )
 def test_accuracy_is_the_fraction_of_right_labels(student: Student, generator: torch.Generator) -> None:
-    for n in (1, 7, 40):
+    for n in (7, 40, 1):
         scores = torch.randn((n, 10), generator=generator)
-        labels = torch.where(torch.arange(n) % 3 == 0, 5, reference.predict_labels(scores))
-        assert abs(student.number("accuracy", scores, labels) - reference.accuracy(scores, labels)) < 1e-5
+        i, right = torch.arange(n), reference.predict_labels(scores)
+        labels = torch.where(i % 3 == 0, 5, torch.where(i % 4 == 1, scores.argmin(1), right))
+        assert_measures(student, scores, labels, FRACTIONS)
 
 
 @hidden_test(
     0.25,
-    fr="accuracy vaut 1.0 quand tout est juste et 0.0 quand tout est faux.",
-    en="accuracy is 1.0 when all is right and 0.0 when all is wrong.",
+    fr="accuracy vaut 1.0 quand tout est juste et 0.0 quand tout est faux, et laisse ses arguments intacts.",
+    en="accuracy is 1.0 when all is right and 0.0 when all is wrong, and leaves its arguments as they were.",
 )
 def test_accuracy_of_all_and_of_none(student: Student) -> None:
-    scores = torch.eye(10)[[3, 1, 4, 1]]
-    labels = torch.tensor([3, 1, 4, 1])
-    assert abs(student.number("accuracy", scores, labels) - 1) < 1e-6
-    assert abs(student.number("accuracy", scores, labels + 1)) < 1e-6
+    scores, labels = torch.eye(10)[[3, 1, 4, 1]], torch.tensor([3, 1, 4, 1])
+    for changed in (labels, labels + 1):
+        assert_measures(student, scores, changed, SWAPPED)
+    student.must_leave_alone("accuracy", scores, labels)

@@ -16,4 +16,4 @@ THRESHOLD = json.loads(Path(__file__).with_name("thresholds.json").read_text())[
     accuracy=THRESHOLD,
 )
 def test_the_trained_model_is_accurate(models: Any) -> None:
-    assert models.reaches_its_threshold("dnn", "DNN")
+    models.must_be_accurate("dnn", "DNN")

@@ -2,9 +2,44 @@
 
 import torch
 
-from course_lib.grading.hidden import hidden_test
-from course_lib.grading.student import Student
+from course_lib.grading.hidden import expect, hidden_test
+from course_lib.grading.student import Dtype, Student
+from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
+
+SUSPECTS = {
+    Text("les colonnes sont comptées à partir de la fin.",
+         "the columns are counted from the end."): lambda y: reference.one_hot(y).flip(1),
+    Text("le 1 est une colonne trop à droite : les labels commencent à 0.",
+         "the 1 is a column too far right: labels begin with 0."): lambda y: reference.one_hot(y).roll(1, 1),
+    Text("le 1 est une colonne trop à gauche : les labels commencent à 0.",
+         "the 1 is a column too far left: labels begin with 0."): lambda y: reference.one_hot(y).roll(-1, 1),
+    Text("les labels sont comparés à 1, ..., 10 au lieu de 0, ..., 9.",
+         "the labels are compared with 1, ..., 10 instead of 0, ..., 9."):
+        lambda y: torch.nn.functional.pad(reference.one_hot(y), (0, 1))[:, 1:],
+    Text("les lignes ne sont pas dans l'ordre des labels.",
+         "the rows are not in the order of the labels."): lambda y: reference.one_hot(y).flip(0),
+    Text("0 et 1 sont échangés.", "0 and 1 are swapped."): lambda y: 1 - reference.one_hot(y),
+    Text("il y a -1 au lieu de 0.", "there is -1 instead of 0."): lambda y: 2 * reference.one_hot(y) - 1,
+    Text("il n'y a que des zéros.", "there are zeros only."): lambda y: torch.zeros(len(y), 10),
+    Text("il n'y a que des 1.", "there are ones only."): lambda y: torch.ones(len(y), 10),
+    Text("tous les 1 sont dans chaque ligne : il faut un indice de ligne, torch.arange(N), avec celui de la colonne.",
+         "all the 1s are in every row: a row index, torch.arange(N), has to go with that of the column."):
+        lambda y: reference.one_hot(y).amax(0).expand(len(y), 10),
+    Text("les colonnes jusqu'au label valent toutes 1.", "all columns up to the label are 1."):
+        lambda y: reference.one_hot(y).flip(1).cumsum(1).flip(1),
+    Text("le label lui-même est dans la colonne, au lieu de 1.", "the label itself is in the column, instead of 1."):
+        lambda y: reference.one_hot(y) * y[:, None],
+    Text("les valeurs ne sont pas exactement 0 et 1.", "the values are not exactly 0 and 1."):
+        lambda y: 0.9 * reference.one_hot(y) + 0.01,
+    Text("le softmax ne sert pas ici.", "a softmax is not needed here."): lambda y: reference.one_hot(y).softmax(1),
+}  # fmt: skip
+
+
+def assert_encodes(student: Student, labels: torch.Tensor, dtype: Dtype = "any") -> None:
+    """one_hot must encode ``labels``."""
+    encoded = student.tensor("one_hot", labels, shape=(len(labels), 10), dtype=dtype)
+    expect(encoded, reference.one_hot, labels, suspects=SUSPECTS)
 
 
 @hidden_test(
@@ -13,29 +48,21 @@ from course_lib.reference import mnist1 as reference
     en="Each row is 1 in the column of the label and 0 elsewhere.",
 )
 def test_a_single_one_per_row(student: Student, generator: torch.Generator) -> None:
-    labels = torch.cat([torch.arange(10), torch.randint(0, 10, (30,), generator=generator)])
-    encoded = student.call("one_hot", labels)
-    assert isinstance(encoded, torch.Tensor)
-    assert encoded.shape == (40, 10)
-    assert torch.equal(encoded.double(), reference.one_hot(labels).double())
+    assert_encodes(student, torch.cat([torch.arange(10), torch.randint(0, 10, (30,), generator=generator)]))
 
 
 @hidden_test(0.25, fr="Le résultat est juste et de type float32.", en="The result is right and of type float32.")
 def test_float32(student: Student) -> None:
-    labels = torch.tensor([9, 3, 3, 0])
-    encoded = student.tensor("one_hot", labels, shape=(4, 10), dtype=torch.float32)
-    assert torch.equal(encoded, reference.one_hot(labels))
+    assert_encodes(student, torch.tensor([9, 3, 3, 0]), torch.float32)
 
 
 @hidden_test(
     0.25,
-    fr="Il y a dix colonnes quels que soient les labels présents.",
-    en="There are ten columns whichever labels occur.",
+    fr="Il y a dix colonnes quels que soient les labels présents, et les labels restent intacts.",
+    en="There are ten columns whichever labels occur, and the labels are left as they were.",
 )
 def test_ten_columns_whichever_labels_occur(student: Student) -> None:
-    for label in (0, 4):
+    for label in (4, 0):
         labels = torch.tensor([label])
-        encoded = student.call("one_hot", labels)
-        assert isinstance(encoded, torch.Tensor)
-        assert encoded.shape == (1, 10)
-        assert torch.equal(encoded.double(), reference.one_hot(labels).double())
+        assert_encodes(student, labels)
+        student.must_leave_alone("one_hot", labels)

@@ -2,11 +2,56 @@
 
 import torch
 
-from course_lib.grading.hidden import hidden_test
+from course_lib.grading.hidden import expect, hidden_test, likely, wrong
 from course_lib.grading.student import Student
+from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
 
 NAME = "class_probabilities"
+
+SUSPECTS = {
+    Text("toutes les classes ont la même probabilité.", "all classes have the same probability."):
+        lambda z: torch.full_like(z, 0.1),
+    Text("le softmax court sur les images du lot (dim=0) au lieu des classes (dim=1).",
+         "the softmax runs over the images of the batch (dim=0) instead of the classes (dim=1)."): lambda z: z.softmax(0),
+    Text("la somme court sur tout le lot : il en faut une pour chaque ligne.",
+         "the sum runs over the whole batch: each row needs its own."): lambda z: z.flatten().softmax(0).reshape(z.shape),
+    Text("ce sont des log-probabilités : prenez softmax, sans log.",
+         "these are log-probabilities: take softmax, without log."): lambda z: z.log_softmax(1),
+    Text("ce sont les logits eux-mêmes.", "these are the logits themselves."): lambda z: z,
+    Text("il manque la division par la somme de la ligne.",
+         "the division by the sum of the row is missing."): lambda z: z.exp(),
+    Text("le maximum est retranché, mais il manque la division par la somme de la ligne.",
+         "the maximum is subtracted, but the division by the sum of the row is missing."):
+        lambda z: (z - z.amax(1, keepdim=True)).exp(),
+    Text("il manque l'exponentielle.", "the exponential is missing."): lambda z: z / z.sum(1, keepdim=True),
+    Text("la sigmoïde regarde chaque classe à part : la somme d'une ligne n'est pas 1.",
+         "a sigmoid looks at each class by itself: the sum of a row is not 1."): lambda z: z.sigmoid(),
+    Text("la sigmoïde ne remplace pas l'exponentielle.", "a sigmoid does not replace the exponential."):
+        lambda z: z.sigmoid() / z.sigmoid().sum(1, keepdim=True),
+    Text("le softmax est appliqué deux fois.", "the softmax is applied twice."): lambda z: z.softmax(1).softmax(1),
+    Text("le signe des logits est inversé.", "the sign of the logits is inverted."): lambda z: (-z).softmax(1),
+    Text("c'est une puissance de 2 au lieu d'une exponentielle.", "this is a power of 2 instead of an exponential."):
+        lambda z: (z * 0.6931471805599453).softmax(1),
+    Text("les logits sont divisés par un nombre avant le softmax.",
+         "the logits are divided by a number before the softmax."): lambda z: (z / 10).softmax(1),
+    Text("la valeur absolue ne remplace pas l'exponentielle.",
+         "the absolute value does not replace the exponential."): lambda z: z.abs() / z.abs().sum(1, keepdim=True),
+    Text("16 bits ne suffisent pas : restez en float32.", "16 bits are not enough: stay with float32."):
+        lambda z: z.half().softmax(1).float(),
+    Text("relu met les logits négatifs à zéro.", "relu sets the negative logits to zero."): lambda z: z.relu().softmax(1),
+    Text("ce sont des 0 et des 1 : la classe la plus probable, et non les probabilités.",
+         "these are 0 and 1: the most probable class, not the probabilities."):
+        lambda z: reference.one_hot(z.argmax(1)),
+    Text("le résultat est arrondi.", "the result is rounded."): lambda z: z.softmax(1).round(decimals=2),
+}  # fmt: skip
+
+
+def assert_softmax(student: Student, logits: torch.Tensor, atol: float = 1e-5) -> None:
+    """class_probabilities must give the softmax of ``logits`` over the classes."""
+    expect(
+        student.tensor(NAME, logits, shape=logits.shape), reference.probabilities, logits, suspects=SUSPECTS, atol=atol
+    )
 
 
 @hidden_test(
@@ -17,8 +62,8 @@ NAME = "class_probabilities"
 def test_rows_sum_to_one(student: Student, generator: torch.Generator) -> None:
     logits = torch.randn((7, 10), generator=generator) * 3
     probabilities = student.tensor(NAME, logits, shape=(7, 10))
-    assert bool((probabilities >= 0).all())
-    assert torch.allclose(probabilities.sum(dim=1), torch.ones(7), atol=1e-4)
+    if not (bool((probabilities >= 0).all()) and torch.allclose(probabilities.sum(dim=1), torch.ones(7), atol=1e-4)):
+        raise likely(probabilities, SUSPECTS, logits)
 
 
 @hidden_test(
@@ -28,23 +73,21 @@ def test_rows_sum_to_one(student: Student, generator: torch.Generator) -> None:
 )
 def test_softmax_over_the_classes(student: Student, generator: torch.Generator) -> None:
     for n in (2, 10, 33):
-        logits = torch.randn((n, 10), generator=generator) * 2
-        probabilities = student.tensor(NAME, logits, shape=(n, 10))
-        assert torch.allclose(probabilities, reference.probabilities(logits), atol=1e-5)
+        assert_softmax(student, torch.randn((n, 10), generator=generator) * 2)
 
 
 @hidden_test(
     0.5,
-    fr="Une image seule reçoit les mêmes probabilités que parmi d'autres.",
-    en="A single image gets the same probabilities as among others.",
+    fr="Une image seule reçoit les mêmes probabilités que parmi d'autres, et les logits restent intacts.",
+    en="A single image gets the same probabilities as among others, and the logits are left as they were.",
 )
 def test_a_single_image_keeps_its_probabilities(student: Student, generator: torch.Generator) -> None:
     logits = torch.randn((6, 10), generator=generator)
     together = student.tensor(NAME, logits, shape=(6, 10))
     for i in range(6):
-        alone = student.tensor(NAME, logits[i : i + 1], shape=(1, 10))
-        assert torch.allclose(alone[0], together[i], atol=1e-5)
-        assert torch.allclose(alone, reference.probabilities(logits[i : i + 1]), atol=1e-5)
+        assert_softmax(student, logits[i : i + 1])
+    expect(together, reference.probabilities, logits, suspects=SUSPECTS)
+    student.must_leave_alone(NAME, logits)
 
 
 @hidden_test(
@@ -56,4 +99,12 @@ def test_large_logits_do_not_overflow(student: Student, generator: torch.Generat
     logits = torch.randn((4, 10), generator=generator)
     for change in (logits + 1000, logits - 1000, logits * 1000):
         probabilities = student.tensor(NAME, change, shape=(4, 10))
-        assert torch.allclose(probabilities, reference.probabilities(change), atol=1e-4)
+        if not probabilities.isfinite().all() or ((probabilities >= 0).all() and (probabilities.sum(1) < 0.5).any()):
+            raise wrong(OVERFLOW)
+        expect(probabilities, reference.probabilities, change, suspects=SUSPECTS, atol=1e-4)
+
+
+OVERFLOW = Text(
+    "l'exponentielle d'un grand nombre déborde : retranchez d'abord le maximum de chaque ligne, ou prenez F.softmax.",
+    "the exponential of a large number overflows: subtract the maximum of each row first, or take F.softmax.",
+)

@@ -1,0 +1,91 @@
+"""The likely cause of a lost point, said to the student: from the shape that came back, or the error that was raised.
+
+Every sentence comes from the catalogue. Of what the student's code sent, it says nothing but which of these sentences
+fits: a message or a type's name could carry the inputs of a hidden test.
+"""
+
+import re
+from collections.abc import Sequence
+
+import torch
+
+from ..messages import say
+
+__all__ = ["dtype_cause", "error_cause", "shape_cause", "type_cause"]
+
+_TYPES = {
+    "bool", "int", "float", "str", "list", "tuple", "dict", "set", "Size", "Tensor",
+    "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
+}  # fmt: skip
+"""Names of types that can be told; a type of the student's own could be called anything."""
+
+_ERRORS = {
+    "linear_size": "mat1 and mat2 shapes cannot be multiplied|size mismatch, got input",
+    "channels": r"expected input\[.*channels|Expected 3D \(unbatched\) or 4D|expected 4D input",
+    "view": "is invalid for input of size|cannot reshape array",
+    "contiguous": "view size is not compatible",
+    "device": "on the same device|CUDA|NVIDIA|cuda",
+    "dtype": (
+        "expected scalar type|same dtype|must be the same$|not implemented for|could not infer output dtype|"
+        "index tensor|can't be cast|expected m1 and m2|should be the same|used as indices must be"
+    ),
+    "dim": "Dimension out of range|axis .* is out of bounds",
+    "index": "Class values must be|out of bounds|out of range",
+    "sizes": "must match the (size|existing size)|be broadcast|shape mismatch|not broadcastable|Sizes of tensors",
+    "scalar": "one element tensors|cannot be converted to Scalar|Boolean value of Tensor|truth value of an array",
+    "in_place": "inplace operation|in-place operation",
+    "numpy": r"Can't call numpy\(\)",
+    "detached": "does not require grad",
+    "forward": r'missing the required "forward"',
+    "super": r"before Module.__init__\(\)",
+    "arguments": "positional argument|keyword argument|invalid combination of arguments",
+    "none": "NoneType",
+    "attribute": "^AttributeError",
+    "name": "^(NameError|UnboundLocalError)",
+    "key": "^KeyError",
+    "unfinished": "^NotImplementedError",
+    "recursion": "^RecursionError",
+    "zero": "^ZeroDivisionError",
+    "exit": "^(SystemExit|KeyboardInterrupt)",
+    "indentation": "^(SyntaxError|IndentationError|TabError)",
+}
+"""By the key of a sentence: a pattern in ``<type>: <message>``. The first that fits is meant."""
+
+
+def error_cause(kind: str, message: str) -> str:
+    """What an exception of the student's code is likely to come from.
+
+    Args:
+        kind: name of its type.
+        message: its text.
+    """
+    text = f"{kind}: {message}"
+    key = next((key for key, pattern in _ERRORS.items() if re.search(pattern, text)), "error")
+    return say(f"cause.{key}")
+
+
+def shape_cause(actual: Sequence[int], expected: Sequence[int]) -> str:
+    """Why a tensor of the shape ``actual`` came back, where ``expected`` was."""
+    if list(actual) == list(reversed(expected)):
+        return say("cause.transposed")
+    if len(actual) != len(expected):
+        return say("cause.dimensions", actual=len(actual), expected=len(expected))
+    if actual[0] != expected[0]:
+        return say("cause.rows")
+    return say("cause.columns")
+
+
+def dtype_cause(actual: torch.dtype, expected: torch.dtype) -> str:
+    """Why a tensor of the dtype ``actual`` came back, where ``expected`` was."""
+    return type_cause(*(str(dtype).removeprefix("torch.") for dtype in (actual, expected)))
+
+
+def type_cause(name: str, expected: str) -> str:
+    """Why a value of the type ``name`` came back, where ``expected`` was."""
+    if name == "NoneType":
+        return say("cause.no_return")
+    if name in ("function", "method", "builtin_function_or_method"):
+        return say("cause.not_called")
+    if name not in _TYPES:
+        return say("cause.other_type", expected=expected)
+    return say("cause.type", actual=name, expected=expected)

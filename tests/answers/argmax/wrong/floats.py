@@ -1,0 +1,7 @@
+# Labels as floats.
+# fails: test_the_largest_score_wins, test_a_single_image_gets_its_label
+def predict_labels(y_pred):
+    return y_pred.argmax(1).float()
+
+def accuracy(y_pred, labels):
+    return (predict_labels(y_pred) == labels).float().mean().item()

@@ -1,0 +1,7 @@
+# A dimension too many.
+# fails: test_the_largest_score_wins, test_a_single_image_gets_its_label
+def predict_labels(y_pred):
+    return y_pred.argmax(1, keepdim=True)
+
+def accuracy(y_pred, labels):
+    return (y_pred.argmax(1) == labels).float().mean().item()

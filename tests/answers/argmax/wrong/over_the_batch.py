@@ -1,0 +1,7 @@
+# dim=0.
+# fails: test_the_largest_score_wins, test_a_single_image_gets_its_label
+def predict_labels(y_pred):
+    return torch.argmax(y_pred, dim=0)
+
+def accuracy(y_pred, labels):
+    return (y_pred.argmax(1) == labels).float().mean().item()

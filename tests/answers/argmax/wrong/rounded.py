@@ -1,0 +1,7 @@
+# Two decimals.
+# fails: test_accuracy_is_the_fraction_of_right_labels
+def predict_labels(y_pred):
+    return torch.argmax(y_pred, dim=1)
+
+def accuracy(y_pred, labels):
+    return round((predict_labels(y_pred) == labels).float().mean().item(), 2)

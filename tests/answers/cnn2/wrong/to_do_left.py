@@ -1,0 +1,20 @@
+# The cell as it was given, uncommented.
+# fails: test_ten_outputs_per_image, test_same_weights_same_outputs_and_gradients, test_a_single_image_keeps_its_outputs, test_the_trained_model_is_accurate
+class CNN2(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, kernel_size=3, stride=1, padding=1)
+        self.conv2 = nn.Conv2d(6, 6, kernel_size=3, stride=1, padding=1)
+        self.conv3 = nn.Conv2d(6, 6, kernel_size=3, stride=1, padding=1)
+        self.pool = nn.MaxPool2d(kernel_size=2, stride=2, padding=0)
+        self.fc1 = nn.Linear(6 * 7 * 7, 64)
+        self.fc2 = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = x.view( TO DO )
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = F.relu(self.conv3(x))
+        x = x.view(-1, 6 * 7 * 7)
+        x = F.relu(self.fc1(x))
+        return self.fc2(x)

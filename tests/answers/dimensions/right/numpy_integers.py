@@ -1,0 +1,2 @@
+# Integers of numpy.
+n_images, n_rows, n_columns = np.array(x_train.shape)

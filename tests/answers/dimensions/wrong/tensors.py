@@ -1,0 +1,3 @@
+# Tensors with one element.
+# fails: test_number_of_images, test_number_of_rows, test_number_of_columns
+n_images, n_rows, n_columns = torch.tensor(x_train.shape)

@@ -1,0 +1,14 @@
+# Normalized over the batch.
+# fails: test_same_weights_same_outputs_and_gradients, test_a_single_image_keeps_its_outputs
+class DNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden1 = nn.Linear(784, 100)
+        self.hidden2 = nn.Linear(100, 100)
+        self.hidden3 = nn.Linear(100, 10)
+        self.norm = nn.BatchNorm1d(100)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.hidden1(x.view(-1, 784))))
+        x = F.relu(self.hidden2(x))
+        return self.hidden3(x)

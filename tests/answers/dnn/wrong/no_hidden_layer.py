@@ -1,0 +1,11 @@
+# A hidden layer is missing.
+# fails: test_same_weights_same_outputs_and_gradients, test_a_single_image_keeps_its_outputs
+class DNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden1 = nn.Linear(784, 100)
+        self.hidden3 = nn.Linear(100, 10)
+
+    def forward(self, x):
+        x = F.relu(self.hidden1(x.view(-1, 784)))
+        return self.hidden3(x)

@@ -1,0 +1,4 @@
+# Labels from 1 to 10.
+# fails: test_a_single_one_per_row, test_float32, test_ten_columns_whichever_labels_occur
+def one_hot(labels):
+    return (labels[:, None] == torch.arange(1, 11)).float()

@@ -1,0 +1,4 @@
+# print instead of return.
+# fails: test_a_single_one_per_row, test_float32, test_ten_columns_whichever_labels_occur
+def one_hot(labels):
+    print(F.one_hot(labels, 10).float())

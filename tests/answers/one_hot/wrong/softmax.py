@@ -1,0 +1,4 @@
+# A softmax over it.
+# fails: test_a_single_one_per_row, test_float32, test_ten_columns_whichever_labels_occur
+def one_hot(labels):
+    return F.softmax(F.one_hot(labels, 10).float(), dim=1)

@@ -1,0 +1,3 @@
+# PyTorch's own.
+def class_probabilities(logits):
+    return F.softmax(logits, dim=1)

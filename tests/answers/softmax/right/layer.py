@@ -1,0 +1,3 @@
+# The layer.
+def class_probabilities(logits):
+    return nn.Softmax(dim=1)(logits)

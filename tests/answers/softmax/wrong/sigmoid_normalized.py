@@ -1,0 +1,5 @@
+# A sigmoid, normalized.
+# fails: test_softmax_over_the_classes, test_a_single_image_keeps_its_probabilities, test_large_logits_do_not_overflow
+def class_probabilities(logits):
+    s = torch.sigmoid(logits)
+    return s / s.sum(1, keepdim=True)

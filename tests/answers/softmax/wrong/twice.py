@@ -1,0 +1,4 @@
+# softmax twice.
+# fails: test_softmax_over_the_classes, test_a_single_image_keeps_its_probabilities, test_large_logits_do_not_overflow
+def class_probabilities(logits):
+    return F.softmax(F.softmax(logits, dim=1), dim=1)

@@ -1,0 +1,131 @@
+"""The corpus of answers to ``mnist1``, ``tests/answers/<solution cell>/<right or wrong>/<situation>.py``.
+
+The first line of a file says what is particular about the answer, the next which hidden tests it fails, the rest is the
+answer as a student would write it into the cell. ``answers/messages.txt`` has what the students of wrong answers read;
+to write it anew, and then look at the difference:
+
+    python tests/corpus.py
+"""
+
+import contextlib
+import functools
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from course_lib.grading.authoring import student_of
+from course_lib.grading.hidden import run_hidden_tests
+from course_lib.grading.result import TestResult, Verdict
+from course_lib.messages import set_language
+
+ROOT = Path(__file__).parents[1]
+FOLDER = Path(__file__).with_name("answers")
+
+GIVEN = """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+import numpy as np
+x_train, y_train = torch.zeros(1).expand(60000, 28, 28), torch.zeros(60000, dtype=torch.int64)
+x_test, y_test = torch.zeros(1).expand(10000, 28, 28), torch.zeros(10000, dtype=torch.int64)
+"""
+"""What the notebook has before any answer; the images take no memory."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to a solution cell."""
+
+    cell: str
+    is_right: bool
+    name: str
+    about: str
+    fails: frozenset[str]
+    """The hidden tests that it must fail, no more and no fewer."""
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.cell}-{self.name}"
+
+    @property
+    def is_possible_here(self) -> bool:
+        """Whether it does here what it does on a grader: its kernels have no graphics card."""
+        return not (self.name == "graphics_card" and torch.cuda.is_available())
+
+    def namespace(self) -> dict[str, object]:
+        """The global variables of a notebook with this answer; a cell that stops leaves what it has defined."""
+        namespace: dict[str, object] = {}
+        exec(GIVEN, namespace)
+        with contextlib.suppress(Exception), contextlib.redirect_stdout(None), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(self.code, namespace)
+        return namespace
+
+
+def _read(path: Path) -> Answer:
+    first, *rest = path.read_text().splitlines(keepends=True)
+    fails = frozenset[str]()
+    if rest[0].startswith("# fails: "):
+        fails = frozenset(rest.pop(0).removeprefix("# fails: ").strip().split(", "))
+    kind, cell = path.parent.name, path.parent.parent.name
+    assert kind in ("right", "wrong"), path
+    assert first.startswith("# "), path
+    assert bool(fails) == (kind == "wrong"), path
+    return Answer(cell, kind == "right", path.stem, first.removeprefix("# ").strip(), fails, "".join(rest).rstrip())
+
+
+ANSWERS = [_read(path) for path in sorted(FOLDER.glob("*/*/*.py"))]
+"""All of them, by cell."""
+
+MODELS = ("dnn", "cnn", "cnn2")
+
+ACCURATE = "test_the_trained_model_is_accurate"
+"""The hidden test of a trained model, in a grade cell of its own."""
+
+MESSAGES = FOLDER / "messages.txt"
+
+
+@functools.cache
+def judged(answer: Answer, language: str) -> dict[str, TestResult]:
+    """The hidden tests of an answer's own grade cell, run on its namespace, by name."""
+    set_language(language)
+    namespace, grade_id = answer.namespace(), f"test_{answer.cell}"
+    path = ROOT / "grader_tests" / "mnist1" / f"{grade_id}.py"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a student's warning costs no point
+        tests = run_hidden_tests([path], lambda _: student_of(namespace))[grade_id].tests
+    for test in tests:
+        test.detail = test.hint  # as long as the language is set
+    return {test.name: test for test in tests}
+
+
+def messages(cell: str) -> str:
+    """What students read whose answer to ``cell`` is wrong, for each property that does not hold."""
+    lines = [f"== {cell}"]
+    for answer in ANSWERS:
+        if answer.cell != cell or answer.is_right or not answer.is_possible_here:
+            continue
+        lines += ["", f"{answer.name}: {answer.about}"]
+        said: dict[tuple[str, str], list[str]] = {}
+        for name, test in judged(answer, "fr").items():
+            if test.verdict is not Verdict.PASSED:
+                said.setdefault((test.detail, judged(answer, "en")[name].detail), []).append(name)
+        for (fr, en), names in said.items():
+            lines += [f"  {', '.join(names)}", f"    {fr}", f"    {en}"]
+    return "\n".join(lines) + "\n"
+
+
+def combined(every: int = 1) -> list[dict[str, Answer]]:
+    """Students who answer each cell, together every answer of the corpus, or one of ``every`` students."""
+    cells: dict[str, list[Answer]] = {}
+    for answer in ANSWERS:
+        if answer.name != "graphics_card":
+            cells.setdefault(answer.cell, []).append(answer)
+    students = max(map(len, cells.values()))
+    return [{cell: answers[i % len(answers)] for cell, answers in cells.items()} for i in range(0, students, every)]
+
+
+if __name__ == "__main__":
+    MESSAGES.write_text("\n".join(messages(cell) for cell in sorted({answer.cell for answer in ANSWERS})))

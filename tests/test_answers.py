@@ -1,0 +1,118 @@
+"""The corpus of answers: right ones in any spelling earn full marks, wrong ones exactly what is written in them."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from corpus import ACCURATE, ANSWERS, MESSAGES, Answer, combined, judged, messages
+from courses import marks, nbgrader
+
+from course_lib.grading.assignment import NotebookSpec
+from course_lib.grading.demo import make_course
+from course_lib.grading.demo_class import CODE, Situation
+from course_lib.grading.hidden import collect_hidden_tests
+from course_lib.grading.result import Verdict
+
+UNTRAINED = ("init", "data", "normalize", *CODE, *(f"test_{name}" for name in CODE))
+"""Cells of the notebook that need no training."""
+
+
+def test_every_cell_has_enough_answers() -> None:
+    counts = Counter((answer.cell, answer.is_right) for answer in ANSWERS)
+    assert {cell for cell, _ in counts} == set(CODE)
+    for cell in CODE:
+        assert counts[cell, True] >= 12
+        assert counts[cell, False] >= 15
+
+
+def test_no_answer_is_there_twice() -> None:
+    assert not [code for code, n in Counter(answer.code for answer in ANSWERS).items() if n > 1]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=str)
+def test_an_answer_gets_its_marks(answer: Answer) -> None:
+    if not answer.is_possible_here:
+        pytest.skip("there is a graphics card here; graders' kernels have none")
+    tests = judged(answer, "fr")
+    assert {name for name, test in tests.items() if not test.score} == answer.fails - {ACCURATE}, {
+        name: (test.verdict, test.detail, test.note) for name, test in tests.items()
+    }
+
+
+@pytest.mark.parametrize("cell", CODE)
+def test_the_messages_are_those_that_were_reviewed(cell: str) -> None:
+    """To accept a change: python tests/corpus.py."""
+    reviewed = re.split(r"^(?=== )", MESSAGES.read_text(), flags=re.MULTILINE)
+    section = next(part for part in reviewed if part.startswith(f"== {cell}\n"))
+    assert messages(cell).strip() == section.strip()
+
+
+def test_a_message_names_a_cause_and_no_large_number_that_the_notebook_does_not(spec: NotebookSpec) -> None:
+    notebook = " ".join(cell.source for cell in spec.skeleton.cells)
+    for answer in ANSWERS:
+        if answer.is_right or not answer.is_possible_here:
+            continue
+        for language in ("fr", "en"):
+            for test in judged(answer, language).values():
+                if test.verdict is Verdict.PASSED:
+                    continue
+                assert re.search("Cause probable :|Likely cause:|;", test.detail), (answer, test.detail)
+                for number in re.findall(r"(?<![A-Za-z])\d+(?:\.\d+)?", test.detail):
+                    assert float(number) <= 10 or number in notebook, (answer, test.detail)
+
+
+def expected(student: dict[str, Answer], spec: NotebookSpec) -> dict[str, float]:
+    """The marks by grade cell: each cell on its own merit, whatever the others are."""
+    tests = collect_hidden_tests(list(spec.tests.values()))
+    result = {}
+    for grade_id, cell in tests.items():
+        answer = student[grade_id.removeprefix("test_").removesuffix("_accuracy")]
+        result[grade_id] = sum(test.points for test in cell.tests if test.name not in answer.fails)
+    return result
+
+
+def hand_in(folder: Path, students: list[dict[str, Answer]]) -> None:
+    """Make ``folder`` a course in which each of ``students`` has handed in."""
+    situations = [
+        Situation(f"student{i}", lambda right, s=student: {cell: answer.code for cell, answer in s.items()})
+        for i, student in enumerate(students)
+    ]
+    make_course(folder, situations)
+
+
+def grade(folder: Path, *more: str) -> dict[str, dict[str, float]]:
+    for command in ("generate_assignment", "autograde"):
+        done = nbgrader(folder, command, "mnist1", *more)
+        assert done.returncode == 0, done.stderr
+    return marks(folder, "mnist1")
+
+
+def test_the_command_gives_the_same_marks(tmp_path: Path, spec: NotebookSpec) -> None:
+    """Real kernels; the notebook without what needs a training."""
+    folder = tmp_path / "course"
+    students = combined(every=6)
+    hand_in(folder, students)
+    for path in [folder / "source" / "mnist1" / "mnist1.ipynb", *folder.glob("submitted/*/mnist1/mnist1.ipynb")]:
+        notebook = json.loads(path.read_text())
+        notebook["cells"] = [
+            c for c in notebook["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") in UNTRAINED
+        ]
+        path.write_text(json.dumps(notebook))
+    graded = grade(folder)
+    for i, student in enumerate(students):
+        wanted = {name: points for name, points in expected(student, spec).items() if not name.endswith("_accuracy")}
+        assert graded[f"student{i}"] == wanted, {cell: str(answer) for cell, answer in student.items()}
+
+
+@pytest.mark.long
+def test_the_command_gives_the_same_marks_to_trained_models(tmp_path: Path, spec: NotebookSpec) -> None:
+    """All answers of the corpus, every wrong model trained."""
+    folder = tmp_path / "course"
+    students = combined()
+    hand_in(folder, students)
+    graded = grade(folder)
+    for i, student in enumerate(students):
+        wanted = expected(student, spec)
+        assert {name: graded[f"student{i}"][name] for name in wanted} == wanted, [str(a) for a in student.values()]
