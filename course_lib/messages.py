@@ -290,6 +290,8 @@ MESSAGES: dict[str, Text] = {
     "feedback.repaired": Text(
         "Notebook réparé avant la correction : {what}.", "Notebook repaired before grading: {what}."
     ),
+    "appeal.protection": Text("le code de l'étudiant a tourné dans", "the student's code ran in"),
+    "appeal.recorded": Text("le carnet de notes dit {score}", "the gradebook says {score}"),
     "table.student": Text("étudiant", "student"),
     "table.sum": Text("total", "sum"),
     "table.verdicts": Text("verdicts", "verdicts"),

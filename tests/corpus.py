@@ -80,6 +80,7 @@ ANSWERS = [_read(path) for path in sorted(FOLDER.glob("*/*/*.py"))]
 """All of them, by cell."""
 
 MODELS = ("dnn", "cnn", "cnn2")
+"""The cells with a model."""
 
 ACCURATE = "test_the_trained_model_is_accurate"
 """The hidden test of a trained model, in a grade cell of its own."""

@@ -168,3 +168,20 @@ def test_hostile_json_costs_a_verdict_at_most(spec: NotebookSpec) -> None:
             continue
     with pytest.raises(UnreadableNotebook):
         read_notebook(b"[" * 100_000)
+
+
+@pytest.mark.parametrize(("beside", "kind", "waits"), [
+    ("question_view", "markdown", True), ("test_one_hot", "markdown", False), ("question_view", "code", False),
+])  # fmt: skip
+def test_a_free_text_written_beside_its_cell_waits_for_a_person(
+    spec: NotebookSpec, beside: str, kind: str, waits: bool
+) -> None:
+    def write_beside(notebook: NotebookNode) -> None:
+        new = getattr(nbformat.v4, f"new_{kind}_cell")("1 + 1  # view flattens each image")
+        notebook.cells.insert(1 + notebook.cells.index(find(notebook, beside)), new)
+
+    content = fill(spec, Situation("student", lambda right: {}, damage=write_beside))
+    unchanged = rebuild(spec.skeleton, read_notebook(content)).unchanged
+    assert ("question_view" in unchanged) is not waits
+    assert "conclusion" in unchanged
+    assert "one_hot" in unchanged

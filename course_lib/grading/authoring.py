@@ -26,7 +26,7 @@ def student_of(namespace: MutableMapping[str, Any]) -> Student:
 
     def ask(question: Packet) -> Packet:
         content, data = pack(question)
-        content, data = pack(responder.answer(unpack(content, [data])))
+        content, data = responder.packed_answer(content, [data])
         return unpack(content, [data])
 
     return Student(ask)

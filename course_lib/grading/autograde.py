@@ -102,23 +102,9 @@ class JudgedAutograde(Autograde):
             NbGraderException: when the assignment is at fault (nothing was graded), or after a fault of the grader in
                 some submissions (the others are graded).
         """
-        set_language(self.language)
         try:
-            if self.protection != "none":
-                check_protection([Path(self.coursedir.root).resolve(), PACKAGE])
-            graded = Path(self._format_dest(self.coursedir.assignment_id, "*")).parents[1]
-            with contextlib.ExitStack() as stack:
-                stack.enter_context(self._alone(graded))
-                stack.callback(end_orphans)
-                self._gradebook = stack.enter_context(
-                    CourseGradebook(self.coursedir.db_url, self.coursedir.course_id, self.log)
-                )
-                self._store = ResultStore(graded / RESULTS)
-                shared = graded if self.scheduler else None  # a cluster sees the course's folder, not this /tmp
-                room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".room", dir=shared))).resolve()
-                pool = stack.enter_context(self._pool(room))
-                specs = self._specs()
-                faults = self._grade_class(specs, self._furnish(room, specs), pool)
+            with self._at_work() as (specs, new_job, pool):
+                faults = self._grade_class(specs, new_job, pool)
                 self._store.shrink(self.store_size)
                 for cached in (trainings_folder(), figures_folder()):
                     shrink(cached, self.store_size)
@@ -129,6 +115,40 @@ class JudgedAutograde(Autograde):
             message = "Not graded, through no fault of the student; nothing was recorded: " + ", ".join(sorted(faults))
             self.log.error(message)
             raise NbGraderException(message)
+
+    def appeal(self, student: str) -> list[Graded]:
+        """Grade one student's submission from nothing, whatever is stored; nothing is recorded.
+
+        Raises:
+            AssignmentError, BrokenExecutor, GradingFault or ProtectionError: when it cannot be graded.
+        """
+        with self._at_work() as (specs, new_job, pool):
+            self._check_reference(specs, new_job, pool)
+            return pool.grade(self._jobs(student, specs, new_job))
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[tuple[list[NotebookSpec], NewJob, Pool]]:
+        """All that grading needs: the notebooks of the assignment, a maker of jobs, and where to grade them.
+
+        Raises:
+            AssignmentError, BrokenExecutor, GradingFault or ProtectionError: when there is no grading here.
+        """
+        set_language(self.language)
+        if self.protection != "none":
+            check_protection([Path(self.coursedir.root).resolve(), PACKAGE])
+        graded = Path(self._format_dest(self.coursedir.assignment_id, "*")).parents[1]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._alone(graded))
+            stack.callback(end_orphans)
+            self._gradebook = stack.enter_context(
+                CourseGradebook(self.coursedir.db_url, self.coursedir.course_id, self.log)
+            )
+            self._store = ResultStore(graded / RESULTS)
+            shared = graded if self.scheduler else None  # a cluster sees the course's folder, not this /tmp
+            room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".room", dir=shared))).resolve()
+            pool = stack.enter_context(self._pool(room))
+            specs = self._specs()
+            yield specs, self._furnish(room, specs), pool
 
     @contextlib.contextmanager
     def _alone(self, folder: Path) -> Iterator[None]:

@@ -11,7 +11,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 from ..messages import say
 from .result import CellResult, NotebookResult, Verdict
 
-__all__ = ["METADATA", "annotate", "cell_html"]
+__all__ = ["METADATA", "annotate", "cell_html", "number", "symbol"]
 
 METADATA = "course_lib"
 """Key of the notebook's metadata that holds the result as JSON."""
@@ -26,6 +26,11 @@ def number(points: float) -> str:
     return f"{points:g}"
 
 
+def symbol(verdict: Verdict) -> tuple[str, str]:
+    """A letter for a verdict, and its colour; neither stands without the verdict's word."""
+    return _LOOK.get(verdict, _OTHER)
+
+
 def cell_html(cell: CellResult) -> str:
     """The result of a grade cell as a table, in the language in use."""
     head = "".join(
@@ -33,8 +38,8 @@ def cell_html(cell: CellResult) -> str:
     )
     rows = []
     for test in cell.tests:
-        symbol, colour = _LOOK.get(test.verdict, _OTHER)
-        word = f"<b style='color:{colour}'>{symbol}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
+        letter, colour = symbol(test.verdict)
+        word = f"<b style='color:{colour}'>{letter}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
         points = f"{number(test.score)}&nbsp;/&nbsp;{number(test.points)}"
         texts = (word, escape(str(test.rationale)), points, escape(test.hint))
         rows.append("<tr>" + "".join(f"<td style='{_CELL}'>{text}</td>" for text in texts) + "</tr>")
@@ -45,9 +50,9 @@ def cell_html(cell: CellResult) -> str:
 def _text(cell: CellResult) -> str:
     lines = [say("feedback.title", score=number(cell.score), points=number(cell.points))]
     for test in cell.tests:
-        symbol, _ = _LOOK.get(test.verdict, _OTHER)
+        letter, _ = symbol(test.verdict)
         points = f"{number(test.score)}/{number(test.points)}"
-        lines.append(f"{symbol} {say(f'verdict.{test.verdict}')} ({points}): {test.rationale} {test.hint}".rstrip())
+        lines.append(f"{letter} {say(f'verdict.{test.verdict}')} ({points}): {test.rationale} {test.hint}".rstrip())
     return "\n".join(lines)
 
 

@@ -92,6 +92,7 @@ class _Plugin:
         self.root = root
         self.student_at = student_at
         self.results: dict[str, list[TestResult]] = {}
+        self.asked: dict[str, list[str]] = {}
         self.accuracies: dict[str, float] = {}
         self.faults: list[str] = []
         self.interrupt: BaseException | None = None
@@ -113,7 +114,9 @@ class _Plugin:
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest) -> Student:
         assert self.student_at is not None
-        return self.student_at(self._grade_id(request.node))
+        student = self.student_at(self._grade_id(request.node))
+        self.asked[request.node.nodeid] = student.asked
+        return student
 
     def _grade_id(self, item: pytest.Item) -> str:
         """The stem of the test's file, or the folder's name when the cell has a folder."""
@@ -122,7 +125,8 @@ class _Plugin:
     def _keep(self, item: pytest.Item, verdict: Verdict, detail: str = "", note: str = "") -> None:
         mark = item.get_closest_marker("hidden")
         if mark is not None:
-            test = TestResult(item.name, mark.kwargs["points"], mark.kwargs["rationale"], verdict, detail, note)
+            asked = self.asked.pop(item.nodeid, [])
+            test = TestResult(item.name, mark.kwargs["points"], mark.kwargs["rationale"], verdict, detail, note, asked)
             self.results.setdefault(self._grade_id(item), []).append(test)
 
     @pytest.hookimpl(wrapper=True)

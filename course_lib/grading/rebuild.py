@@ -5,6 +5,7 @@ notebook, whatever the submission made of it: its text, its metadata, its order,
 """
 
 import ast
+import itertools
 import json
 import re
 import warnings
@@ -38,7 +39,7 @@ class Rebuilt:
 
     notebook: NotebookNode
     unchanged: set[str] = field(default_factory=set)
-    """Ids of the solution cells that were handed in as they were given."""
+    """Ids of the solution cells that were handed in as they were given, no text of the student's beside a question."""
     repairs: list[str] = field(default_factory=list)
     """What had to be mended, in the student's language."""
 
@@ -171,6 +172,11 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
                 cell.attachments = pictures[name]
         rebuilt.append(cell)
     notebook.cells = rebuilt + [_extra_cell(cell) for cell in extras[None]]
+    names: list[str | None] = [*known, None]
+    for name, following in itertools.pairwise(names):
+        around = [*extras.get(name, []), *extras.get(following, [])]
+        if known[str(name)].cell_type == "markdown" and any(cell.kind == "markdown" for cell in around):
+            result.unchanged.discard(str(name))  # a text beside the question may be its answer: a person decides
     return result
 
 

@@ -41,6 +41,8 @@ class TestResult:
     """Said to the student with the verdict: an error, a likely cause; never a value or a line of the hidden test."""
     note: str = ""
     """For the instructor only."""
+    asked: list[str] = field(default_factory=list)
+    """What the judge asked and what came back, for the instructor only."""
 
     @property
     def score(self) -> float:
@@ -120,5 +122,5 @@ class NotebookResult:
         content = asdict(self)
         for cell in content["cells"]:
             for test in cell["tests"]:
-                del test["note"]
+                del test["note"], test["asked"]
         return content

@@ -94,6 +94,43 @@ def _wrong(note: str, cause: str = "") -> StudentFailure:
     return StudentFailure(Verdict.FAILED, cause, note)
 
 
+KEPT = 60
+"""Questions of one hidden test that are kept for an appeal."""
+
+SHOWN = 6
+"""Numbers of a tensor that are shown then."""
+
+
+def _asked(question: Packet) -> str:
+    """A question in one line."""
+    fields, tensors = question.fields, question.tensors
+    inputs = [restore(value, tensors) for value in fields.get("args", [])] + [
+        tensors[n] for n in ("x",) if n in tensors
+    ]
+    notes = [f"{fields['weights']} injected weights"] if fields.get("weights") else []
+    notes += [note for note, wanted in (("gradients", "labels"), ("training mode", "train")) if fields.get(wanted)]
+    return f"{fields['ask']} {fields.get('name', '')}({'; '.join([*map(_shown, inputs), *notes])})"
+
+
+def _came_back(reply: Packet) -> str:
+    """An answer in one line, whatever the student's kernel made of it."""
+    parts = [f"{name}={value!r}"[:300] for name, value in reply.fields.items() if name != "value" and value != "ok"]
+    if "value" in reply.fields:
+        try:
+            parts.insert(0, _shown(restore(reply.fields["value"], reply.tensors)))
+        except WireError as error:
+            parts.insert(0, f"unreadable: {error}")
+    return ", ".join(parts)
+
+
+def _shown(value: Value) -> str:
+    if not isinstance(value, torch.Tensor):
+        return (f"a {value.type_name}" if isinstance(value, Other) else repr(value))[:200]
+    first = ", ".join(f"{number:.4g}" for number in value.flatten()[:SHOWN].tolist())
+    more = ", ..." if value.numel() > SHOWN else ""
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)} [{first}{more}]"
+
+
 class Student:
     """A student's notebook, as far as a hidden test can see it.
 
@@ -105,9 +142,21 @@ class Student:
     def __init__(self, ask: Ask, missing: Callable[[str], StudentFailure] = missing_name) -> None:
         self._ask = ask
         self._missing = missing
+        self.asked: list[str] = []
+        """What was asked and what came back, for an appeal; not more than :data:`KEPT`."""
 
     def _answer(self, ask: str, fields: dict[str, object], tensors: dict[str, torch.Tensor] | None = None) -> Packet:
-        reply = self._ask(Packet({"ask": ask} | fields, tensors or {}))
+        question = Packet({"ask": ask} | fields, tensors or {})
+        came_back = "nothing"
+        try:
+            reply = self._ask(question)
+            came_back = _came_back(reply)
+        except StudentFailure as failure:
+            came_back = f"{failure.verdict} {failure.note}"
+            raise
+        finally:
+            if len(self.asked) < KEPT:
+                self.asked.append(f"{_asked(question)} -> {came_back}")
         status = reply.fields.get("status")
         if status == "ok":
             return reply

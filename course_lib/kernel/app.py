@@ -13,7 +13,7 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
 from . import figures, finished
-from .responder import Responder, raised
+from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
 __all__ = ["forget_other_course_libs", "kernel_app"]
@@ -34,10 +34,7 @@ class StudentKernel(IPythonKernel):
 
     async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answer one question over the shell channel."""
-        try:
-            content, data = pack(Responder(self.shell.user_ns).answer(unpack(parent["content"], parent["buffers"])))
-        except Exception as error:  # a tensor that cannot travel: sparse, on the meta device
-            content, data = pack(raised(error))
+        content, data = Responder(self.shell.user_ns).packed_answer(parent["content"], parent["buffers"])
         self.session.send(stream, "judge_reply", content, parent, ident, buffers=[data])
 
     def ask_judge(self, question: Packet) -> Packet:

@@ -25,7 +25,7 @@ weights do not fit the model), ``raised`` (with ``type`` and ``message``), ``out
 
 import copy
 import random
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from torch import nn
 
 from . import figures, finished
 from .finished import by_shape
-from .wire import MAX_TEXT, Packet, describe, restore
+from .wire import MAX_TEXT, Packet, describe, pack, restore, unpack
 
 __all__ = ["Responder", "raised"]
 
@@ -75,6 +75,13 @@ class Responder:
             "trainings": lambda question: finished.report(),
             "figures": lambda question: figures.report(),
         }
+
+    def packed_answer(self, content: Any, buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], bytes]:
+        """The same as :meth:`answer`, as it travels."""
+        try:
+            return pack(self.answer(unpack(content, buffers)))
+        except Exception as error:  # a tensor that cannot travel: too large, sparse, on the meta device
+            return pack(raised(error))
 
     def answer(self, question: Packet) -> Packet:
         """The answer to ``question``; whatever the student's code raises becomes part of it."""

@@ -129,7 +129,12 @@ class ModelTests:
         images, labels = reference.test_set()
         images = reference.shifted(images)
         answer = self.student.forward(variable, images)
-        _must_reach(reference.accuracy(answer.logits, labels), THRESHOLDS[name]["shifted"])
+        _must_reach(
+            reference.accuracy(answer.logits, labels),
+            THRESHOLDS[name]["shifted"],
+            " sur des images déplacées d'un pixel",
+            " on images that were moved by a pixel",
+        )
         disordered = [
             p.flatten()[torch.randperm(p.numel(), generator=self.generator)].reshape(p.shape)
             for p in trained.parameters
@@ -172,13 +177,13 @@ def _orders(parameters: Sequence[torch.Tensor]) -> Iterator[list[int]]:
         yield list(itertools.chain(*choice))
 
 
-def _must_reach(accuracy: float, threshold: float) -> None:
+def _must_reach(accuracy: float, threshold: float, fr: str = "", en: str = "") -> None:
     if not accuracy >= threshold:
         raise wrong(
             Text(
-                f"l'exactitude mesurée est {accuracy:.4f}, sous le seuil de l'énoncé : un défaut du modèle, "
+                f"l'exactitude mesurée{fr} est {accuracy:.4f}, trop peu : un défaut du modèle, "
                 "ou un entraînement modifié ou interrompu.",
-                f"the measured accuracy is {accuracy:.4f}, below the threshold of the exercise: a fault of the model, "
+                f"the accuracy measured{en} is {accuracy:.4f}, too little: a fault of the model, "
                 "or a training that was changed or interrupted.",
             )
         )

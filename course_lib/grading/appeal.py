@@ -1,0 +1,83 @@
+"""Answer an appeal: grade one submission again, and show what each hidden test asked and what came back.
+
+    python -m course_lib.grading.appeal mnist1 anna
+
+Run in the course's folder, with its configuration. Nothing is recorded: the marks in the gradebook stay, and are shown
+beside the new ones. What is printed holds the inputs of hidden tests: it is for the instructor, not for the student.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps import AutogradeApp
+
+from ..messages import say
+from .autograde import JudgedAutograde
+from .errors import AssignmentError, GradingFault, ProtectionError
+from .feedback import number, symbol
+from .job import Graded
+
+__all__ = ["account", "main"]
+
+
+def account(graded: Graded, recorded: dict[str, float]) -> Iterator[str]:
+    """The lines that account for every point of a graded notebook.
+
+    Args:
+        graded: the notebook.
+        recorded: marks in the gradebook, by grade cell.
+    """
+    result = graded.result
+    yield f"{number(result.score)} / {number(result.points)}  ({say('appeal.protection')}: {result.protection})"
+    yield from (f"! {note}" for note in [result.unreadable, *result.repairs] if note)
+    for cell in result.cells:
+        yield ""
+        line = f"{cell.grade_id}  {number(cell.score)} / {number(cell.points)}"
+        if recorded.get(cell.grade_id) != cell.score:
+            before = number(recorded[cell.grade_id]) if cell.grade_id in recorded else "-"
+            line += f"  ! {say('appeal.recorded', score=before)}"
+        yield line
+        for test in cell.tests:
+            verdict = f"{symbol(test.verdict)[0]} {say(f'verdict.{test.verdict}')}"
+            yield f"  {verdict}  {number(test.score)} / {number(test.points)}  {test.name}"
+            yield from (f"      {text}" for text in (str(test.rationale), test.hint, test.note) if text)
+            yield from (f"      ? {question}" for question in test.asked)
+
+
+def _recorded(converter: JudgedAutograde, student: str) -> dict[str, float]:
+    """The automatic marks in the gradebook, by grade cell."""
+    with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
+        try:
+            submission = gradebook.find_submission(converter.coursedir.assignment_id, student)
+        except MissingEntry:
+            return {}
+        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+        return {grade.name: grade.auto_score for grade in grades if grade.auto_score is not None}
+
+
+def main() -> None:
+    """Grade one submission again and print the account of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("assignment")
+    parser.add_argument("student")
+    arguments = parser.parse_args()
+    app = AutogradeApp()
+    app.initialize(["--log-level=ERROR"])
+    app.coursedir.assignment_id = arguments.assignment
+    converter = JudgedAutograde(coursedir=app.coursedir, parent=app)
+    folder = Path(app.coursedir.format_path(app.coursedir.submitted_directory, arguments.student, arguments.assignment))
+    if not folder.is_dir():
+        sys.exit(f"{folder}: there is no such folder. Give the assignment, then the student, as they are called there.")
+    try:
+        for graded in converter.appeal(arguments.student):
+            print("\n".join(account(graded, _recorded(converter, arguments.student))))
+    except (AssignmentError, BrokenExecutor, GradingFault, ProtectionError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The same submission gets the same marks, in any order and company; an appeal shows where they come from."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from corpus import combined
+from courses import marks, nbgrader
+from test_answers import hand_in as hand_in_answers
+from test_answers import without_trainings
+from tiny_course import CANARY, HONEST, hand_in, make_course, notebook, written
+
+LUCKY = {
+    "python": "import random\nluck = random.random()",
+    "numpy": "import numpy\nluck = numpy.random.rand()",
+    "torch": "import torch\nluck = torch.rand(()).item()",
+    "hash": "luck = list({'a', 'b', 'c', 'd', 'e', 'f'}).index('a') / 6",
+    "asked": "import random\nluck = 0",
+}
+"""Answers by luck: each is right when the number that it draws is below a half."""
+
+
+def by_luck(draw: str, threshold: float) -> str:
+    when = "random.random()" if draw.endswith("luck = 0") else "luck"
+    return f"{draw}\ndef add(x):\n    return x + 1 if {when} < {threshold} else 0.0"
+
+
+def verdicts(folder: Path, assignment: str) -> dict[str, object]:
+    """What the autograded notebooks say of each hidden test, by student."""
+    found = {}
+    for path in sorted(folder.glob(f"autograded/*/{assignment}/{assignment}.ipynb")):
+        cells = nbformat.read(path, as_version=4).metadata["course_lib"]["cells"]
+        found[path.parts[-3]] = [(t["name"], t["verdict"], t["detail"]) for cell in cells for t in cell["tests"]]
+    return found
+
+
+def test_luck_plays_no_part(tmp_path: Path) -> None:
+    """Random numbers, and the order of sets, are the same at each run; students are graded in another order, too."""
+    outcomes = []
+    for run, workers in enumerate((1, 2, 2)):
+        folder = tmp_path / f"run{run}"
+        make_course(folder, {})
+        for name, draw in LUCKY.items():
+            for n in range(3):
+                place = n if run % 2 == 0 else 2 - n
+                hand_in(folder, f"{place}{name}{n}", written(notebook(by_luck(draw, (n + 1) / 4))))
+        assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+        done = nbgrader(folder, "autograde", "tiny", f"--JudgedAutograde.workers={workers}")
+        assert done.returncode == 0, done.stderr
+        outcomes.append({student[1:]: tests for student, tests in verdicts(folder, "tiny").items()})
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert len({str(tests) for tests in outcomes[0].values()}) > 1, "luck decides; it is the same luck"
+
+
+@pytest.mark.long
+def test_twenty_runs_give_the_same_marks(tmp_path: Path) -> None:
+    """Answers of the corpus, right and wrong, graded anew on one worker or two."""
+    folder = tmp_path / "course"
+    hand_in_answers(folder, combined(every=6))
+    without_trainings(folder)
+    assert nbgrader(folder, "generate_assignment", "mnist1").returncode == 0
+    outcomes = []
+    for run in range(20):
+        done = nbgrader(folder, "autograde", "mnist1", "--force", f"--JudgedAutograde.workers={1 + run % 2}")
+        assert done.returncode == 0, done.stderr
+        outcomes.append((marks(folder, "mnist1"), verdicts(folder, "mnist1")))
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+def appeal(folder: Path, student: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "course_lib.grading.appeal", "tiny", student]
+    environment = os.environ | {"COURSE_LIB_LANG": "en"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_an_appeal_accounts_for_every_point(tmp_path: Path) -> None:
+    folder = tmp_path / "course"
+    make_course(folder, {})
+    hand_in(folder, "anna", written(notebook("def add(x):\n    return x + 1 if x < 100 else x")))
+    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    assert nbgrader(folder, "autograde", "tiny").returncode == 0
+    before = marks(folder, "tiny"), (folder / "autograded" / "anna" / "tiny" / "tiny.ipynb").read_bytes()
+    shown = appeal(folder, "anna")
+    assert shown.returncode == 0, shown.stderr
+    assert "test_add  1.5 / 2\n" in shown.stdout
+    assert "✓ réussi  1.5 / 1.5  test_adds_one\n      add ajoute 1.\n" in shown.stdout
+    assert "✗ échoué  0 / 0.5  test_adds_one_to_a_large_number" in shown.stdout
+    assert "? call add(40.25) -> 41.25, modified=False\n" in shown.stdout
+    assert "? call add(1000000.0) -> 1000000.0, modified=False\n" in shown.stdout
+    assert "le carnet" not in shown.stdout
+    assert before == (marks(folder, "tiny"), (folder / "autograded" / "anna" / "tiny" / "tiny.ipynb").read_bytes())
+    page = json.dumps(nbformat.read(folder / "autograded" / "anna" / "tiny" / "tiny.ipynb", as_version=4))
+    assert "1000000" not in page, "what was asked is for the instructor"
+    assert CANARY not in page
+    hand_in(folder, "anna", written(notebook("def add(x):\n    return 0.0")))
+    assert "! le carnet de notes dit 1.5" in appeal(folder, "anna").stdout
+    assert marks(folder, "tiny")["anna"] == HONEST | {"test_add": 1.5}
+
+
+def test_an_appeal_of_nobody_says_so(tmp_path: Path) -> None:
+    make_course(tmp_path / "course", {})
+    shown = appeal(tmp_path / "course", "nobody")
+    assert shown.returncode == 1
+    assert "nobody/tiny: there is no such folder" in shown.stderr
