@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long check setup clean
+.PHONY: demo test test-long mutants check setup clean
 
 demo: setup
 	$(BIN)/python -m course_lib.grading.demo demo
@@ -13,6 +13,10 @@ test: setup check
 
 test-long: setup
 	$(BIN)/pytest -m long
+
+# changes every right answer in every small way: the hidden tests must notice; a few minutes
+mutants: setup
+	$(BIN)/python benchmarks/mutants.py
 
 check: setup
 	$(BIN)/ruff check .
