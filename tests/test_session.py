@@ -13,6 +13,7 @@ from course_lib.grading.job import Limits, Protection
 from course_lib.grading.result import Verdict
 from course_lib.grading.session import Session
 from course_lib.grading.student import Student, StudentFailure
+from course_lib.kernel.wire import Packet
 
 LIMITS = Limits(cell=3, question=2, threads=1)
 
@@ -88,6 +89,19 @@ def test_waiting_is_not_computing(library: Path, protection: Protection) -> None
     passed, timeout = Verdict.PASSED, Verdict.TIMEOUT
     assert list(session.outcomes.values()) == [passed, timeout, timeout, timeout]
     assert session.seconds["cells"] < 2 + 2 + 6 + 1 + 6
+
+
+def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts = []
+    start = Session._start
+    monkeypatch.setattr(Session, "_start", lambda session: (starts.append(1), start(session)))
+    with Session(notebook_of(*["import os; os._exit(1)"] * 5), library, replace(LIMITS, restarts=2)) as session:
+        session.run_until(5)
+        with pytest.raises(StudentFailure) as caught:
+            session.ask(Packet({"ask": "ping"}))
+    assert caught.value.verdict is Verdict.KERNEL_DIED
+    assert set(session.outcomes.values()) == {Verdict.KERNEL_DIED}
+    assert len(starts) == 3
 
 
 def test_a_question_about_many_images_has_more_time(library: Path) -> None:

@@ -1,0 +1,161 @@
+"""Look over a grader: what is fine here, what is not, and how to mend it.
+
+    course doctor
+
+Run in the course's folder. Nothing is changed, apart from MNIST's files, which are unpacked where they are missing.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import psutil
+from nbgrader.api import Gradebook
+from packaging.requirements import Requirement
+from sqlalchemy import create_engine, text
+
+from ..mnist import cache_folder, unpack_mnist
+from .assignment import load_notebook_spec
+from .errors import AssignmentError, ProtectionError
+from .release import PACKAGE
+from .sandbox import check_protection
+
+__all__ = ["Finding", "examine", "main"]
+
+DISK = 2 * 2**30
+"""Bytes that should be free where results and scratch files go."""
+
+WORKER = 1.5 * 2**30
+"""Bytes of memory for a submission that is graded."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    says: str
+    mend: str = ""
+    """How to mend it; empty when it is fine."""
+
+
+def _packages() -> Iterator[Finding]:
+    for line in requires("course-lib") or []:
+        required = Requirement(line)
+        if required.marker is not None and not required.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(required.name)
+        except PackageNotFoundError:
+            yield Finding(required.name, "is missing", f"pip install '{required.name}{required.specifier}'")
+            continue
+        if not required.specifier.contains(found, prereleases=True):
+            mend = f"pip install '{required.name}{required.specifier}'"
+            yield Finding(required.name, f"{found}, and not {required.specifier}", mend)
+        elif str(required.specifier).startswith("=="):
+            yield Finding(required.name, found)
+
+
+def _python() -> Iterator[Finding]:
+    mend = "" if sys.version_info >= (3, 11) else "Use Python 3.11 or newer."
+    yield Finding("Python", sys.version.split()[0], mend)
+
+
+def _computing() -> Iterator[Finding]:
+    import torch  # slow
+
+    from .. import vision  # noqa: F401 - prepares torchvision, and says what is wrong with it
+
+    yield Finding("processors", f"{os.cpu_count()}, {torch.get_num_threads()} threads for one training")
+    memory = psutil.virtual_memory()
+    workers = int(memory.available // WORKER)
+    enough = workers >= min(2, os.cpu_count() or 1)
+    mend = "" if enough else "Close other programs, or grade one at a time: c.JudgedAutograde.workers = 1"
+    yield Finding("memory", f"{memory.available / 2**30:.1f} GB free, enough for {workers} workers", mend)
+    if torch.cuda.is_available():
+        yield Finding("GPU", f"{torch.cuda.get_device_name()}; the sandbox does not use it")
+    else:
+        yield Finding("GPU", "none: networks are trained on the processor")
+
+
+def _sandbox() -> Iterator[Finding]:
+    try:
+        check_protection([Path.cwd(), PACKAGE])
+        yield Finding("sandbox", "bubblewrap and user namespaces work")
+    except ProtectionError as error:
+        first, _, rest = str(error).partition("\n")
+        yield Finding("sandbox", first, rest)
+
+
+def _data() -> Iterator[Finding]:
+    try:
+        yield Finding("MNIST", f"whole, in {unpack_mnist(cache_folder())}")
+    except (OSError, RuntimeError) as error:
+        yield Finding("MNIST", str(error), "Name a folder that can be written: COURSE_LIB_CACHE=...")
+    for name, place in (("cache", cache_folder()), ("scratch", Path(tempfile.gettempdir())), ("course", Path.cwd())):
+        free = shutil.disk_usage(place if place.exists() else Path.home()).free
+        mend = "" if free >= DISK else f"Make room in {place}: {DISK / 2**30:.0f} GB should be free."
+        yield Finding(f"disk of {name}", f"{free / 2**30:.0f} GB free", mend)
+
+
+def _course() -> Iterator[Finding]:
+    here = Path.cwd()
+    if not (here / "nbgrader_config.py").exists():
+        yield Finding("course", f"{here} has no nbgrader_config.py", "Run this in the course's folder.")
+        return
+    for source in sorted(here.glob("source/*/*.ipynb")):
+        assignment = source.parent.name
+        try:
+            spec = load_notebook_spec(source, here / "grader_tests" / assignment)
+            points = sum(cell.points for cell in spec.grade_cells)
+            yield Finding(f"assignment {assignment}", f"{len(spec.grade_cells)} grade cells, {points:g} points")
+        except AssignmentError as error:
+            yield Finding(f"assignment {assignment}", "cannot be graded", str(error))
+    database = here / "gradebook.db"
+    if not database.exists():
+        yield Finding("gradebook", "none yet: the first nbgrader command makes it")
+        return
+    try:
+        with Gradebook(f"sqlite:///{database}") as gradebook:
+            says = f"{len(gradebook.assignments)} assignments, {len(gradebook.students)} students"
+        engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 1})
+        with engine.connect() as connection:
+            connection.execute(text("begin immediate"))
+            connection.rollback()
+        yield Finding("gradebook", says)
+    except Exception as error:  # of SQLite, of its driver, of nbgrader
+        first = str(error).splitlines()[0]
+        yield Finding("gradebook", first, "Close what holds it (formgrader, another grading), or restore gradebook.db.")
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything; what fails by itself becomes a finding, too."""
+    looks: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _packages, _computing, _sandbox, _data, _course)
+    for look in looks:
+        try:
+            yield from look()
+        except Exception as error:  # the doctor never falls ill
+            mend = "This should not happen: please report it with the output of 'course --debug doctor'."
+            yield Finding(look.__name__.strip("_"), f"{type(error).__name__}: {error}", mend)
+
+
+def main() -> None:
+    """Print every finding; the exit status is 1 when there is something to mend."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    ill = False
+    for finding in examine():
+        ill |= bool(finding.mend)
+        print(f"{'✗' if finding.mend else '✓'} {finding.what}: {finding.says}", flush=True)
+        for line in finding.mend.splitlines():
+            print(f"    {line}")
+    sys.exit(ill)
+
+
+if __name__ == "__main__":
+    main()
