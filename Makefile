@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: demo test test-long mutants check setup clean
 
 demo: setup
-	$(BIN)/python -m course_lib.grading.demo demo
+	$(BIN)/course demo demo
 
 test: setup check
 	$(BIN)/pytest -n 2 --dist loadfile -m "not long"

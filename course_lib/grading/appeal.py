@@ -1,6 +1,6 @@
 """Answer an appeal: grade one submission again, and show what each hidden test asked and what came back.
 
-    python -m course_lib.grading.appeal mnist1 anna
+    course appeal mnist1 anna
 
 Run in the course's folder, with its configuration. Nothing is recorded: the marks in the gradebook stay, and are shown
 beside the new ones. What is printed holds the inputs of hidden tests: it is for the instructor, not for the student.

@@ -1,6 +1,6 @@
 """The demo: a course folder with a class of students, graded by the stock nbgrader commands.
 
-    python -m course_lib.grading.demo demo
+    course demo demo
 
 The folder gets a copy of the assignment; real submissions and the real gradebook are never touched.
 """

@@ -1,7 +1,7 @@
 """Results kept under a hash of all that they depend on: nothing is graded twice, nothing outdated is taken for current.
 
-    python -m course_lib.grading.store            # how much there is, in this course folder
-    python -m course_lib.grading.store --empty    # forget all of it
+    course store            # how much there is, in this course folder
+    course store --empty    # forget all of it
 
 A result is a file, written whole and then renamed. What was not used for longest goes when there is too much.
 """
