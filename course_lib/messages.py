@@ -189,8 +189,8 @@ MESSAGES: dict[str, Text] = {
         "the model goes through numpy, which computes no gradient: stay in PyTorch.",
     ),
     "cause.detached": Text(
-        "le calcul est coupé de ses paramètres (detach, data, item, no_grad) : rien ne peut s'entraîner.",
-        "the computation is cut off from its parameters (detach, data, item, no_grad): nothing can be trained.",
+        "le calcul est coupé de ses paramètres (detach, data, no_grad, requires_grad=False) : rien ne s'entraîne.",
+        "the computation is cut off from its parameters (detach, data, no_grad, requires_grad=False): nothing trains.",
     ),
     "cause.forward": Text(
         "le modèle n'a pas de méthode forward : vérifiez son nom et son indentation.",
@@ -222,6 +222,14 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.recursion": Text("la fonction s'appelle elle-même sans fin.", "the function calls itself without end."),
     "cause.zero": Text("une division par zéro.", "a division by zero."),
+    "cause.overflow": Text(
+        "un nombre déborde : retranchez le maximum avant l'exponentielle.",
+        "a number overflows: subtract the maximum before the exponential.",
+    ),
+    "cause.one_image": Text(
+        "une normalisation sur le lot (BatchNorm) ne peut rien d'une image seule pendant l'entraînement.",
+        "a normalization over the batch (BatchNorm) can do nothing with a single image in training.",
+    ),
     "cause.exit": Text("le code met fin au programme (exit, quit).", "the code ends the program (exit, quit)."),
     "cause.indentation": Text("ce n'est pas du Python valide.", "this is not valid Python."),
     "cause.error": Text(
@@ -272,9 +280,9 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.parameters": Text(
         "les paramètres du modèle ne sont pas ceux de l'énoncé : "
-        "une couche en trop, en moins, d'une autre taille ou sans biais ?",
+        "une couche en trop, en moins, d'une autre taille, sans biais, ou une matrice transposée ?",
         "the parameters of the model are not those of the exercise: "
-        "a layer too many, missing, of another size or without a bias?",
+        "a layer too many, missing, of another size, without a bias, or a transposed matrix?",
     ),
     "cause.no_model": Text(
         "ce n'est pas un modèle : la classe doit hériter de nn.Module.",

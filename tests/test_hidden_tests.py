@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from corpus import ANSWERS
 
 from course_lib.grading.assignment import NotebookSpec
@@ -10,6 +11,7 @@ from course_lib.grading.authoring import hidden_tests, student_of
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.hidden import collect_hidden_tests, run_hidden_tests
 from course_lib.grading.result import Verdict
+from course_lib.kernel.finished import by_shape
 
 
 def test_every_grade_cell_has_tests_whose_points_add_up(spec: NotebookSpec) -> None:
@@ -102,3 +104,41 @@ def test_an_exception_does_not_carry_the_hidden_inputs_to_the_student(tmp_path: 
     (test,) = run_hidden_tests([path], lambda _: student_of(namespace))["test_cell"].tests
     assert "31337" not in test.hint
     assert "31337" in test.note
+
+
+def test_a_trained_model_is_asked_as_it_is_and_left_as_it_was() -> None:
+    """Even when it keeps what it has computed, which cannot be copied."""
+    namespace: dict[str, object] = {}
+    source = """
+import torch
+from torch import nn
+
+class Keeps(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.norm, self.frozen = nn.Linear(4, 3), nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+
+    def forward(self, x):
+        self.features = self.linear(x)
+        return self.norm(self.features)
+
+model = Keeps()
+model.frozen.eval()
+model(torch.ones(5, 4)).sum().backward()
+"""
+    exec(source, namespace)
+    model = namespace["model"]
+    assert isinstance(model, torch.nn.Module)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    gradient = model.linear.weight.grad.clone()  # type: ignore[union-attr]
+    student = student_of(namespace)
+    x, labels = torch.rand(6, 4), torch.tensor([0, 1, 2, 0, 1, 2])
+    weights = [torch.ones(p.shape) for p in by_shape(model)]
+    answer = student.forward("model", x, weights, labels, train=True, classes=3)
+    assert len(answer.gradients) == len(weights)
+    student.must_leave_alone("model", x)
+    assert {name: bool((value == before[name]).all()) for name, value in model.state_dict().items()} == dict.fromkeys(
+        before, True
+    )
+    assert torch.equal(model.linear.weight.grad, gradient)  # type: ignore[union-attr,arg-type]
+    assert (model.training, model.norm.training, model.frozen.training) == (True, True, False)

@@ -34,6 +34,7 @@ _ERRORS = {
     "sizes": "must match the (size|existing size)|be broadcast|shape mismatch|not broadcastable|Sizes of tensors",
     "scalar": "one element tensors|cannot be converted to Scalar|Boolean value of Tensor|truth value of an array",
     "in_place": "inplace operation|in-place operation",
+    "one_image": "more than 1 value per channel",
     "numpy": r"Can't call numpy\(\)",
     "detached": "does not require grad",
     "forward": r'missing the required "forward"',
@@ -46,6 +47,7 @@ _ERRORS = {
     "unfinished": "^NotImplementedError",
     "recursion": "^RecursionError",
     "zero": "^ZeroDivisionError",
+    "overflow": "^OverflowError",
     "exit": "^(SystemExit|KeyboardInterrupt)",
     "indentation": "^(SyntaxError|IndentationError|TabError)",
 }

@@ -20,7 +20,17 @@ from ..messages import say
 from .causes import dtype_cause, error_cause, shape_cause, type_cause
 from .result import Verdict
 
-__all__ = ["Ask", "Dtype", "Forward", "Student", "StudentFailure", "Weights", "meaning", "missing_name"]
+__all__ = [
+    "Ask",
+    "Dtype",
+    "Forward",
+    "OtherParameters",
+    "Student",
+    "StudentFailure",
+    "Weights",
+    "meaning",
+    "missing_name",
+]
 
 Ask = Callable[[Packet], Packet]
 """Sends a question, returns the answer. Raises :class:`StudentFailure` when the kernel dies or takes too long."""
@@ -45,6 +55,10 @@ class StudentFailure(Exception):
         self.verdict = verdict
         self.detail = detail
         self.note = note
+
+
+class OtherParameters(StudentFailure):
+    """The parameters of a model of the notebook have other shapes than the weights to inject."""
 
 
 def meaning(kind: str, message: str) -> Verdict:
@@ -163,7 +177,8 @@ class Student:
         if status == "missing":
             raise self._missing(str(fields.get("name")))
         if status == "other_parameters":
-            raise _wrong("the model has parameters of other shapes", say("cause.parameters"))
+            note = "the model has parameters of other shapes"
+            raise OtherParameters(Verdict.FAILED, say("cause.parameters"), note)
         if status == "no_model":
             raise _wrong("not a model", say("cause.no_model"))
         if status == "out_of_memory":
@@ -241,7 +256,7 @@ class Student:
         """Run the model ``name``, a class or an instance.
 
         Args:
-            name: a class is instantiated; an instance is copied, so that the notebook's own is left as it is.
+            name: a class is instantiated, with the same initial weights each time; an instance is left as it was.
             x: batch, shape (N, ...).
             weights: parameters to inject first, in the order of ``by_shape``.
             labels: int64 (N,); when given, the gradients of the cross entropy come back as well.

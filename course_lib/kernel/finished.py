@@ -124,6 +124,12 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
         with torch.no_grad():
             for tensor, value in zip(state, own, strict=True):
                 tensor.copy_(value)
+            with contextlib.suppress(
+                Exception
+            ):  # a model that keeps what it computed keeps no graph, as after a training
+                run.model(x)
+            for tensor, value in zip(state, own, strict=True):
+                tensor.copy_(value)
 
 
 def recall(run: TrainingRun) -> ConvergenceHistory | float | None:

@@ -12,7 +12,8 @@ call       ``name``, ``args`` (values)           ``value``, what the function or
                                                  it changed a tensor among its arguments
 forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``labels`` also the gradients of the
            of tensors ``w0``.. to inject first;  cross entropy, ``g0``.. . A class is instantiated first, an
-           ``labels``: bool; ``train``: bool     instance is used in a copy: the notebook's model is left as it is
+           ``labels``: bool; ``train``: bool     instance is left as it was. A class is seeded: it begins with the
+                                                 same weights each time
 weights    ``name``                              ``shapes`` names of the parameters ``p0``.. and ``buffers``, their
                                                  number
 trainings                                        see :mod:`course_lib.kernel.finished`
@@ -23,9 +24,9 @@ Every answer has a ``status``: ``ok``, ``missing`` (no such name), ``no_model``,
 weights do not fit the model), ``raised`` (with ``type`` and ``message``), ``out_of_memory``.
 """
 
-import copy
+import contextlib
 import random
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,43 +124,67 @@ class Responder:
 
     def _call(self, question: Packet) -> Packet:
         function = self._find(question)
-        if isinstance(function, (type, nn.Module)):
-            function = self._model(question)
+        if isinstance(function, type | nn.Module):
+            with self._model(question) as model:
+                return self._called(model, question)
+        return self._called(function, question)
+
+    def _called(self, function: Callable[..., object], question: Packet) -> Packet:
         before = {name: tensor.clone() for name, tensor in question.tensors.items()}
         with torch.no_grad():
             reply = self._reply(function(*(restore(a, question.tensors) for a in question.fields["args"])))
         reply.fields["modified"] = not all(torch.equal(before[name], t) for name, t in question.tensors.items())
         return reply
 
-    def _model(self, question: Packet) -> nn.Module:
+    @contextlib.contextmanager
+    def _model(self, question: Packet) -> Iterator[nn.Module]:
+        """The model that is asked about, with injected weights if there are any; afterwards it is as it was before.
+
+        It is not copied: what a student's forward keeps in it, such as a tensor with its graph, may not be copied.
+        """
         found = self._find(question)
-        model = found() if isinstance(found, type) else copy.deepcopy(found)
-        if not isinstance(model, nn.Module):
+        if isinstance(found, type):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                found = found()
+        if not isinstance(found, nn.Module):
             raise _NoModel
-        injected = [question.tensors[f"w{i}"] for i in range(question.fields.get("weights", 0))]
-        if injected:
-            if any(isinstance(p, nn.UninitializedParameter) for p in model.parameters()):  # sizes come with a batch
-                with torch.no_grad():
-                    model(question.tensors["x"])
-            _inject(model, injected)
-        return model.train(bool(question.fields.get("train")))
+        if any(isinstance(p, nn.UninitializedParameter) for p in found.parameters()):  # sizes come with a first batch
+            with torch.no_grad():
+                found(question.tensors["x"])
+        modes = {module: module.training for module in found.modules()}
+        state = [(tensor, tensor.detach().clone()) for tensor in (*found.parameters(), *found.buffers())]
+        try:
+            injected = [question.tensors[f"w{i}"] for i in range(question.fields.get("weights", 0))]
+            if injected:
+                _inject(found, injected)
+            yield found.train(bool(question.fields.get("train")))
+        finally:
+            with torch.no_grad():
+                for tensor, value in state:
+                    tensor.copy_(value)
+            for module, mode in modes.items():
+                module.training = mode
 
     def _forward(self, question: Packet) -> Packet:
-        model = self._model(question)
-        device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        x = question.tensors["x"].to(device)
-        if not question.fields.get("labels"):
-            with torch.no_grad():
-                return self._reply(model(x))
-        logits = model(x)
-        reply = self._reply(logits)
-        if not isinstance(logits, torch.Tensor) or logits.dim() != 2 or len(logits) != len(x):
-            return reply  # wrong already, and no gradient to be had
-        nn.functional.cross_entropy(logits, question.tensors["labels"].to(device)).backward()
-        for i, parameter in enumerate(by_shape(model)):
-            gradient = parameter.grad
-            reply.tensors[f"g{i}"] = torch.zeros_like(parameter) if gradient is None else gradient
-        return reply
+        with self._model(question) as model:
+            device = next((p.device for p in model.parameters()), torch.device("cpu"))
+            x = question.tensors["x"].to(device)
+            if not question.fields.get("labels"):
+                with torch.no_grad():
+                    return self._reply(model(x))
+            logits = model(x)
+            reply = self._reply(logits)
+            if not isinstance(logits, torch.Tensor) or logits.dim() != 2 or len(logits) != len(x):
+                return reply  # wrong already, and no gradient to be had
+            loss = nn.functional.cross_entropy(logits, question.tensors["labels"].to(device))
+            parameters = by_shape(model)
+            trained = [p for p in parameters if p.requires_grad]
+            gradients = dict(zip(map(id, trained), torch.autograd.grad(loss, trained, allow_unused=True), strict=True))
+            for i, parameter in enumerate(parameters):
+                gradient = gradients.get(id(parameter))
+                reply.tensors[f"g{i}"] = torch.zeros_like(parameter) if gradient is None else gradient
+            return reply
 
     def _weights(self, question: Packet) -> Packet:
         model = self._find(question)

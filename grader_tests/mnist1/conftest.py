@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector
 from torch.overrides import TorchFunctionMode
 
 from course_lib.grading.hidden import Suspects, wrong
-from course_lib.grading.student import Student
+from course_lib.grading.student import OtherParameters, Student, StudentFailure
 from course_lib.kernel.finished import by_shape
 from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
@@ -33,12 +33,14 @@ class ModelTests:
         self.generator = torch.Generator().manual_seed(1)
 
     def images(self, n: int) -> torch.Tensor:
-        """Random images, float32 (n, 28, 28)."""
-        return torch.rand((n, 28, 28), generator=self.generator)
+        """Random images, float32 (n, 28, 28): some pixels are 0, and none has the largest value of MNIST, 1."""
+        grey, ink = torch.rand((2, n, 28, 28), generator=self.generator)
+        contrast = 0.4 + 0.5 * torch.rand((n, 1, 1), generator=self.generator)
+        return grey * (ink < 0.6) * contrast
 
-    def weights(self, model: nn.Module) -> list[torch.Tensor]:
+    def weights(self, model: nn.Module, size: float = 1.5) -> list[torch.Tensor]:
         """Random weights for ``model``, none of them zero: every layer and every bias shows in the outputs."""
-        scale = [1.5 / max(p[0].numel(), 1) ** 0.5 if p.dim() > 1 else 0.3 for p in by_shape(model)]
+        scale = [size / max(p[0].numel(), 1) ** 0.5 if p.dim() > 1 else 0.3 for p in by_shape(model)]
         return [torch.randn(p.shape, generator=self.generator) * s for p, s in zip(by_shape(model), scale, strict=True)]
 
     def must_agree(self, name: str) -> None:
@@ -48,23 +50,28 @@ class ModelTests:
         """
         model = getattr(reference, name)()
         orders = list(_orders(by_shape(model)))
-        for n in (2, 1, 17):
-            weights, x = self.weights(model), self.images(n)
+        for n, size in ((2, 1.5), (1, 1.5), (17, 6)):  # large weights: an activation may be flat farther out
+            weights, x = self.weights(model, size), self.images(n)
             labels = torch.randint(0, 10, (n,), generator=self.generator)
             _load(model, weights)
             logits = model(x)
             gradients = torch.autograd.grad(F.cross_entropy(logits, labels), by_shape(model))
             wanted, missed = logits.detach().log_softmax(1), []
             for order in orders:
-                answer = self.student.forward(name, x, [weights[i] for i in order], labels, train=True)
+                injected = [weights[i] for i in order]
+                answer = self.student.forward(name, x, injected, labels, train=True)
                 if close(answer.logits.log_softmax(1), wanted):
-                    if all(close(mine, gradients[i]) for mine, i in zip(answer.gradients, order, strict=True)):
-                        orders = [order]
-                        break
-                    raise wrong(CUT_OFF)
+                    orders = [order]
+                    break
                 missed.append((answer.logits, all(bool(g.any()) for g in answer.gradients)))
             else:
                 self._blame(name, model, missed, x, [weights[i] for i in orders[0]])
+            self._draws_nothing(name, x, injected, train=True)
+            for mine, i in zip(answer.gradients, order, strict=True):
+                if not close(mine, gradients[i]):
+                    raise wrong(CUT_OFF if gradients[i].any() and not mine.any() else COMPARE)
+        if not close(self.student.forward(name, x, injected).logits.log_softmax(1), wanted):
+            raise wrong(NOT_TRAINING)
 
     def _blame(
         self,
@@ -77,7 +84,7 @@ class ModelTests:
         """Raise the likely cause why none of the outputs in ``missed`` is right."""
         if not all(bool(logits.isfinite().all()) for logits, _ in missed):
             raise wrong(NO_NUMBERS)
-        outputs = self._draws_nothing(name, x, weights, train=True)
+        outputs = self._draws_nothing(name, x, weights, train=True, times=6)
         if len(x) > 1 and close(outputs[0], outputs[1]):
             raise wrong(SAME)
         with torch.no_grad():
@@ -87,25 +94,37 @@ class ModelTests:
                     raise wrong(cause)
         if not any(used for _, used in missed):
             raise wrong(UNUSED)
-        alone = torch.cat([self.student.forward(name, x[i : i + 1], weights, train=True).logits for i in range(len(x))])
-        raise wrong(COMPARE if close(alone, outputs) else OTHERS)
+        try:
+            alone = [self.student.forward(name, x[i : i + 1], weights, train=True).logits for i in range(len(x))]
+        except StudentFailure:  # a single image cannot be normalized over the batch
+            raise wrong(OTHERS) from None
+        raise wrong(COMPARE if close(torch.cat(alone), outputs) else OTHERS)
 
-    def _draws_nothing(self, name: str, x: torch.Tensor, weights: list[torch.Tensor], train: bool) -> torch.Tensor:
-        """The outputs of a model, that must be the same twice."""
-        first, second = (self.student.forward(name, x, weights, train=train).logits for _ in range(2))
-        if not close(first, second):
+    def _draws_nothing(
+        self, name: str, x: torch.Tensor, weights: list[torch.Tensor] | None, train: bool, times: int = 3
+    ) -> torch.Tensor:
+        """The outputs of a model, that must be the same each time."""
+        first, *others = (self.student.forward(name, x, weights, train=train).logits for _ in range(times))
+        if not all(close(first, other) for other in others):
             raise wrong(BY_LUCK)
         return first
 
     def must_keep_a_single_image(self, name: str) -> None:
-        """An image must get the same output alone as among others, different images different ones; both stay intact."""
-        model = getattr(reference, name)()
-        weights, x = self.weights(model), self.images(5)
-        together = self._draws_nothing(name, x, weights, train=False)
+        """An image must get the same output alone as among others, different images different ones; both stay intact.
+
+        A model with other parameters than the reference begins with its own.
+        """
+        weights: list[torch.Tensor] | None = self.weights(getattr(reference, name)())
+        x = self.images(5)
+        try:
+            together = self._draws_nothing(name, x, weights, train=False)
+        except OtherParameters:
+            weights = None
+            together = self._draws_nothing(name, x, weights, train=False)
         alone = torch.cat([self.student.forward(name, x[i : i + 1], weights).logits for i in range(5)])
         if not close(together, alone):
             raise wrong(OTHERS)
-        if not bool((together[0] - together[1]).abs().max() > 1e-3):
+        if not bool((together[0] - together[1]).abs().max() > 1e-4):
             raise wrong(SAME)
         self.student.must_leave_alone(name, x)
 
@@ -190,10 +209,14 @@ def _must_reach(accuracy: float, threshold: float, fr: str = "", en: str = "") -
 
 
 CUT_OFF = Text(
-    "les sorties sont justes, mais pas les gradients : une partie du calcul en est coupée (detach, data, no_grad).",
-    "the outputs are right, but not the gradients: a part of the computation is cut off (detach, data, no_grad).",
+    "les sorties sont justes, mais pas les gradients : une partie du calcul en est coupée (detach, data, no_grad, requires_grad=False).",
+    "the outputs are right, but not the gradients: a part of the computation is cut off (detach, data, no_grad, requires_grad=False).",
 )
 NO_NUMBERS = Text("les sorties contiennent des NaN ou des infinis.", "the outputs contain NaN or infinity.")
+NOT_TRAINING = Text(
+    "hors de l'entraînement (model.eval(), self.training) le modèle calcule autre chose que les logits.",
+    "outside of training (model.eval(), self.training) the model computes something other than the logits.",
+)
 BY_LUCK = Text(
     "deux appels sur les mêmes images donnent des sorties différentes : un tirage au hasard (dropout, bruit).",
     "two calls on the same images give different outputs: something is drawn at random (dropout, noise).",
@@ -250,6 +273,18 @@ OUTSIDE: Suspects = {
         lambda m, x: m(x.flip(0)),
     Text("les images sont divisées une fois de plus : elles sont déjà entre 0 et 1.",
          "the images are divided once more: they are between 0 and 1 already."): lambda m, x: m(x / 255),
+    Text("les images sont multipliées : elles sont déjà entre 0 et 1.",
+         "the images are multiplied: they are between 0 and 1 already."): lambda m, x: m(x * 255),
+    Text("les valeurs des images sont décalées et divisées, comme par transforms.Normalize.",
+         "the values of the images are offset and divided, as by transforms.Normalize."):
+        lambda m, x: m((x - 0.1307) / 0.3081),
+    Text("les valeurs des images sont ramenées entre -1 et 1.", "the values of the images are scaled to -1 .. 1."):
+        lambda m, x: m((x - 0.5) / 0.5),
+    Text("chaque image est normalisée par sa moyenne et son écart type.",
+         "each image is normalized by its mean and standard deviation."):
+        lambda m, x: m((x - x.mean((1, 2), keepdim=True)) / x.std((1, 2), keepdim=True)),
+    Text("chaque pixel devient 0 ou 1 selon qu'il est noir.", "each pixel becomes 0 or 1, whether it is black."):
+        lambda m, x: m((x > 0).float()),
     Text("les images sont inversées (1 - x).", "the images are inverted (1 - x)."): lambda m, x: m(1 - x),
     Text("les images sont décalées (x - 0.5).", "the images are offset (x - 0.5)."): lambda m, x: m(x - 0.5),
     Text("les images sont arrondies à 0 ou 1.", "the images are rounded to 0 or 1."): lambda m, x: m(x.round()),
@@ -278,6 +313,17 @@ class _Instead(TorchFunctionMode):
         return func(*args, **kwargs or {})
 
 
+def _step(x: torch.Tensor) -> torch.Tensor:
+    return (x > 0).float()
+
+
+ACTIVATIONS = (
+    torch.sigmoid, torch.tanh, F.leaky_relu, F.gelu, F.elu, F.silu, F.softplus, torch.abs, F.relu6, _step,
+    lambda x: F.leaky_relu(x, 0.1), lambda x: x.clamp(0, 1),
+)  # fmt: skip
+"""What may stand in place of relu."""
+
+
 def _suspects(model: nn.Module) -> Iterator[tuple[Text, Callable[[torch.Tensor], torch.Tensor]]]:
     """What a student's model with the weights of ``model`` computes after a usual mistake."""
     for cause, mistake in OUTSIDE.items():
@@ -294,17 +340,7 @@ def _suspects(model: nn.Module) -> Iterator[tuple[Text, Callable[[torch.Tensor],
     other = Text("une activation n'est pas relu.", "an activation is not relu.")
     for n in range(5):
         yield missing, instead(F.relu, lambda x, **_: x, n)
-        for activation in (
-            torch.sigmoid,
-            torch.tanh,
-            F.leaky_relu,
-            F.gelu,
-            F.elu,
-            F.silu,
-            F.softplus,
-            torch.abs,
-            F.relu6,
-        ):
+        for activation in ACTIVATIONS:
             yield other, instead(F.relu, lambda x, activation=activation, **_: activation(x), n)
         yield (
             Text("une activation est un softmax au lieu de relu.", "an activation is a softmax instead of relu."),

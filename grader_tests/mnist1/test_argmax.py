@@ -19,6 +19,8 @@ LABELS = {
         lambda y: 9 - y.argmax(1),
     Text("c'est la classe du score le plus loin de zéro : le signe compte.",
          "this is the class of the score farthest from zero: the sign matters."): lambda y: y.abs().argmax(1),
+    Text("la recherche commence à 0 : un score négatif ne gagne jamais.",
+         "the search begins at 0: a negative score never wins."): lambda y: torch.where(y.amax(1) > 0, y.argmax(1), 0),
     Text("c'est toujours la classe 0.", "this is always class 0."): lambda y: torch.zeros(len(y)),
     Text("les scores sont arrondis avant la comparaison.", "the scores are rounded before they are compared."):
         lambda y: y.long().argmax(1),
@@ -45,6 +47,15 @@ FRACTIONS = {
         lambda y, t: y.amax(1).mean(),
     Text("c'est divisé par un nombre fixe d'images.", "this is divided by a fixed number of images."):
         lambda y, t: _right(y, t).sum() / 10_000,
+    Text("c'est divisé par la taille d'un lot d'entraînement.", "this is divided by the size of a training batch."):
+        lambda y, t: _right(y, t).sum() / 512,
+    Text("la première image n'est pas comptée.", "the first image is not counted."):
+        lambda y, t: _right(y, t)[1:].sum() / len(t),
+    Text("la dernière image n'est pas comptée.", "the last image is not counted."):
+        lambda y, t: _right(y, t)[:-1].sum() / len(t),
+    Text("seule la dernière image est comptée.", "only the last image is counted."): lambda y, t: _right(y, t)[-1],
+    Text("seule la première image est comptée : return dans la boucle ?",
+         "only the first image is counted: return inside the loop?"): lambda y, t: _right(y, t)[0],
     Text("c'est divisé par le nombre de classes au lieu du nombre d'images.",
          "this is divided by the number of classes instead of the number of images."):
         lambda y, t: _right(y, t).sum() / 10,
@@ -107,10 +118,10 @@ def test_a_single_image_gets_its_label(student: Student, generator: torch.Genera
     en="accuracy is the fraction of images that are classified right.",
 )
 def test_accuracy_is_the_fraction_of_right_labels(student: Student, generator: torch.Generator) -> None:
-    for n in (7, 40, 1):
+    for n in (40, 7, 1):
         scores = torch.randn((n, 10), generator=generator)
         i, right = torch.arange(n), reference.predict_labels(scores)
-        labels = torch.where(i % 3 == 0, 5, torch.where(i % 4 == 1, scores.argmin(1), right))
+        labels = torch.where(i % 3 == 1, 5, torch.where(i % 4 == 1, scores.argmin(1), right))
         assert_measures(student, scores, labels, FRACTIONS)
 
 

@@ -35,10 +35,18 @@ SUSPECTS = {
         lambda z: (z * 0.6931471805599453).softmax(1),
     Text("les logits sont divisés par un nombre avant le softmax.",
          "the logits are divided by a number before the softmax."): lambda z: (z / 10).softmax(1),
+    Text("les logits sont divisés par le plus grand.", "the logits are divided by the largest."):
+        lambda z: (z / z.max()).softmax(1),
+    Text("le maximum de chaque colonne est retranché, au lieu de celui de la ligne.",
+         "the maximum of each column is subtracted, instead of that of the row."): lambda z: (z - z.amax(0)).softmax(1),
+    Text("les grands logits sont coupés (clamp).", "large logits are cut off (clamp)."):
+        lambda z: z.clamp(-50, 50).softmax(1),
     Text("la valeur absolue ne remplace pas l'exponentielle.",
          "the absolute value does not replace the exponential."): lambda z: z.abs() / z.abs().sum(1, keepdim=True),
     Text("16 bits ne suffisent pas : restez en float32.", "16 bits are not enough: stay with float32."):
         lambda z: z.half().softmax(1).float(),
+    Text("bfloat16 ne suffit pas : restez en float32.", "bfloat16 is not enough: stay with float32."):
+        lambda z: z.bfloat16().softmax(1).float(),
     Text("relu met les logits négatifs à zéro.", "relu sets the negative logits to zero."): lambda z: z.relu().softmax(1),
     Text("ce sont des 0 et des 1 : la classe la plus probable, et non les probabilités.",
          "these are 0 and 1: the most probable class, not the probabilities."):
@@ -97,7 +105,7 @@ def test_a_single_image_keeps_its_probabilities(student: Student, generator: tor
 )
 def test_large_logits_do_not_overflow(student: Student, generator: torch.Generator) -> None:
     logits = torch.randn((4, 10), generator=generator)
-    for change in (logits + 1000, logits - 1000, logits * 1000):
+    for change in (logits * 1000, logits + 1000, logits - 1000):
         probabilities = student.tensor(NAME, change, shape=(4, 10))
         if not probabilities.isfinite().all() or ((probabilities >= 0).all() and (probabilities.sum(1) < 0.5).any()):
             raise wrong(OVERFLOW)

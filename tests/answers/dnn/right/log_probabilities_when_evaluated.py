@@ -1,0 +1,14 @@
+# Logits in training, log-probabilities otherwise.
+class DNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden1 = nn.Linear(784, 100)
+        self.hidden2 = nn.Linear(100, 100)
+        self.hidden3 = nn.Linear(100, 10)
+
+    def forward(self, x):
+        x = x.view(-1, 784)
+        x = F.relu(self.hidden1(x))
+        x = F.relu(self.hidden2(x))
+        x = self.hidden3(x)
+        return x if self.training else F.log_softmax(x, dim=1)

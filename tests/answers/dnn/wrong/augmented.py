@@ -1,0 +1,16 @@
+# Half of the batches are flipped in training.
+# fails: test_same_weights_same_outputs_and_gradients
+class DNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden1 = nn.Linear(784, 100)
+        self.hidden2 = nn.Linear(100, 100)
+        self.hidden3 = nn.Linear(100, 10)
+
+    def forward(self, x):
+        if self.training and torch.rand(1) < 0.5:
+            x = x.flip(2)
+        x = x.reshape(-1, 784)
+        x = F.relu(self.hidden1(x))
+        x = F.relu(self.hidden2(x))
+        return self.hidden3(x)
