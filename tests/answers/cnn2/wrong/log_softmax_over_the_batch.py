@@ -1,5 +1,5 @@
 # A log_softmax over the batch.
-# fails: test_same_weights_same_outputs_and_gradients, test_a_single_image_keeps_its_outputs, test_the_trained_model_is_accurate
+# fails: test_same_weights_same_outputs_and_gradients, test_a_single_image_keeps_its_outputs
 class CNN2(nn.Module):
     def __init__(self):
         super().__init__()
