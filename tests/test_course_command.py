@@ -4,46 +4,57 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from course_lib.grading import doctor
-from course_lib.grading.__main__ import COMMANDS
+from course_lib.grading.__main__ import COMMANDS, main
+
+BIN = Path(sys.executable).parent
+"""Of this Python's environment, with the command itself."""
 
 
-def course(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "course_lib.grading", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def course(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[object, str]]:
+    """Runs the command in this process: its exit status or what it says at the end, and what it prints."""
+
+    def run(*arguments: str) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["course", *arguments])
+        status: object = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code
+        return status, capsys.readouterr().out
+
+    return run
 
 
-def test_help_names_every_command(tmp_path: Path) -> None:
-    shown = course(tmp_path)
-    assert shown.returncode == 0
+def test_help_names_every_command(course: Callable[..., tuple[object, str]]) -> None:
+    status, shown = course()
+    assert status == 0
     for name, says in COMMANDS.items():
-        assert name in shown.stdout
-        assert says in shown.stdout
-        own = course(tmp_path, name, "--help")
-        assert own.returncode == 0
-        assert f"usage: course {name}" in own.stdout
+        assert name in shown
+        assert says in shown
+        status, own = course(name, "--help")
+        assert status == 0
+        assert f"usage: course {name}" in own
 
 
-def test_an_error_is_one_line(tmp_path: Path) -> None:
-    unknown = course(tmp_path, "docter")
-    assert unknown.returncode == 1
-    assert unknown.stderr == "course: there is no command 'docter'. There are: doctor, appeal, store, demo.\n"
+def test_an_error_is_one_line(course: Callable[..., tuple[object, str]], tmp_path: Path) -> None:
+    assert course("docter")[0] == "course: there is no command 'docter'. There are: doctor, appeal, store, demo."
     (tmp_path / "file").write_text("")
-    broken = course(tmp_path, "demo", str(tmp_path / "file" / "demo"))
-    assert broken.returncode == 1
-    assert broken.stderr.startswith("course demo: NotADirectoryError")
-    assert len(broken.stderr.splitlines()) == 1
-    assert "Traceback" in course(tmp_path, "--debug", "demo", str(tmp_path / "file" / "demo")).stderr
+    status, _ = course("demo", str(tmp_path / "file" / "demo"))
+    assert str(status).startswith("course demo: NotADirectoryError")
+    assert "\n" not in str(status)
+    with pytest.raises(NotADirectoryError):
+        course("--debug", "demo", str(tmp_path / "file" / "demo"))
 
 
 def test_the_doctor_finds_this_project_well(root: Path) -> None:
-    shown = course(root, "doctor")
+    shown = subprocess.run([BIN / "course", "doctor"], cwd=root, capture_output=True, text=True, check=False)
     assert "✗" not in shown.stdout, shown.stdout
     assert shown.returncode == 0
     assert "✓ assignment mnist1: 14 grade cells, 20 points" in shown.stdout
@@ -78,7 +89,7 @@ def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_doctor_notices_a_locked_gradebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))  # has alembic
+    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), os.environ["PATH"]]))  # has alembic
     (tmp_path / "nbgrader_config.py").write_text("")
     with doctor.Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}"):
         pass

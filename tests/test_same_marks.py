@@ -14,6 +14,11 @@ from test_answers import hand_in as hand_in_answers
 from test_answers import without_trainings
 from tiny_course import CANARY, HONEST, hand_in, make_course, notebook, written
 
+from course_lib.grading.appeal import account
+from course_lib.grading.job import Graded
+from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.messages import Text
+
 LUCKY = {
     "python": "import random\nluck = random.random()",
     "numpy": "import numpy\nluck = numpy.random.rand()",
@@ -41,18 +46,18 @@ def verdicts(folder: Path, assignment: str) -> dict[str, object]:
 def test_luck_plays_no_part(tmp_path: Path) -> None:
     """Random numbers, and the order of sets, are the same at each run; students are graded in another order, too."""
     outcomes = []
-    for run, workers in enumerate((1, 2, 2)):
+    for run, workers in enumerate((1, 2)):
         folder = tmp_path / f"run{run}"
         make_course(folder, {})
         for name, draw in LUCKY.items():
-            for n in range(3):
-                place = n if run % 2 == 0 else 2 - n
-                hand_in(folder, f"{place}{name}{n}", written(notebook(by_luck(draw, (n + 1) / 4))))
+            for n in range(2):
+                place = n if run == 0 else 1 - n
+                hand_in(folder, f"{place}{name}{n}", written(notebook(by_luck(draw, (n + 1) / 3))))
         assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
         done = nbgrader(folder, "autograde", "tiny", f"--JudgedAutograde.workers={workers}")
         assert done.returncode == 0, done.stderr
         outcomes.append({student[1:]: tests for student, tests in verdicts(folder, "tiny").items()})
-    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert outcomes[0] == outcomes[1]
     assert len({str(tests) for tests in outcomes[0].values()}) > 1, "luck decides; it is the same luck"
 
 
@@ -96,9 +101,16 @@ def test_an_appeal_accounts_for_every_point(tmp_path: Path) -> None:
     page = json.dumps(nbformat.read(folder / "autograded" / "anna" / "tiny" / "tiny.ipynb", as_version=4))
     assert "1000000" not in page, "what was asked is for the instructor"
     assert CANARY not in page
-    hand_in(folder, "anna", written(notebook("def add(x):\n    return 0.0")))
-    assert "! le carnet de notes dit 1.5" in appeal(folder, "anna").stdout
     assert marks(folder, "tiny")["anna"] == HONEST | {"test_add": 1.5}
+
+
+def test_an_appeal_says_where_the_gradebook_differs() -> None:
+    test = TestResult("test_adds_one", 1.5, Text("Un.", "One."), Verdict.FAILED, asked=["call add(1.0) -> 0.0"])
+    graded = Graded("", NotebookResult([CellResult("test_add", [test])]), set())
+    lines = list(account(graded, {"test_add": 1.5}))
+    assert "test_add  0 / 1.5  ! le carnet de notes dit 1.5" in lines
+    assert "      ? call add(1.0) -> 0.0" in lines
+    assert not [line for line in account(graded, {"test_add": 0.0}) if "carnet" in line]
 
 
 def test_an_appeal_of_nobody_says_so(tmp_path: Path) -> None:
