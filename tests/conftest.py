@@ -17,6 +17,9 @@ from course_lib.messages import set_language
 
 matplotlib.use("agg")
 
+collect_ignore = ["answers", "attacks", "data"]
+"""What is graded, whatever a file there is called."""
+
 ROOT = Path(__file__).parents[1]
 
 
