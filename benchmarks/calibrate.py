@@ -94,9 +94,9 @@ def store(name: str, change: dict[str, Any]) -> None:
     runs = list(entry["runs"].values())
     if len(runs) >= 3:
         for kind in KINDS:
-            accuracies = [run[kind] for run in runs]
-            entry[kind] = threshold(accuracies)
-            entry[f"{kind}_false_fail"] = float(f"{next_misses(accuracies, entry[kind]):.2g}")
+            reached = [run[kind] for run in runs]
+            entry[kind] = threshold(reached)
+            entry[f"{kind}_false_fail"] = float(f"{next_misses(reached, entry[kind]):.2g}")
     stored[name] = {key: entry[key] for key in sorted(entry)}
     THRESHOLDS.write_text(json.dumps(stored, indent=1) + "\n")
 
@@ -128,6 +128,13 @@ def calibrate(namespace: dict[str, Any], name: str, seeds: int, wrong: int) -> N
             store(name, {"wrong": {answer.name: known}})
 
 
+def accuracies(entry: dict[str, Any]) -> tuple[list[float], list[float]]:
+    """Of the reference and of the wrong models, one for each training."""
+    right = [run["accuracy"] for run in entry["runs"].values()]
+    wrong = [accuracy for runs in entry.get("wrong", {}).values() for accuracy in runs.values()]
+    return right, wrong
+
+
 def draw() -> None:
     """Write ``thresholds.svg``: the accuracies of right and wrong models, and the thresholds between them."""
     stored = json.loads(THRESHOLDS.read_text())
@@ -136,8 +143,7 @@ def draw() -> None:
     figure, axes = plt.subplots(len(MODELS), 1, figsize=(8, 5), sharex=True, layout="constrained")
     for axis, name in zip(axes, MODELS, strict=True):
         entry = stored[name]
-        right = [run["accuracy"] for run in entry["runs"].values()]
-        wrong = [accuracy for runs in entry.get("wrong", {}).values() for accuracy in runs.values()]
+        right, wrong = accuracies(entry)
         for row, (values, mark) in enumerate(((wrong, "x"), (right, "o"))):
             shown = [max(value, 0.9) for value in values]
             axis.plot(shown, [row] * len(shown), mark, color="black", fillstyle="none", markersize=7)
@@ -159,8 +165,7 @@ def table() -> str:
     ]
     for name in MODELS:
         entry = stored[name]
-        right = [run["accuracy"] for run in entry["runs"].values()]
-        wrong = [accuracy for runs in entry.get("wrong", {}).values() for accuracy in runs.values()]
+        right, wrong = accuracies(entry)
         passed = sum(a >= entry["accuracy"] for a in wrong)
         lines.append(
             f"{name:6} {entry['accuracy']:9} {len(right):5} {np.mean(right):7.4f} {np.std(right, ddof=1):9.4f} "

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import nbformat
 from nbgrader.api import Gradebook
 
 
@@ -23,6 +25,13 @@ def marks(folder: Path, assignment: str) -> dict[str, dict[str, float]]:
             s.student.id: {g.name: g.auto_score for n in s.notebooks for g in n.grades}
             for s in gradebook.assignment_submissions(assignment)
         }
+
+
+def result(folder: Path, student: str, assignment: str) -> dict[str, Any]:
+    """The judge's result in a student's autograded notebook, which has the assignment's name."""
+    path = folder / "autograded" / student / assignment / f"{assignment}.ipynb"
+    found: dict[str, Any] = nbformat.read(path, as_version=4).metadata["course_lib"]
+    return found
 
 
 @dataclass

@@ -1,22 +1,17 @@
 """The corpus of answers: right ones in any spelling earn full marks, wrong ones exactly what is written in them."""
 
-import json
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from corpus import ACCURATE, ANSWERS, MESSAGES, Answer, combined, judged, messages
+from corpus import ACCURATE, ANSWERS, MESSAGES, Answer, combined, hand_in, judged, messages, without_trainings
 from courses import marks, nbgrader
 
 from course_lib.grading.assignment import NotebookSpec
-from course_lib.grading.demo import make_course
-from course_lib.grading.demo_class import CODE, Situation
+from course_lib.grading.demo_class import CODE
 from course_lib.grading.hidden import collect_hidden_tests
 from course_lib.grading.result import Verdict
-
-UNTRAINED = ("init", "data", "normalize", *CODE, *(f"test_{name}" for name in CODE))
-"""Cells of the notebook that need no training."""
 
 
 def test_every_cell_has_enough_answers() -> None:
@@ -73,25 +68,6 @@ def expected(student: dict[str, Answer], spec: NotebookSpec) -> dict[str, float]
     return result
 
 
-def hand_in(folder: Path, students: list[dict[str, Answer]]) -> None:
-    """Make ``folder`` a course in which each of ``students`` has handed in."""
-    situations = [
-        Situation(f"student{i}", lambda right, s=student: {cell: answer.code for cell, answer in s.items()})
-        for i, student in enumerate(students)
-    ]
-    make_course(folder, situations)
-
-
-def without_trainings(folder: Path) -> None:
-    """Take out of all notebooks what needs a training."""
-    for path in [folder / "source" / "mnist1" / "mnist1.ipynb", *folder.glob("submitted/*/mnist1/mnist1.ipynb")]:
-        notebook = json.loads(path.read_text())
-        notebook["cells"] = [
-            cell for cell in notebook["cells"] if cell["metadata"].get("nbgrader", {}).get("grade_id") in UNTRAINED
-        ]
-        path.write_text(json.dumps(notebook))
-
-
 def grade(folder: Path, *more: str) -> dict[str, dict[str, float]]:
     for command in ("generate_assignment", "autograde"):
         done = nbgrader(folder, command, "mnist1", *more)
@@ -104,12 +80,7 @@ def test_the_command_gives_the_same_marks(tmp_path: Path, spec: NotebookSpec) ->
     folder = tmp_path / "course"
     students = combined(every=8)
     hand_in(folder, students)
-    for path in [folder / "source" / "mnist1" / "mnist1.ipynb", *folder.glob("submitted/*/mnist1/mnist1.ipynb")]:
-        notebook = json.loads(path.read_text())
-        notebook["cells"] = [
-            c for c in notebook["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") in UNTRAINED
-        ]
-        path.write_text(json.dumps(notebook))
+    without_trainings(folder)
     graded = grade(folder)
     for i, student in enumerate(students):
         wanted = {name: points for name, points in expected(student, spec).items() if not name.endswith("_accuracy")}

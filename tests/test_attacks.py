@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from courses import Course, nbgrader
+from courses import Course, nbgrader, result
 from nbgrader.api import Gradebook
 from tiny_course import (
     CANARY,
@@ -78,11 +78,6 @@ def marks(course: Course, student: str) -> dict[str, float]:
         return {g.name: g.auto_score for g in gradebook.find_submission_notebook("tiny", "tiny", student).grades}
 
 
-def result(course: Course, student: str) -> dict:
-    path = course.folder / "autograded" / student / "tiny" / "tiny.ipynb"
-    return nbformat.read(path, as_version=4).metadata["course_lib"]
-
-
 @pytest.mark.parametrize("name", attacks())
 def test_an_attack_earns_what_a_wrong_answer_earns(attacked: Course, name: str) -> None:
     expected = dict.fromkeys(WRONG_ADD, 0.0) if name in BREAKS_ITS_OWN_KERNEL else WRONG_ADD
@@ -93,7 +88,7 @@ def test_an_attack_earns_what_a_wrong_answer_earns(attacked: Course, name: str) 
 def test_an_attack_gets_a_verdict_of_its_kind(attacked: Course, name: str) -> None:
     found = {
         t["verdict"]
-        for c in result(attacked, f"attack {name}")["cells"]
+        for c in result(attacked.folder, f"attack {name}", "tiny")["cells"]
         if c["grade_id"] == "test_add"
         for t in c["tests"]
     }
@@ -111,7 +106,7 @@ def test_an_honest_student_keeps_every_point(attacked: Course, name: str) -> Non
 def test_an_unreadable_file_gets_zero_and_a_reason(attacked: Course, name: str) -> None:
     student = f"unreadable {name}"
     assert marks(attacked, student) == {"test_add": 0.0, "test_mean": 0.0}
-    assert {t["verdict"] for c in result(attacked, student)["cells"] for t in c["tests"]} <= {
+    assert {t["verdict"] for c in result(attacked.folder, student, "tiny")["cells"] for t in c["tests"]} <= {
         "unreadable",
         "not_attempted",
     }
@@ -200,4 +195,4 @@ def test_nothing_is_left_running_or_lying_about(attacked: Course) -> None:
 
 def test_every_submission_took_a_bounded_time(attacked: Course) -> None:
     for student in (attacked.folder / "submitted").iterdir():
-        assert result(attacked, student.name)["seconds"] < LIMITS["submission"] + 20
+        assert result(attacked.folder, student.name, "tiny")["seconds"] < LIMITS["submission"] + 20

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from cheaters import CHEATERS
-from courses import Course, nbgrader
+from courses import Course, nbgrader, result
 
 from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo import make_course
@@ -24,8 +24,8 @@ def automatic_marks(course: Course, student: str) -> dict[str, float]:
 
 
 def verdicts(course: Course, student: str) -> dict[str, list[str]]:
-    result = nbformat.read(course.autograded(student), as_version=4).metadata["course_lib"]
-    return {cell["grade_id"]: [test["verdict"] for test in cell["tests"]] for cell in result["cells"]}
+    cells = result(course.folder, student, "mnist1")["cells"]
+    return {cell["grade_id"]: [test["verdict"] for test in cell["tests"]] for cell in cells}
 
 
 def test_every_submission_is_graded_and_the_command_succeeds(demo: Course) -> None:
@@ -63,8 +63,8 @@ def test_a_lost_point_has_its_word(demo: Course, student: str, cell: str, verdic
 
 
 def test_a_syntax_error_is_named_to_the_student(demo: Course) -> None:
-    result = nbformat.read(demo.autograded("syntax_error"), as_version=4).metadata["course_lib"]
-    details = {test["detail"] for cell in result["cells"] if cell["grade_id"] == "test_cnn2" for test in cell["tests"]}
+    cells = result(demo.folder, "syntax_error", "mnist1")["cells"]
+    details = {test["detail"] for cell in cells if cell["grade_id"] == "test_cnn2" for test in cell["tests"]}
     assert any("SyntaxError" in detail for detail in details)
 
 
@@ -182,5 +182,5 @@ def test_training_every_model_for_real_gives_the_same_marks(tmp_path: Path) -> N
         expected = {name: points - situation.lost.get(name, 0) for name, points in ALL_POINTS.items()}
         assert automatic_marks(course, situation.name) == expected, situation.name
         if not situation.lost:
-            seconds = nbformat.read(course.autograded(situation.name), as_version=4).metadata["course_lib"]["phases"]
+            seconds = result(folder, situation.name, "mnist1")["phases"]
             assert seconds["training"] > 20, "its kernel has trained"

@@ -1,17 +1,15 @@
 """The same submission gets the same marks, in any order and company; an appeal shows where they come from."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from corpus import combined
-from courses import marks, nbgrader
-from test_answers import hand_in as hand_in_answers
-from test_answers import without_trainings
+from corpus import combined, without_trainings
+from corpus import hand_in as hand_in_answers
+from courses import marks, nbgrader, result
 from tiny_course import CANARY, HONEST, hand_in, make_course, notebook, written
 
 from course_lib.grading.appeal import account
@@ -20,26 +18,27 @@ from course_lib.grading.result import CellResult, NotebookResult, TestResult, Ve
 from course_lib.messages import Text
 
 LUCKY = {
-    "python": "import random\nluck = random.random()",
-    "numpy": "import numpy\nluck = numpy.random.rand()",
-    "torch": "import torch\nluck = torch.rand(()).item()",
-    "hash": "luck = list({'a', 'b', 'c', 'd', 'e', 'f'}).index('a') / 6",
-    "asked": "import random\nluck = 0",
+    "python": ("import random\nluck = random.random()", "luck"),
+    "numpy": ("import numpy\nluck = numpy.random.rand()", "luck"),
+    "torch": ("import torch\nluck = torch.rand(()).item()", "luck"),
+    "hash": ("luck = list({'a', 'b', 'c', 'd', 'e', 'f'}).index('a') / 6", "luck"),
+    "asked": ("import random", "random.random()"),
 }
-"""Answers by luck: each is right when the number that it draws is below a half."""
+"""Two parts of an answer by luck: what draws a number, and the number."""
 
 
-def by_luck(draw: str, threshold: float) -> str:
-    when = "random.random()" if draw.endswith("luck = 0") else "luck"
-    return f"{draw}\ndef add(x):\n    return x + 1 if {when} < {threshold} else 0.0"
+def by_luck(name: str, threshold: float) -> str:
+    draw, luck = LUCKY[name]
+    return f"{draw}\ndef add(x):\n    return x + 1 if {luck} < {threshold} else 0.0"
 
 
 def verdicts(folder: Path, assignment: str) -> dict[str, object]:
     """What the autograded notebooks say of each hidden test, by student."""
     found = {}
-    for path in sorted(folder.glob(f"autograded/*/{assignment}/{assignment}.ipynb")):
-        cells = nbformat.read(path, as_version=4).metadata["course_lib"]["cells"]
-        found[path.parts[-3]] = [(t["name"], t["verdict"], t["detail"]) for cell in cells for t in cell["tests"]]
+    for path in sorted(folder.glob(f"autograded/*/{assignment}")):
+        student = path.parent.name
+        cells = result(folder, student, assignment)["cells"]
+        found[student] = [(t["name"], t["verdict"], t["detail"]) for cell in cells for t in cell["tests"]]
     return found
 
 
@@ -49,10 +48,10 @@ def test_luck_plays_no_part(tmp_path: Path) -> None:
     for run, workers in enumerate((1, 2)):
         folder = tmp_path / f"run{run}"
         make_course(folder, {})
-        for name, draw in LUCKY.items():
+        for name in LUCKY:
             for n in range(2):
                 place = n if run == 0 else 1 - n
-                hand_in(folder, f"{place}{name}{n}", written(notebook(by_luck(draw, (n + 1) / 3))))
+                hand_in(folder, f"{place}{name}{n}", written(notebook(by_luck(name, (n + 1) / 3))))
         assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
         done = nbgrader(folder, "autograde", "tiny", f"--JudgedAutograde.workers={workers}")
         assert done.returncode == 0, done.stderr
@@ -78,8 +77,7 @@ def test_twenty_runs_give_the_same_marks(tmp_path: Path) -> None:
 
 def appeal(folder: Path, student: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "course_lib.grading.appeal", "tiny", student]
-    environment = os.environ | {"COURSE_LIB_LANG": "en"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_an_appeal_accounts_for_every_point(tmp_path: Path) -> None:

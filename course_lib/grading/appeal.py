@@ -8,7 +8,7 @@ beside the new ones. What is printed holds the inputs of hidden tests: it is for
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from ..messages import say
 from .autograde import JudgedAutograde
 from .errors import AssignmentError, GradingFault, ProtectionError
 from .feedback import number, symbol
+from .gradebook import automatic_marks
 from .job import Graded
 
 __all__ = ["account", "main"]
 
 
-def account(graded: Graded, recorded: dict[str, float]) -> Iterator[str]:
+def account(graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[str]:
     """The lines that account for every point of a graded notebook.
 
     Args:
@@ -38,8 +39,8 @@ def account(graded: Graded, recorded: dict[str, float]) -> Iterator[str]:
         yield ""
         line = f"{cell.grade_id}  {number(cell.score)} / {number(cell.points)}"
         if recorded.get(cell.grade_id) != cell.score:
-            before = number(recorded[cell.grade_id]) if cell.grade_id in recorded else "-"
-            line += f"  ! {say('appeal.recorded', score=before)}"
+            before = recorded.get(cell.grade_id)
+            line += f"  ! {say('appeal.recorded', score='-' if before is None else number(before))}"
         yield line
         for test in cell.tests:
             verdict = f"{symbol(test.verdict)[0]} {say(f'verdict.{test.verdict}')}"
@@ -48,15 +49,14 @@ def account(graded: Graded, recorded: dict[str, float]) -> Iterator[str]:
             yield from (f"      ? {question}" for question in test.asked)
 
 
-def _recorded(converter: JudgedAutograde, student: str) -> dict[str, float]:
+def _recorded(converter: JudgedAutograde, student: str) -> dict[str, float | None]:
     """The automatic marks in the gradebook, by grade cell."""
     with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
         try:
             submission = gradebook.find_submission(converter.coursedir.assignment_id, student)
         except MissingEntry:
             return {}
-        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-        return {grade.name: grade.auto_score for grade in grades if grade.auto_score is not None}
+        return automatic_marks(submission)
 
 
 def main() -> None:
@@ -73,10 +73,12 @@ def main() -> None:
     if not folder.is_dir():
         sys.exit(f"{folder}: there is no such folder. Give the assignment, then the student, as they are called there.")
     try:
-        for graded in converter.appeal(arguments.student):
-            print("\n".join(account(graded, _recorded(converter, arguments.student))))
+        notebooks = converter.appeal(arguments.student)
     except (AssignmentError, BrokenExecutor, GradingFault, ProtectionError) as error:
         sys.exit(str(error))
+    recorded = _recorded(converter, arguments.student)
+    for graded in notebooks:
+        print("\n".join(account(graded, recorded)))
 
 
 if __name__ == "__main__":

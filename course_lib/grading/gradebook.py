@@ -26,7 +26,7 @@ from .assignment import NotebookSpec
 from .errors import AssignmentError, GradingFault
 from .job import Graded
 
-__all__ = ["CourseGradebook"]
+__all__ = ["CourseGradebook", "automatic_marks"]
 
 PATIENCE = 60
 """Seconds to wait for a gradebook that another program has locked."""
@@ -35,6 +35,11 @@ T = TypeVar("T")
 
 Penalize = Callable[[str, str], None]
 """Sets the late penalty of a student's notebook, by the names of both."""
+
+
+def automatic_marks(submission: SubmittedAssignment) -> dict[str, float | None]:
+    """The automatic marks of a submission in nbgrader's gradebook, by grade cell; None where a person decides."""
+    return {grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades}
 
 
 class CourseGradebook(AbstractContextManager["CourseGradebook"]):

@@ -118,9 +118,8 @@ SHOWN = 6
 def _asked(question: Packet) -> str:
     """A question in one line."""
     fields, tensors = question.fields, question.tensors
-    inputs = [restore(value, tensors) for value in fields.get("args", [])] + [
-        tensors[n] for n in ("x",) if n in tensors
-    ]
+    inputs = [restore(value, tensors) for value in fields.get("args", [])]
+    inputs += [tensors["x"]] if "x" in tensors else []
     notes = [f"{fields['weights']} injected weights"] if fields.get("weights") else []
     notes += [note for note, wanted in (("gradients", "labels"), ("training mode", "train")) if fields.get(wanted)]
     return f"{fields['ask']} {fields.get('name', '')}({'; '.join([*map(_shown, inputs), *notes])})"
@@ -128,10 +127,12 @@ def _asked(question: Packet) -> str:
 
 def _came_back(reply: Packet) -> str:
     """An answer in one line, whatever the student's kernel made of it."""
-    parts = [f"{name}={value!r}"[:300] for name, value in reply.fields.items() if name != "value" and value != "ok"]
-    if "value" in reply.fields:
+    fields = reply.fields
+    told = [name for name in ("status", "type", "message", "modified", "parameters", "buffers") if name in fields]
+    parts = [f"{name}={fields[name]!r}"[:300] for name in told if fields[name] != "ok"]
+    if "value" in fields:
         try:
-            parts.insert(0, _shown(restore(reply.fields["value"], reply.tensors)))
+            parts.insert(0, _shown(restore(fields["value"], reply.tensors)))
         except WireError as error:
             parts.insert(0, f"unreadable: {error}")
     return ", ".join(parts)

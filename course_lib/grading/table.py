@@ -8,6 +8,7 @@ from nbgrader.api import Gradebook
 
 from ..messages import say
 from .feedback import METADATA, number
+from .gradebook import automatic_marks
 from .result import Verdict
 
 __all__ = ["marks_table"]
@@ -40,7 +41,7 @@ def marks_table(gradebook: Gradebook, assignment: str, autograded: Path) -> str:
         [say("table.student"), *(name.removeprefix("test_") for name in cells), say("table.sum"), say("table.verdicts")]
     ]
     for submission in sorted(gradebook.assignment_submissions(assignment), key=lambda s: str(s.student.id)):
-        scores = {grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades}
+        scores = automatic_marks(submission)
         found = ", ".join(
             _verdicts(autograded / submission.student.id / assignment / f"{notebook.name}.ipynb")
             for notebook in submission.notebooks

@@ -16,7 +16,7 @@ import hashlib
 import inspect
 import json
 import zlib
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from .. import training
 from ..training import ConvergenceHistory, TrainingRun
 from .wire import Packet
 
-__all__ = ["activate", "by_shape", "fingerprint", "report"]
+__all__ = ["activate", "by_shape", "fingerprint", "left_as_it_was", "report"]
 
 PROBE_ROWS = 32
 
@@ -66,6 +66,24 @@ def _state(model: nn.Module) -> list[torch.Tensor]:
     return [*by_shape(model), *model.buffers()]
 
 
+@contextlib.contextmanager
+def left_as_it_was(model: nn.Module) -> Iterator[None]:
+    """Undo, after the block, what it does to the parameters, the buffers and the modes of ``model``.
+
+    This is no copy of the model: what a forward keeps in it, such as a tensor with its graph, may not be copied.
+    """
+    modes = {module: module.training for module in model.modules()}
+    state = [(tensor, tensor.detach().clone()) for tensor in _state(model)]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in state:
+                tensor.copy_(value)
+        for module, mode in modes.items():
+            module.training = mode
+
+
 _fingerprints: MutableMapping[torch.Tensor, tuple[object, str]] = WeakIdKeyDictionary()
 """Of large tensors, with what tells whether they changed: the same data come with every training."""
 
@@ -98,13 +116,14 @@ def recipe(run: TrainingRun) -> str:
 def probe(run: TrainingRun) -> list[torch.Tensor]:
     """Loss and gradients of the model on a small batch, with weights drawn from a fixed seed.
 
-    The model's own weights are put back afterwards.
+    The model is left as it was.
     """
     inputs = [value for value in run.arguments.values() if isinstance(value, torch.Tensor)]
-    parameters, state = by_shape(run.model), _state(run.model)
-    own = [value.detach().clone() for value in state]
+    parameters = by_shape(run.model)
     generator = torch.Generator().manual_seed(0)
-    try:
+    device = parameters[0].device
+    x, labels = (value[:PROBE_ROWS].to(device) for value in inputs[:2])
+    with left_as_it_was(run.model), torch.random.fork_rng():
         with torch.no_grad():
             for p in parameters:
                 fan_in = p.shape[1:].numel() if p.dim() > 1 else 1
@@ -113,23 +132,13 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
                     if p.dim() > 1
                     else torch.zeros(p.shape)
                 )
-        device = parameters[0].device
-        x, labels = (value[:PROBE_ROWS].to(device) for value in inputs[:2])
         run.model.train()
-        with torch.random.fork_rng():
-            torch.manual_seed(0)  # dropout is part of the behaviour
-            loss = nn.functional.cross_entropy(run.model(x), labels)
-        return [loss.detach(), *torch.autograd.grad(loss, parameters)]
-    finally:
-        with torch.no_grad():
-            for tensor, value in zip(state, own, strict=True):
-                tensor.copy_(value)
-            with contextlib.suppress(
-                Exception
-            ):  # a model that keeps what it computed keeps no graph, as after a training
-                run.model(x)
-            for tensor, value in zip(state, own, strict=True):
-                tensor.copy_(value)
+        torch.manual_seed(0)  # dropout is part of the behaviour
+        loss = nn.functional.cross_entropy(run.model(x), labels)
+        found = [loss.detach(), *torch.autograd.grad(loss, parameters)]
+        with torch.no_grad():  # a model that keeps what it computes keeps no graph, as after a training
+            run.model(x)
+    return found
 
 
 def recall(run: TrainingRun) -> ConvergenceHistory | float | None:

@@ -34,7 +34,7 @@ import torch
 from torch import nn
 
 from . import figures, finished
-from .finished import by_shape
+from .finished import by_shape, left_as_it_was
 from .wire import MAX_TEXT, Packet, describe, pack, restore, unpack
 
 __all__ = ["Responder", "raised"]
@@ -138,10 +138,7 @@ class Responder:
 
     @contextlib.contextmanager
     def _model(self, question: Packet) -> Iterator[nn.Module]:
-        """The model that is asked about, with injected weights if there are any; afterwards it is as it was before.
-
-        It is not copied: what a student's forward keeps in it, such as a tensor with its graph, may not be copied.
-        """
+        """The model that is asked about, with injected weights if there are any; afterwards it is as it was before."""
         found = self._find(question)
         if isinstance(found, type):
             with torch.random.fork_rng(devices=[]):
@@ -152,19 +149,11 @@ class Responder:
         if any(isinstance(p, nn.UninitializedParameter) for p in found.parameters()):  # sizes come with a first batch
             with torch.no_grad():
                 found(question.tensors["x"])
-        modes = {module: module.training for module in found.modules()}
-        state = [(tensor, tensor.detach().clone()) for tensor in (*found.parameters(), *found.buffers())]
-        try:
+        with left_as_it_was(found):
             injected = [question.tensors[f"w{i}"] for i in range(question.fields.get("weights", 0))]
             if injected:
                 _inject(found, injected)
             yield found.train(bool(question.fields.get("train")))
-        finally:
-            with torch.no_grad():
-                for tensor, value in state:
-                    tensor.copy_(value)
-            for module, mode in modes.items():
-                module.training = mode
 
     def _forward(self, question: Packet) -> Packet:
         with self._model(question) as model:

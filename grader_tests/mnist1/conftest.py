@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector
 from torch.overrides import TorchFunctionMode
 
 from course_lib.grading.hidden import Suspects, wrong
-from course_lib.grading.student import OtherParameters, Student, StudentFailure
+from course_lib.grading.student import OtherParameters, Student, StudentFailure, Weights
 from course_lib.kernel.finished import by_shape
 from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
@@ -53,7 +53,7 @@ class ModelTests:
         for n, size in ((2, 1.5), (1, 1.5), (17, 6)):  # large weights: an activation may be flat farther out
             weights, x = self.weights(model, size), self.images(n)
             labels = torch.randint(0, 10, (n,), generator=self.generator)
-            _load(model, weights)
+            Weights(weights, 0).copy_into(model)
             logits = model(x)
             gradients = torch.autograd.grad(F.cross_entropy(logits, labels), by_shape(model))
             wanted, missed = logits.detach().log_softmax(1), []
@@ -140,7 +140,7 @@ class ModelTests:
         trained = self.student.weights(variable)
         if not all(bool(p.isfinite().all()) for p in trained.parameters):
             raise wrong(NOT_FINITE)
-        copy = self._copy(variable, kind, trained.parameters) if trained.buffers == 0 else None
+        copy = self._copy(variable, kind(), trained) if trained.buffers == 0 else None
         if copy is not None:
             weights = parameters_to_vector(copy.parameters()).detach().numpy().tobytes()
             _must_reach(reference.test_accuracy(kind, weights), THRESHOLDS[name]["accuracy"])
@@ -162,15 +162,14 @@ class ModelTests:
         if reference.accuracy(by_chance.logits, labels[:BY_CHANCE]) >= 0.5:
             raise wrong(NOT_BY_WEIGHTS)
 
-    def _copy(self, variable: str, kind: Callable[[], nn.Module], parameters: list[torch.Tensor]) -> nn.Module | None:
-        """The reference model with the trained weights, if it computes what the student's model computes."""
-        copy = kind().eval()
-        if [p.shape for p in by_shape(copy)] != [p.shape for p in parameters]:
+    def _copy(self, variable: str, copy: nn.Module, trained: Weights) -> nn.Module | None:
+        """``copy``, a reference model, with the trained weights, if it computes what the student's model computes."""
+        if not trained.copy_into(copy.eval()):
             return None
         x = self.images(64)
         outputs = self.student.forward(variable, x).logits.log_softmax(1)
-        for order in _orders(parameters):
-            _load(copy, [parameters[order.index(i)] for i in range(len(order))])
+        for order in _orders(trained.parameters):
+            Weights([trained.parameters[order.index(i)] for i in range(len(order))], 0).copy_into(copy)
             with torch.no_grad():
                 if close(outputs, copy(x).log_softmax(1)):
                     return copy
@@ -180,13 +179,6 @@ class ModelTests:
 def close(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Equal within what float32 and another order of summation allow; never with NaN."""
     return a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=1e-4)
-
-
-def _load(model: nn.Module, weights: Sequence[torch.Tensor]) -> None:
-    """Put ``weights``, in the order of ``by_shape``, into ``model``."""
-    with torch.no_grad():
-        for parameter, weight in zip(by_shape(model), weights, strict=True):
-            parameter.copy_(weight)
 
 
 def _orders(parameters: Sequence[torch.Tensor]) -> Iterator[list[int]]:
