@@ -23,6 +23,11 @@ c.merge(release_config())
 c.ZipCollectApp.extractor_plugin = "course_lib.grading.moodle.MoodleExtractor"
 c.ZipCollectApp.collector_plugin = "course_lib.grading.moodle.MoodleCollector"
 
+# The exchange: what students put there is not trusted, and a notebook with many pictures is no reason to leave it out
+c.ExchangeFactory.collect = "course_lib.grading.exchange.Collect"
+c.ExchangeFactory.release_feedback = "course_lib.grading.exchange.ReleaseFeedback"
+c.CourseDirectory.max_file_size, c.CourseDirectory.max_dir_size = 300_000, 600_000  # kB
+
 # How submissions are graded; see `course_lib/grading/autograde.py` for all settings.
 use_judge()
 c.HTMLExporter.filters = PAGE_FILTERS  # what students wrote is shown without scripts, in bounded time

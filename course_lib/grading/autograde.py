@@ -44,7 +44,7 @@ from .release import PACKAGE
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, kernel_folder
 from .store import RESULTS, ResultStore, fingerprint, shrink
-from .submitted import STAMP, read_stamp, read_submitted, timestamp
+from .submitted import read_receipt, read_submitted, timestamp
 from .worker import grade_in_a_process_of_its_own
 
 __all__ = ["JudgedAutograde", "use_judge"]
@@ -343,7 +343,7 @@ class JudgedAutograde(Autograde):
         assignment = self.coursedir.assignment_id
         target = Path(self._format_dest(assignment, student))
         handed_in = Path(self._format_source(assignment, student))
-        return read_stamp(target) == read_stamp(handed_in) and all(
+        return read_receipt(target) == read_receipt(handed_in) and all(
             _key(target / f"{spec.name}.ipynb") == key for spec, key in zip(specs, keys, strict=True)
         )
 
@@ -361,9 +361,8 @@ class JudgedAutograde(Autograde):
                 if other.stem not in by_name:
                     shutil.copy(other, building)
             handed_in = self._format_source(assignment, student)
-            stamp = read_stamp(Path(handed_in))
-            if stamp is not None:
-                (building / STAMP).write_bytes(stamp)
+            for name, content in read_receipt(Path(handed_in)).items():  # `nbgrader release_feedback` needs it
+                (building / name).write_bytes(content)
             when = self.coursedir.get_existing_timestamp(handed_in)
             self._gradebook.record(student, assignment, when, by_name, self.create_student, self._penalize)
             if target.exists():

@@ -22,12 +22,9 @@ from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
 
 from .errors import GradingFault
 from .gradebook import CourseGradebook
-from .submitted import MAX_NOTEBOOK, read_plain
+from .submitted import MAX_UPLOAD, read_plain
 
 __all__ = ["MoodleCollector", "MoodleExtractor"]
-
-MAX_UPLOAD = 2 * MAX_NOTEBOOK
-"""Bytes of one student that are read, with everything in zips."""
 
 MAX_CONTENTS = 16 * 2**20
 """Bytes of the table of contents of a student's zip: Python needs fifteen times as much memory for it."""

@@ -1,6 +1,8 @@
 """Read what was handed in as if every file were a trap: a link to the answers, a pipe, a device, too many bytes."""
 
+import contextlib
 import os
+import re
 import stat
 from datetime import datetime
 from pathlib import Path
@@ -11,19 +13,33 @@ from nbgrader.utils import parse_utc
 from ..messages import say
 from .rebuild import UnreadableNotebook
 
-__all__ = ["MAX_NOTEBOOK", "STAMP", "read_plain", "read_stamp", "read_submitted", "timestamp"]
+__all__ = [
+    "MAX_UPLOAD", "SECRET", "STAMP", "read_plain", "read_receipt", "read_stamp", "read_submitted", "timestamp",
+]  # fmt: skip
 
 STAMP = "timestamp.txt"
+
+SECRET = "submission_secret.txt"
+"""By which ``nbgrader release_feedback`` and ``fetch_feedback`` find each other."""
 
 MAX_NOTEBOOK = 256 * 2**20
 """Bytes: outputs of 200 MB happen."""
 
+MAX_UPLOAD = 2 * MAX_NOTEBOOK
+"""Bytes of all that one student handed in."""
+
 MAX_STAMP = 100
 
 
-def read_plain(path: Path, most: int) -> bytes:
-    """The content of a plain file; OSError for anything else, ValueError for more than ``most`` bytes."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
+    """The content of a plain file; OSError for anything else, ValueError for more than ``most`` bytes.
+
+    Args:
+        path: the file.
+        most: bytes.
+        folder: descriptor of the folder that a relative ``path`` starts in.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with open(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{path} is not a plain file")
@@ -59,6 +75,17 @@ def read_stamp(folder: Path) -> bytes | None:
     except Exception:  # no such file, or anything that a parser of dates may raise
         return None
     return content
+
+
+def read_receipt(folder: Path) -> dict[str, bytes]:
+    """What ``nbgrader submit`` wrote beside a submission: time stamp and secret by file name, where they are there."""
+    stamp = read_stamp(folder)
+    found = {} if stamp is None else {STAMP: stamp}
+    with contextlib.suppress(OSError, ValueError):
+        secret = read_plain(folder / SECRET, 1000)
+        if re.fullmatch(rb"[0-9a-f]+", secret):
+            found[SECRET] = secret
+    return found
 
 
 def timestamp(coursedir: Any, folder: str) -> datetime | None:
