@@ -19,6 +19,10 @@ c.CourseDirectory.course_id = "deep_learning"
 c.GenerateAssignment.preprocessors = PREPROCESSORS
 c.merge(release_config())
 
+# `nbgrader zip_collect` takes a download of Moodle as it is
+c.ZipCollectApp.extractor_plugin = "course_lib.grading.moodle.MoodleExtractor"
+c.ZipCollectApp.collector_plugin = "course_lib.grading.moodle.MoodleCollector"
+
 # How submissions are graded; see `course_lib/grading/autograde.py` for all settings.
 use_judge()
 c.HTMLExporter.filters = PAGE_FILTERS  # what students wrote is shown without scripts, in bounded time

@@ -15,6 +15,7 @@ from nbgrader.api import (
     Gradebook,
     MissingEntry,
     Notebook,
+    Student,
     SubmittedAssignment,
     SubmittedNotebook,
 )
@@ -138,6 +139,24 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             marks = self._patiently(functools.partial(counts, spec=spec))
             found.append({student for student, number in marks.items() if number == len(spec.automatic)})
         return set.intersection(*found)
+
+    def add_students(self, names: Mapping[str, str]) -> None:
+        """Add the students, by id, that are not there yet; a full name is kept as last name: nobody can split it.
+
+        Raises:
+            GradingFault: if the gradebook stays locked.
+        """
+
+        def write(gradebook: Any) -> None:
+            known = {student.id for student in gradebook.students}
+            gradebook.db.add_all(
+                Student(id=student, first_name="", last_name=name)
+                for student, name in names.items()
+                if student not in known
+            )
+            gradebook.db.commit()
+
+        self._patiently(write)
 
     def record(
         self,

@@ -11,7 +11,7 @@ from nbgrader.utils import parse_utc
 from ..messages import say
 from .rebuild import UnreadableNotebook
 
-__all__ = ["STAMP", "read_stamp", "read_submitted", "timestamp"]
+__all__ = ["MAX_NOTEBOOK", "STAMP", "read_plain", "read_stamp", "read_submitted", "timestamp"]
 
 STAMP = "timestamp.txt"
 
@@ -21,7 +21,7 @@ MAX_NOTEBOOK = 256 * 2**20
 MAX_STAMP = 100
 
 
-def _read(path: Path, most: int) -> bytes:
+def read_plain(path: Path, most: int) -> bytes:
     """The content of a plain file; OSError for anything else, ValueError for more than ``most`` bytes."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as stream:
@@ -42,7 +42,7 @@ def read_submitted(path: Path) -> bytes:
     if path.parent.is_symlink() or path.parents[1].is_symlink():
         raise UnreadableNotebook(say("rebuild.no_file"))
     try:
-        return _read(path, MAX_NOTEBOOK)
+        return read_plain(path, MAX_NOTEBOOK)
     except FileNotFoundError:
         return b""
     except ValueError as error:
@@ -54,7 +54,7 @@ def read_submitted(path: Path) -> bytes:
 def read_stamp(folder: Path) -> bytes | None:
     """The time stamp file of a submission; None when there is none that says a time."""
     try:
-        content = _read(folder / STAMP, MAX_STAMP)
+        content = read_plain(folder / STAMP, MAX_STAMP)
         parse_utc(content.decode().strip())
     except Exception:  # no such file, or anything that a parser of dates may raise
         return None
