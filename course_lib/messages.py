@@ -304,6 +304,7 @@ MESSAGES: dict[str, Text] = {
     "table.sum": Text("total", "sum"),
     "table.verdicts": Text("verdicts", "verdicts"),
     "table.all_passed": Text("tout réussi", "all passed"),
+    "export.waits": Text("à noter à la main", "waits for a person"),
     "output.cut": Text("[... la suite des sorties est coupée]", "[... further output is cut]"),
     # rebuilding a submission
     "rebuild.json": Text("JSON incorrect à la ligne {line}", "bad JSON at line {line}"),

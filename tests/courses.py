@@ -9,6 +9,9 @@ from typing import Any
 
 import nbformat
 from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
+
+from course_lib.grading.records import ClassRecord, read_class
 
 
 def nbgrader(folder: Path, *arguments: str, language: str = "fr") -> subprocess.CompletedProcess[str]:
@@ -45,6 +48,12 @@ class Course:
     def gradebook(self) -> Gradebook:
         """The course's gradebook; to be used in a `with`."""
         return Gradebook(f"sqlite:///{self.folder / 'gradebook.db'}")
+
+    def record(self) -> ClassRecord:
+        """The class, as exports see it."""
+        coursedir = CourseDirectory(root=str(self.folder))
+        with self.gradebook() as gradebook:
+            return read_class(gradebook, coursedir, "mnist1")
 
     def autograded(self, student: str) -> Path:
         """The autograded notebook of a student."""

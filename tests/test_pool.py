@@ -1,11 +1,14 @@
 """Submissions are handed out a few at a time; a worker that dies costs nobody else anything."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import pytest
 
 from course_lib.grading.errors import AssignmentError, GradingFault
@@ -102,3 +105,16 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path: Any, monkeypatch: pyte
     for address in ("tcp://127.0.0.1:9", str(tmp_path / "scheduler.json")):
         with pytest.raises(AssignmentError, match="no Dask scheduler"), cluster_pool(address):
             pass
+
+
+def test_a_worker_ends_with_the_command_that_started_it() -> None:
+    # by the system: a worker that only waits for work would wait for ever
+    started = "from course_lib.grading.worker import worker_processes as w\nimport os\npool = w(1, None)\n"
+    script = f"{started}if __name__ == '__main__': print(pool.submit(os.getpid).result(), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as command:
+        assert command.stdout is not None
+        worker = psutil.Process(int(command.stdout.readline()))
+        command.kill()
+    worker.wait(timeout=10)

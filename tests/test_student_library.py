@@ -6,6 +6,7 @@ import os
 import string
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -55,6 +56,19 @@ def test_the_language_is_chosen_by_call_and_by_environment() -> None:
             check=True,
         )
         assert run.stdout.strip() == word
+
+
+def test_who_reads_a_file_while_it_is_written_finds_it_whole(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file", [bytes([i]) * 2_000_000 for i in (1, 2)]
+    mnist.write_whole(path, contents[0])
+    writer = threading.Thread(target=lambda: [mnist.write_whole(path, contents[i % 2]) for i in range(50)])
+    writer.start()
+    seen = 0
+    while writer.is_alive():
+        assert path.read_bytes() in contents
+        seen += 1
+    assert seen > 5
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 def test_mnist_is_complete_and_unpacked_once(tmp_path: Path) -> None:

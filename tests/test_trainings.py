@@ -1,8 +1,12 @@
 """Equal models are trained once, nobody's training reaches another's answer, and the marks are those of whole trainings."""
 
+import importlib
 import os
 import re
 import shutil
+import threading
+import time
+from collections import defaultdict
 from pathlib import Path
 
 import nbformat
@@ -15,7 +19,7 @@ from torch import nn
 
 import course_lib
 from course_lib import training
-from course_lib.grading.trainings import code_name, keep_code_training, recall, recall_code
+from course_lib.grading.trainings import code_name, keep_code_training, locked, recall, recall_code
 from course_lib.kernel import finished
 from course_lib.kernel.wire import Packet
 
@@ -159,6 +163,26 @@ def test_a_class_trains_each_model_once(root: Path, tmp_path: Path, monkeypatch:
 
 def cells(*sources: str) -> list[nbformat.NotebookNode]:
     return [new_code_cell(source) for source in sources]
+
+
+def test_who_waited_for_the_same_training_does_not_train_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers may find at the same time that nobody has trained a model: the second waits, then has it."""
+    path = tmp_path / "training.safetensors"
+    grade = importlib.import_module("course_lib.grading.grade")
+    needed = grade.TrainingNeeded([], None, path)
+    monkeypatch.setattr(grade, "Session", lambda *_: pytest.fail("it trains again"))
+
+    class Busy(threading.Thread):
+        def run(self) -> None:
+            with locked(path):
+                started.set()
+                time.sleep(0.5)
+                path.write_bytes(b"trained meanwhile")
+
+    started = threading.Event()
+    Busy().start()
+    started.wait()
+    grade._train(None, needed, defaultdict(float))
 
 
 def test_equal_code_has_the_same_name_whatever_its_comments() -> None:

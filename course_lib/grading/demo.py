@@ -13,15 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 
 from .assignment import load_notebook_spec
 from .demo_class import CLASS, Situation, fill
+from .export import Report
+from .records import read_class
 from .table import marks_table
 
 __all__ = ["main", "make_course"]
 
 PROJECT = Path(__file__).parents[2]
 ASSIGNMENT = "mnist1"
+REPORT = "report.html"
 
 
 def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
@@ -57,11 +61,14 @@ def main() -> None:
     _nbgrader(folder, "generate_assignment", ASSIGNMENT)
     _nbgrader(folder, "autograde", ASSIGNMENT)
     _nbgrader(folder, "generate_feedback", ASSIGNMENT)
-    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
-        print(marks_table(gradebook, ASSIGNMENT, folder / "autograded"))
+    _nbgrader(folder, "export", f"--exporter={Report.__module__}.{Report.__name__}", "--to", REPORT)
+    coursedir = CourseDirectory(root=str(folder))
+    with Gradebook(coursedir.db_url) as gradebook:
+        print(marks_table(read_class(gradebook, coursedir, ASSIGNMENT)))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     print(
         f"\nStudent's notebook:  {shown}/release/{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
+        f"\nReport on the class:  {shown}/{REPORT}"
         f"\nFeedback of one student:  {shown}/feedback/partly_right/{ASSIGNMENT}/{ASSIGNMENT}.html"
         f"\nFormgrader:  cd {shown} && ../.venv/bin/jupyter lab   (menu Nbgrader > Formgrader)"
     )

@@ -92,7 +92,7 @@ class _Plugin:
         self.root = root
         self.student_at = student_at
         self.results: dict[str, list[TestResult]] = {}
-        self.asked: dict[str, list[str]] = {}
+        self.students: dict[str, Student] = {}
         self.accuracies: dict[str, float] = {}
         self.faults: list[str] = []
         self.interrupt: BaseException | None = None
@@ -114,8 +114,7 @@ class _Plugin:
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest) -> Student:
         assert self.student_at is not None
-        student = self.student_at(self._grade_id(request.node))
-        self.asked[request.node.nodeid] = student.asked
+        student = self.students[request.node.nodeid] = self.student_at(self._grade_id(request.node))
         return student
 
     def _grade_id(self, item: pytest.Item) -> str:
@@ -125,8 +124,10 @@ class _Plugin:
     def _keep(self, item: pytest.Item, verdict: Verdict, detail: str = "", note: str = "") -> None:
         mark = item.get_closest_marker("hidden")
         if mark is not None:
-            asked = self.asked.pop(item.nodeid, [])
-            test = TestResult(item.name, mark.kwargs["points"], mark.kwargs["rationale"], verdict, detail, note, asked)
+            test = TestResult(item.name, mark.kwargs["points"], mark.kwargs["rationale"], verdict, detail, note)
+            student = self.students.pop(item.nodeid, None)
+            if student is not None:
+                test.asked, test.accuracy = student.asked, student.accuracy
             self.results.setdefault(self._grade_id(item), []).append(test)
 
     @pytest.hookimpl(wrapper=True)

@@ -43,6 +43,17 @@ class TestResult:
     """For the instructor only."""
     asked: list[str] = field(default_factory=list)
     """What the judge asked and what came back, for the instructor only."""
+    accuracy: tuple[float, float] | None = None
+    """Of a trained model: the accuracy that was measured, and the one that is required."""
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "TestResult":
+        """The inverse of ``dataclasses.asdict``."""
+        changed: dict[str, Any] = {"rationale": Text(*content["rationale"]), "verdict": Verdict(content["verdict"])}
+        if content.get("accuracy") is not None:
+            measured, required = content["accuracy"]
+            changed["accuracy"] = (float(measured), float(required))
+        return cls(**content | changed)
 
     @property
     def score(self) -> float:
@@ -106,13 +117,7 @@ class NotebookResult:
     def from_dict(cls, content: dict[str, Any]) -> "NotebookResult":
         """The inverse of ``dataclasses.asdict``."""
         cells = [
-            CellResult(
-                cell["grade_id"],
-                [
-                    TestResult(**test | {"rationale": Text(*test["rationale"]), "verdict": Verdict(test["verdict"])})
-                    for test in cell["tests"]
-                ],
-            )
+            CellResult(cell["grade_id"], [TestResult.from_dict(test) for test in cell["tests"]])
             for cell in content["cells"]
         ]
         return cls(**content | {"cells": cells})

@@ -159,6 +159,8 @@ class Student:
         self._missing = missing
         self.asked: list[str] = []
         """What was asked and what came back, for an appeal; not more than :data:`KEPT`."""
+        self.accuracy: tuple[float, float] | None = None
+        """A hidden test of a trained model leaves here what it measured and what is required, for the class report."""
 
     def _answer(self, ask: str, fields: dict[str, object], tensors: dict[str, torch.Tensor] | None = None) -> Packet:
         question = Packet({"ask": ask} | fields, tensors or {})

@@ -1,53 +1,24 @@
 """The marks of a class as a text table: students, points per grade cell, verdicts."""
 
-from collections import Counter
-from pathlib import Path
-
-import nbformat
-from nbgrader.api import Gradebook
-
 from ..messages import say
-from .feedback import METADATA, number
-from .gradebook import automatic_marks
-from .result import Verdict
+from .feedback import number
+from .records import ClassRecord
 
 __all__ = ["marks_table"]
 
 
-def _verdicts(path: Path) -> str:
-    """The verdicts in an autograded notebook other than passed, with their numbers."""
-    cells = nbformat.read(path, as_version=4).metadata[METADATA]["cells"]
-    found = Counter(test["verdict"] for cell in cells for test in cell["tests"] if test["verdict"] != Verdict.PASSED)
-    return ", ".join(f"{count} {say(f'verdict.{verdict}')}" for verdict, count in found.items()) or say(
-        "table.all_passed"
-    )
-
-
-def marks_table(gradebook: Gradebook, assignment: str, autograded: Path) -> str:
-    """One line for each student: automatic points per grade cell, their sum, and what the hidden tests found.
-
-    Args:
-        gradebook: an open gradebook.
-        assignment: name of the assignment.
-        autograded: nbgrader's folder of graded submissions.
-    """
-    cells = [
-        cell.name
-        for notebook in gradebook.find_assignment(assignment).notebooks
-        for cell in notebook.grade_cells
-        if cell.cell_type == "code"
-    ]
+def marks_table(record: ClassRecord) -> str:
+    """One line for each student: points of each cell that hidden tests grade, their sum, and what the tests found."""
+    by_hand = {mark.grade_id for one in record.submissions for mark in one.marks if mark.by_hand}
+    cells = [name for name, _ in record.cells if name not in by_hand]
     rows = [
         [say("table.student"), *(name.removeprefix("test_") for name in cells), say("table.sum"), say("table.verdicts")]
     ]
-    for submission in sorted(gradebook.assignment_submissions(assignment), key=lambda s: str(s.student.id)):
-        scores = automatic_marks(submission)
-        found = ", ".join(
-            _verdicts(autograded / submission.student.id / assignment / f"{notebook.name}.ipynb")
-            for notebook in submission.notebooks
-        )
-        points = [scores[name] or 0.0 for name in cells]
-        rows.append([submission.student.id, *map(number, points), number(sum(points)), found])
+    for one in record.submissions:
+        found = [f"{count} {say(f'verdict.{verdict}')}" for verdict, count in one.verdicts.items()]
+        earned = [one.by_cell[name].points for name in cells]
+        verdicts = ", ".join(found) or say("table.all_passed")
+        rows.append([one.student, *map(number, earned), number(sum(earned)), verdicts])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -143,12 +143,12 @@ class ModelTests:
         copy = self._copy(variable, kind(), trained) if trained.buffers == 0 else None
         if copy is not None:
             weights = parameters_to_vector(copy.parameters()).detach().numpy().tobytes()
-            _must_reach(reference.test_accuracy(kind, weights), THRESHOLDS[name]["accuracy"])
+            self._must_reach(reference.test_accuracy(kind, weights), THRESHOLDS[name]["accuracy"])
             return
         images, labels = reference.test_set()
         images = reference.shifted(images)
         answer = self.student.forward(variable, images)
-        _must_reach(
+        self._must_reach(
             reference.accuracy(answer.logits, labels),
             THRESHOLDS[name]["shifted"],
             " sur des images déplacées d'un pixel",
@@ -161,6 +161,18 @@ class ModelTests:
         by_chance = self.student.forward(variable, images[:BY_CHANCE], disordered)
         if reference.accuracy(by_chance.logits, labels[:BY_CHANCE]) >= 0.5:
             raise wrong(NOT_BY_WEIGHTS)
+
+    def _must_reach(self, accuracy: float, threshold: float, fr: str = "", en: str = "") -> None:
+        self.student.accuracy = (accuracy, threshold)
+        if not accuracy >= threshold:
+            raise wrong(
+                Text(
+                    f"l'exactitude mesurée{fr} est {accuracy:.4f}, trop peu : un défaut du modèle, "
+                    "ou un entraînement modifié ou interrompu.",
+                    f"the accuracy measured{en} is {accuracy:.4f}, too little: a fault of the model, "
+                    "or a training that was changed or interrupted.",
+                )
+            )
 
     def _copy(self, variable: str, copy: nn.Module, trained: Weights) -> nn.Module | None:
         """``copy``, a reference model, with the trained weights, if it computes what the student's model computes."""
@@ -186,18 +198,6 @@ def _orders(parameters: Sequence[torch.Tensor]) -> Iterator[list[int]]:
     groups = [list(group) for _, group in itertools.groupby(range(len(parameters)), lambda i: parameters[i].shape)]
     for choice in itertools.product(*(itertools.permutations(group) for group in groups)):
         yield list(itertools.chain(*choice))
-
-
-def _must_reach(accuracy: float, threshold: float, fr: str = "", en: str = "") -> None:
-    if not accuracy >= threshold:
-        raise wrong(
-            Text(
-                f"l'exactitude mesurée{fr} est {accuracy:.4f}, trop peu : un défaut du modèle, "
-                "ou un entraînement modifié ou interrompu.",
-                f"the accuracy measured{en} is {accuracy:.4f}, too little: a fault of the model, "
-                "or a training that was changed or interrupted.",
-            )
-        )
 
 
 CUT_OFF = Text(

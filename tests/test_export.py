@@ -1,0 +1,120 @@
+"""What leaves the gradebook: the class report, Moodle's worksheet, all details; harmless, complete, in both languages."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from courses import Course, nbgrader
+
+from course_lib.grading.export import Details, DetailsJson, Moodle
+from course_lib.grading.records import ClassRecord, Mark, Submission
+from course_lib.grading.report import report_html
+from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.messages import Text, set_language
+
+FORMULA = '=HYPERLINK("evil")<script>alert(1)</script>'
+
+
+@pytest.fixture
+def record() -> ClassRecord:
+    """Two students: one with a formula for a name, an error and a late penalty, one who waits for a person."""
+    tests = [
+        TestResult("test_a", 1, Text("Un.", "One."), Verdict.PASSED, accuracy=(0.98, 0.97)),
+        TestResult("test_b", 1, Text("Deux.", "Two."), Verdict.ERROR, detail=FORMULA),
+        TestResult("test_c", 1, Text("Trois.", "Three."), Verdict.TIMEOUT),
+    ]
+    result = NotebookResult([CellResult("test_x", tests)], ["une réparation"], protection="bubblewrap", seconds=2.0)
+    first = Submission(
+        "anna_1234567", "", FORMULA, "a@b.org", None, 60, 0.5,
+        [Mark("test_x", 1, 3, False, False, "=1+1"), Mark("text", 0, 1, True, True, "")], {"n": result},
+    )  # fmt: skip
+    return ClassRecord(
+        "course", "n", [("test_x", 3), ("text", 1)], [first, replace(first, student="bo", last_name="")], ["zoé"]
+    )
+
+
+def rows(content: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content)))
+
+
+def test_no_text_of_a_student_becomes_a_formula_or_a_script(record: ClassRecord) -> None:
+    for exporter in (Moodle(), Details()):
+        for row in rows(exporter.content(record, Path("x.csv"))):
+            assert not [value for value in row.values() if value[:1] in "=+-@" and value not in ("", "-")]
+    page = report_html(record, Path("x.html"))
+    assert "&lt;script&gt;alert" in page
+    assert "<script>alert" not in page
+    for row in rows(Moodle().content(record, Path("x.csv"))):
+        assert "&lt;script&gt;" in row["Feedback comments"]
+        assert "<script>" not in row["Feedback comments"]
+
+
+def test_moodle_finds_its_participants_and_points_out_of_twenty(record: ClassRecord) -> None:
+    first, second = rows(Moodle().content(record, Path("x.csv")))
+    assert first["Identifier"] == "Participant 1234567"
+    assert second["Identifier"] == ""
+    assert first["Grade"] == "2.50"  # (1 - 0.5) / 4 of 20
+    assert "Un." not in first["Feedback comments"]
+    assert "Deux. Le code s&#x27;est arrêté" in first["Feedback comments"]
+
+
+def test_every_detail_is_there(record: ClassRecord) -> None:
+    lines = [row for row in rows(Details().content(record, Path("x.csv"))) if row["student_id"] == "bo"]
+    assert [(r["kind"], r["verdict"], r["points"]) for r in lines] == [
+        ("cell", "", "1"), ("hidden test", "passed", "1"), ("hidden test", "error", "0.0"),
+        ("hidden test", "timeout", "0.0"), ("by hand", "", "0"),
+    ]  # fmt: skip
+    assert lines[1]["accuracy"] == "0.98"
+    document: dict[str, Any] = json.loads(DetailsJson().content(record, Path("x.json")))
+    assert document["missing"] == ["zoé"]
+    assert document["submissions"][0]["score"] == 0.5
+    assert NotebookResult.from_dict(document["submissions"][1]["results"]["n"]) == record.submissions[1].results["n"]
+
+
+def test_every_field_is_documented(root: Path, record: ClassRecord) -> None:
+    documented = (root / "docs" / "export.md").read_text()
+    names = {name for row in rows(Details().content(record, Path("x"))) for name in row}
+    names |= {name for row in rows(Moodle().content(record, Path("x"))) for name in row}
+    names |= set(json.loads(DetailsJson().content(record, Path("x"))))
+    assert {name for name in names if f"`{name}`" not in documented} == set()
+    assert {verdict.value for verdict in Verdict if f"`{verdict}`" not in documented} == set()
+
+
+def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
+    set_language("en")
+    page = report_html(record, Path("x.html"))
+    assert "1 × timeout" in page
+    assert "mended before grading: une réparation" in page
+    assert "waits for a person" in page
+    assert 'lang="en"' in page
+
+
+def test_the_report_of_an_empty_class_is_a_page(record: ClassRecord) -> None:
+    assert "zoé" in report_html(replace(record, submissions=[]), Path("x.html"))
+
+
+def test_the_report_of_the_demo_class_is_whole_and_needs_nothing_else(demo: Course) -> None:
+    run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Report", "--to", "report.html")
+    assert run.returncode == 0, run.stderr
+    page = (demo.folder / "report.html").read_text()
+    assert page.count("<svg") == 3
+    assert not re.findall(r"<(?:link|img|iframe)|src=|@import|url\((?!#)", page)
+    for link in re.findall(r'href="([^"#]+\.html)"', page):
+        assert (demo.folder / link).exists()
+    assert "feedback/perfect/mnist1/mnist1.html" in page
+    assert "JSON" in page.split("À regarder")[1]
+    accuracies = [test.accuracy for one in demo.record().submissions for _, test in one.tests() if test.accuracy]
+    assert len(accuracies) > 20
+    assert all(0.1 < measured <= 1 and 0.5 < required < 1 for measured, required in accuracies)
+
+
+def test_a_file_for_several_assignments_is_refused_in_one_line(demo: Course) -> None:
+    run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Details", "--assignment=other")
+    assert run.returncode != 0
+    assert "does not know the assignment 'other'" in run.stderr
+    assert "Traceback" not in run.stderr
