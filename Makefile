@@ -3,12 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long mutants check setup clean
+.PHONY: demo test test-long mutants check setup browser clean
 
 demo: setup
 	$(BIN)/course demo demo
 
-test: setup check
+test: setup browser check
 	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
 test-long: setup
@@ -24,6 +24,12 @@ check: setup
 	$(BIN)/mypy
 
 setup: .venv/ready
+
+# for tests/test_browser.py, which is skipped where there is none
+browser:
+	@command -v chromedriver >/dev/null || (command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
+		&& apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null) \
+		|| echo "Chromium is missing: install it with 'sudo apt install chromium chromium-driver' to run its tests, too"
 
 # pinned packages in a virtual environment, and bubblewrap from the system's packages where that is possible
 .venv/ready: pyproject.toml

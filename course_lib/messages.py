@@ -31,13 +31,18 @@ MESSAGES: dict[str, Text] = {
     "check.returned": Text("Obtenu", "Came back"),
     "check.raised": Text("Erreur levée", "Raised"),
     "check.cause": Text("Cause probable", "Likely cause"),
+    "check.line": Text("{name} : {text}", "{name}: {text}"),
     "check.missing": Text(
         "« {name} » n'existe pas encore : complétez la cellule au-dessus et exécutez-la.",
         "'{name}' does not exist yet: complete the cell above and run it.",
     ),
     "check.unfinished": Text(
-        "La cellule contient encore « raise NotImplementedError » : remplacez cette ligne par votre code.",
-        "The cell still contains 'raise NotImplementedError': replace that line with your code.",
+        "{name} contient encore « raise NotImplementedError » : remplacez cette ligne par votre code.",
+        "{name} still contains 'raise NotImplementedError': replace that line with your code.",
+    ),
+    "check.unfinished_cell": Text(
+        "la cellule contient encore « raise NotImplementedError » : remplacez cette ligne par votre code.",
+        "the cell still contains 'raise NotImplementedError': replace that line with your code.",
     ),
     "check.type": Text("on attend {expected}, et non {actual}.", "{expected} is expected, not {actual}."),
     "check.shape": Text(
@@ -297,6 +302,10 @@ MESSAGES: dict[str, Text] = {
     "feedback.no_response": Text("Pas de réponse.", "No response."),
     "feedback.repaired": Text(
         "Notebook réparé avant la correction : {what}.", "Notebook repaired before grading: {what}."
+    ),
+    "rubric": Text(
+        "Réponse attendue et barème (invisibles pour l'étudiant)",
+        "Expected answer and mark scheme (students do not see this)",
     ),
     "appeal.protection": Text("le code de l'étudiant a tourné dans", "the student's code ran in"),
     "appeal.recorded": Text("le carnet de notes dit {score}", "the gradebook says {score}"),

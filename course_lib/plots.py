@@ -37,6 +37,13 @@ class ShownFigure(Figure):
             raise NotImplementedError  # IPython then draws it as any other figure
 
 
+class ShownFigures(list[Figure]):
+    """Figures that a notebook does not list below them when they are the value of the cell that has shown them."""
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
 def new_figure(figsize: tuple[float, float]) -> ShownFigure:
     """An empty pyplot figure of ``figsize`` inches."""
     figure: ShownFigure = plt.figure(figsize=figsize, FigureClass=ShownFigure)
@@ -131,7 +138,7 @@ def plot_images(
         save_as: file to save the figure to.
 
     Returns:
-        The figure, of ``columns * x_size`` by ``ceil(n / columns) * (y_size + y_padding)`` inches.
+        The figure, of ``min(n, columns) * x_size`` by ``ceil(n / columns) * (y_size + y_padding)`` inches.
     """
     arguments = dict(locals())
     images = _as_array(x)
@@ -139,6 +146,7 @@ def plot_images(
     predictions = None if y_pred is None else _as_array(y_pred)
     shown = list(range(len(images))) if isinstance(indices, str) else [int(i) for i in indices]
     rows = max(1, -(-len(shown) // columns))
+    columns = min(columns, max(1, len(shown)))
     figure = new_figure((columns * x_size, rows * (y_size + y_padding)))
     ax = figure.add_axes((0, 0, 1, 1))
     h, w = images.shape[1:3]
@@ -215,7 +223,7 @@ def plot_history(
         The figures, in the order of ``plot``.
     """
     arguments = dict(locals())
-    figures = []
+    figures = ShownFigures()
     for title, names in plot.items():
         figure = new_figure(figsize)
         ax = figure.add_subplot()

@@ -1,0 +1,164 @@
+"""What students and instructors see and do in JupyterLab, in a real browser, with a real keyboard."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser import Browser, Notebook, contrast, find_chromium, jupyterlab
+from selenium.webdriver.common.keys import Keys
+
+from course_lib.grading.assignment import NotebookSpec
+from course_lib.grading.release import student_library
+
+THEMES = ["JupyterLab Light", "JupyterLab Dark"]
+SHORT = ("init", "one_hot", "test_one_hot")
+"""Cells of a notebook that is validated in seconds."""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.driver.quit()
+
+
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory: pytest.TempPathFactory, spec: NotebookSpec, root: Path) -> Iterator[str]:
+    """JupyterLab in the folder that students get; its notebook trains for four epochs instead of 32."""
+    find_chromium()
+    folder = tmp_path_factory.mktemp("students") / "mnist1"
+    for name, content in student_library().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    notebook = nbformat.read(root / "release" / "mnist1" / "mnist1.ipynb", as_version=4)
+    training = next(cell for cell in notebook.cells if cell.id == "train_model")
+    assert "epochs      = 32" in training.source
+    training.source = training.source.replace("32", "4")
+    nbformat.write(notebook, folder / "mnist1.ipynb")
+    notebook.cells = [cell for cell in notebook.cells if cell.id in SHORT]
+    nbformat.write(notebook, folder / "short.ipynb")
+    with jupyterlab(folder, folder.with_name("jupyter"), PYTHONPATH="") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def notebook(browser: Browser, handed_out: str) -> Notebook:
+    """The released notebook, open."""
+    return Notebook(browser, handed_out, "mnist1.ipynb")
+
+
+# -- students -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_untouched_notebook_run_as_a_whole_says_what_is_to_do(notebook: Notebook, browser: Browser) -> None:
+    notebook.script("app.commands.execute('notebook:run-all-cells')")
+    browser.until(lambda: notebook.script("return cell('test_cnn2_accuracy').outputArea.model.length > 0"))
+    notebook.idle()
+    outputs = notebook.script(
+        "return panel.content.widgets.filter(c => c.model.type === 'code').map(c => [c.model.id,"
+        " c.model.executionCount, c.outputArea.model.toJSON()])"
+    )
+    assert all(count for _, count, _ in outputs), "a cell has not been run"
+    errors = {name: output for name, _, found in outputs for output in found if output["output_type"] == "error"}
+    tests = {name for name, _, _ in outputs if name.startswith("test_")}
+    assert set(errors) == tests | {"dimensions", "train_dnn", "train_cnn", "train_cnn2"}
+    for name, error in errors.items():
+        assert error["ename"] in ("CheckFailed", "NotImplementedError"), name
+        assert len(error["traceback"]) == 1, name
+        assert "À faire" in error["traceback"][0], name
+        assert len(error["traceback"][0]) < 200, name
+    notebook.select("test_one_hot")
+    browser.picture("untouched")
+    notebook.select("train_model")
+    assert "accuracy=" in notebook.output("train_model")
+    assert "100%" in notebook.output("train_model")
+    browser.picture("training")
+    notebook.select("plot_history")
+    browser.picture("plots")
+
+
+def test_an_answer_typed_by_keyboard_turns_the_card_from_to_do_to_right(notebook: Notebook, browser: Browser) -> None:
+    notebook.run("init")
+    notebook.run("one_hot")
+    notebook.run("test_one_hot")
+    assert "… À faire" in notebook.output("test_one_hot")
+    notebook.write("one_hot", "def one_hot(labels):", "return F.one_hot(labels, 10)")
+    browser.press(Keys.ENTER, holding=Keys.SHIFT)  # runs the answer and goes on to its check
+    browser.press(Keys.ENTER, holding=Keys.SHIFT)
+    notebook.idle()
+    card = notebook.output("test_one_hot")
+    for part in (
+        "✗ Pas encore",
+        "Appelé : one_hot(int64 (3,) [2, 0, 9])",
+        "Obtenu : int64 (3, 10)",
+        "Cause probable :",
+    ):
+        assert part in card
+    notebook.write("one_hot", "def one_hot(labels):", "return F.one_hot(labels, 10).float()")
+    notebook.run("one_hot")
+    notebook.run("test_one_hot")
+    assert "✓ Correct" in notebook.output("test_one_hot")
+    assert "Pas encore" not in notebook.output("test_one_hot")
+
+
+def test_a_hint_unfolds(notebook: Notebook, browser: Browser) -> None:
+    notebook.select("one_hot")
+    hint = next(e for e in browser.all("details") if "Hint" in e.text and "torch.zeros" in e.get_attribute("innerHTML"))
+    text = hint.find_element("css selector", "p, code")
+    assert not text.is_displayed()
+    browser.driver.execute_script("arguments[0].querySelector('summary').focus()", hint)
+    browser.press(Keys.ENTER)
+    browser.until(text.is_displayed)
+    browser.picture("hint")
+
+
+def test_a_locked_cell_cannot_be_changed_nor_deleted(notebook: Notebook, browser: Browser) -> None:
+    given = notebook.source("test_one_hot")
+    notebook.write("test_one_hot", "print('changed')")
+    notebook.select("test_one_hot")
+    browser.press("d", "d")
+    assert notebook.source("test_one_hot") == given
+    notebook.write("softmax", "print('changed')")
+    assert "print('changed')" in notebook.source("softmax"), "the cells to complete are not locked"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_card_is_readable_in_every_theme_and_without_colour(notebook: Notebook, browser: Browser, theme: str) -> None:
+    """Contrasts of luminance, so that they hold in grey; 4.5 is WCAG's level AA."""
+    notebook.run("init")
+    notebook.write("one_hot", "def one_hot(labels):", "return F.one_hot(labels, 10)")
+    notebook.run("one_hot")
+    notebook.run("test_one_hot")
+    notebook.theme(theme)
+    notebook.select("test_one_hot")
+    card = browser.one("[role=status]", "Pas encore")
+    browser.picture(f"card-{theme.split()[-1].lower()}")
+    lines = card.find_elements("css selector", "div, code")
+    assert len(lines) > 3
+    for line in lines:
+        assert contrast(line) >= 4.5, line.text
+    assert contrast(card.find_element("css selector", "span")) >= 3, "the symbol"
+
+
+def test_english_is_one_switch_away(notebook: Notebook, browser: Browser) -> None:
+    notebook.run("init")
+    notebook.write("dimensions", 'ooo.set_language("en")')
+    notebook.run("dimensions")
+    notebook.run("test_argmax")
+    assert "… To do" in notebook.output("test_argmax")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"), [("return F.one_hot(labels, 10)", "failed"), ("return torch.eye(10)[labels]", "Success")]
+)
+def test_the_validate_button_tells_whether_the_checks_pass(
+    handed_out: str, browser: Browser, answer: str, message: str
+) -> None:
+    short = Notebook(browser, handed_out, "short.ipynb")
+    short.write("one_hot", "def one_hot(labels):", answer)
+    browser.one(".jp-NotebookPanel-toolbar button, .jp-NotebookPanel-toolbar jp-button", "Validate").click()
+    dialog = browser.one(".jp-Dialog, .modal-dialog, .validate-modal", message)
+    browser.picture(f"validate-{message.lower()}")
+    assert "Traceback" not in dialog.text
+    browser.press(Keys.ESCAPE)
