@@ -44,7 +44,7 @@ def test_help_names_every_command(course: Callable[..., tuple[object, str]]) -> 
 
 
 def test_an_error_is_one_line(course: Callable[..., tuple[object, str]], tmp_path: Path) -> None:
-    assert course("docter")[0] == "course: there is no command 'docter'. There are: doctor, appeal, store, demo."
+    assert course("docter")[0] == "course: there is no command 'docter'. There are: doctor, new, appeal, store, demo."
     (tmp_path / "file").write_text("")
     status, _ = course("demo", str(tmp_path / "file" / "demo"))
     assert str(status).startswith("course demo: NotADirectoryError")

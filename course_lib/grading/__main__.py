@@ -5,6 +5,7 @@ from importlib import import_module
 
 COMMANDS = {
     "doctor": "look over this machine and this course: what is fine, what is not, how to mend it",
+    "new": "make a new assignment to start from: source notebook and hidden tests",
     "appeal": "grade one submission again and show what each hidden test asked and what came back",
     "store": "say how much is stored of results, or forget it",
     "demo": "make a course with a demo class, and grade it",
