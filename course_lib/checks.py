@@ -28,7 +28,8 @@ _STYLE = {  # symbol and colour: 3.9:1 and more on a white page and on a black o
 class Card:
     """What a self-check shows: a verdict, what was called, what came back, one likely cause."""
 
-    def __init__(self, verdict: str, lines: list[tuple[str, str]]) -> None:
+    def __init__(self, name: str, verdict: str, lines: list[tuple[str, str]]) -> None:
+        self.name = name
         self.verdict = verdict
         self.lines = lines
 
@@ -66,7 +67,7 @@ class CheckFailed(AssertionError):
         self.card = card
 
     def _render_traceback_(self) -> list[str]:
-        return [self.card.title]
+        return [say("check.line", name=self.card.title, text=self.card.name)]
 
 
 def show_to_do_in_one_line() -> None:
@@ -123,7 +124,8 @@ def _fault(
     hint: tuple[str, str] | None,
 ) -> str | None:
     """The first expectation that ``value`` misses, as a sentence, or None."""
-    likely = "" if hint is None else " " + str(Text(*hint))
+    likely = str(Text(*hint)) if hint else ""
+    likely = likely and f" {likely[0].upper()}{likely[1:]}"  # a sentence after another
     if type_ is None and (shape is not None or dtype is not None):
         type_ = torch.Tensor
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
@@ -196,7 +198,7 @@ def check(
                 verdict = "right"
     if cause is not None:
         lines.append((say("check.cause"), cause))
-    card = Card(verdict, lines)
+    card = Card(name, verdict, lines)
     display(card)
     if verdict != "right":
         raise CheckFailed(card) from None

@@ -27,7 +27,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 PICTURES = Path(__file__).parents[1] / "screenshots"
 TOKEN = "letmein"
-PATIENCE = 60
+PATIENCE = 120
 """Seconds that anything may take on a machine that does other things as well."""
 
 _FLAGS = (
@@ -59,10 +59,11 @@ def jupyterlab(folder: Path, private: Path, **environment: str) -> Iterator[str]
     own |= {"IPYTHONDIR": str(private / "ipython"), "COURSE_LIB_LANG": "fr"}
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
-        "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.expose_app_in_browser=True",
+        "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
-    private.mkdir(exist_ok=True)
+    settings = private / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     with (private / "log").open("w") as log:
         server = psutil.Popen(
             command, cwd=folder, env=os.environ | own | environment, stdout=log, stderr=log, start_new_session=True
@@ -111,7 +112,7 @@ class Browser:
     def until(self, condition: Callable[[], Any]) -> Any:
         """What ``condition`` gives, as soon as that is something."""
         wait = WebDriverWait(self.driver, PATIENCE, 0.1, (StaleElementReferenceException,))
-        return wait.until(lambda _: condition(), f"waited {PATIENCE} s in vain")
+        return wait.until(lambda _: condition(), "waited in vain")
 
     def all(self, selector: str) -> list[WebElement]:
         """The elements that a CSS selector finds now."""
@@ -157,7 +158,7 @@ class Notebook:
     def script(self, code: str, *arguments: object) -> Any:
         """Run JavaScript that knows the ``app``, the ``panel`` of the notebook, and a function ``cell(id)``."""
         known = (
-            "const app = window.jupyterapp, panel = app.shell.currentWidget;"
+            "const app = window.jupyterapp, panel = app?.shell?.currentWidget;"
             "const cell = id => panel.content.widgets.find(c => c.model.id === id);"
         )
         return self.browser.driver.execute_script(known + code, *arguments)

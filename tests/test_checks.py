@@ -46,7 +46,7 @@ def said(action: Callable[[], None]) -> str:
 def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFixture[str]) -> None:
     check("halves", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.tensor([0.5, 0.5]))
     text = capsys.readouterr().out
-    for part in ("Correct", "halves(float32 (2,) [1.0, 1.0])", "[0.5, 0.5]"):
+    for part in ("Correct", "halves(float32 (2,) [1, 1])", "[0.5, 0.5]"):
         assert part in text
 
 
@@ -57,7 +57,7 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
         (lambda: check("halves", torch.ones(2), dtype=torch.int64), ("Pas encore", "torch.int64")),
         (
             lambda: check("halves", torch.ones(2), equals=torch.ones(2), hint=("moitié", "half")),
-            ("Pas encore", "moitié"),
+            ("Pas encore", "Moitié"),
         ),
         (lambda: check("halves", torch.ones(2), holds=lambda x: x.sum() == 2), ("Pas encore",)),
         (lambda: check("halves", torch.ones(2), type=float), ("Pas encore", "float", "Tensor")),
