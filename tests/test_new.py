@@ -96,6 +96,8 @@ def test_the_doctor_and_the_authors_own_notebook_know_it(course: Path, run: Call
     findings = {finding.what: finding.says for finding in doctor._course()}
     assert findings["assignment exercise3"] == "2 grade cells, 3 points"
     notebook = nbformat.read(course / "source" / "exercise3" / "exercise3.ipynb", as_version=4)
+    last = next(cell.source for cell in notebook.cells if cell.id == "test_mse").splitlines()[-2]
+    assert last == 'hidden_tests("exercise3", "test_mse", globals())'
     namespace: dict[str, object] = {}
     exec(next(cell.source for cell in notebook.cells if cell.id == "mse"), namespace)
     hidden_tests("exercise3", "test_mse", namespace)
