@@ -25,6 +25,11 @@ _STYLE = {  # symbol and colour: 3.9:1 and more on a white page and on a black o
 }
 
 
+def _title(verdict: str) -> str:
+    """A symbol and a word."""
+    return f"{_STYLE[verdict][0]} {say(f'check.{verdict}')}"
+
+
 class Card:
     """What a self-check shows: a verdict, what was called, what came back, one likely cause."""
 
@@ -39,7 +44,7 @@ class Card:
     @property
     def title(self) -> str:
         """The verdict, told by a symbol and a word."""
-        return f"{_STYLE[self.verdict][0]} {say(f'check.{self.verdict}')}"
+        return _title(self.verdict)
 
     def _repr_html_(self) -> str:
         symbol, colour = _STYLE[self.verdict]
@@ -77,8 +82,7 @@ def show_to_do_in_one_line() -> None:
         return
 
     def show(shell: Any, kind: Any, error: Any, traceback: Any, tb_offset: int | None = None) -> list[str]:
-        title = f"{_STYLE['to_do'][0]} {say('check.to_do')}"
-        line = say("check.line", name=title, text=_unfinished(error))
+        line = say("check.line", name=_title("to_do"), text=_unfinished(error))
         shell._showtraceback(kind, error, [line])
         return [line]
 

@@ -18,7 +18,7 @@ from nbgrader.apps import AutogradeApp
 from ..messages import say
 from .autograde import JudgedAutograde
 from .errors import AssignmentError, GradingFault, ProtectionError
-from .feedback import number, symbol
+from .feedback import number, word
 from .gradebook import automatic_marks
 from .job import Graded
 
@@ -43,8 +43,7 @@ def account(graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[st
             line += f"  ! {say('appeal.recorded', score='-' if before is None else number(before))}"
         yield line
         for test in cell.tests:
-            verdict = f"{symbol(test.verdict)[0]} {say(f'verdict.{test.verdict}')}"
-            yield f"  {verdict}  {number(test.score)} / {number(test.points)}  {test.name}"
+            yield f"  {word(test.verdict)}  {number(test.score)} / {number(test.points)}  {test.name}"
             yield from (f"      {text}" for text in (str(test.rationale), test.hint, test.note) if text)
             yield from (f"      ? {question}" for question in test.asked)
 

@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import functools
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -35,7 +34,7 @@ from traitlets import Bool, Dict, Enum, Integer, Unicode
 from ..messages import language, set_language
 from .assignment import NotebookSpec, load_notebook_spec
 from .errors import AssignmentError, GradingFault, ProtectionError
-from .feedback import METADATA
+from .feedback import read_metadata
 from .gradebook import CourseGradebook
 from .job import Graded, Job, Limits, Protection, figures_folder, trainings_folder
 from .pool import Pool, cluster_pool, local_pool
@@ -383,6 +382,6 @@ class JudgedAutograde(Autograde):
 def _key(path: Path) -> str | None:
     """The key of the result in an autograded notebook; None for one that the judge did not write, or not to its end."""
     try:
-        return str(json.loads(path.read_bytes())["metadata"][METADATA]["key"])
+        return str(read_metadata(path)["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,9 +8,8 @@ Each writes one file for an assignment. What the fields mean: ``docs/export.md``
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -21,7 +20,8 @@ from nbgrader.plugins import ExportPlugin
 from traitlets import Enum, Float, default
 
 from ..messages import LANGUAGES, language, say, set_language
-from .feedback import number, symbol
+from .feedback import number, word
+from .moodle import PARTICIPANT
 from .records import ClassRecord, Submission, read_class
 from .report import report_html
 from .result import Verdict
@@ -56,8 +56,11 @@ class _Export(ExportPlugin):
                 self.parent.fail(f"The gradebook does not know the assignment '{name}'.")
             chosen = {str(student) for student in self.student}
             if chosen:
-                record.submissions[:] = [one for one in record.submissions if one.student in chosen]
-                record.missing[:] = [student for student in record.missing if student in chosen]
+                record = replace(
+                    record,
+                    submissions=[one for one in record.submissions if one.student in chosen],
+                    missing=[student for student in record.missing if student in chosen],
+                )
             place = Path(self.to or self.file_name.format(name))
             try:
                 place.write_text(self.content(record, place), encoding="utf-8", newline="")
@@ -116,9 +119,6 @@ MOODLE = (
     "Feedback comments",
 )  # fmt: skip
 
-PARTICIPANT = re.compile(r"_(\d+)$")
-"""In a student id that comes from a Moodle download: the number of the participant."""
-
 
 def _feedback(submission: Submission) -> str:
     """What a student reads in Moodle, which takes it for HTML."""
@@ -126,10 +126,9 @@ def _feedback(submission: Submission) -> str:
     for mark in submission.marks:
         points = say("export.waits") if mark.waits else f"{number(mark.points)} / {number(mark.out_of)}"
         lines.append(f"<b>{escape(mark.grade_id)}: {points}</b>")
-        for grade_id, test in submission.tests():
-            if grade_id == mark.grade_id and test.verdict is not Verdict.PASSED:
-                word = f"{symbol(test.verdict)[0]} {say(f'verdict.{test.verdict}')}"
-                lines.append(f"{word}: {escape(f'{test.rationale} {test.hint}'.strip())}")
+        for test in submission.tests_of(mark.grade_id):
+            if test.verdict is not Verdict.PASSED:
+                lines.append(f"{word(test.verdict)}: {escape(f'{test.rationale} {test.hint}'.strip())}")
         if mark.comment:
             lines.append(escape(mark.comment))
     return "<br>".join(lines)
@@ -162,14 +161,13 @@ def _details(record: ClassRecord) -> Iterator[dict[str, object]]:
                 "grade_id": mark.grade_id, "kind": "by hand" if mark.by_hand else "cell", "points": mark.points,
                 "out_of": mark.out_of, "waits": int(mark.waits), "comment": mark.comment,
             }  # fmt: skip
-            for grade_id, test in one.tests():
-                if grade_id == mark.grade_id:
-                    accuracy, required = test.accuracy or ("", "")
-                    yield student | {
-                        "grade_id": grade_id, "kind": "hidden test", "test": test.name, "verdict": test.verdict.value,
-                        "points": test.score, "out_of": test.points, "rationale": str(test.rationale),
-                        "hint": test.hint, "accuracy": accuracy, "required_accuracy": required,
-                    }  # fmt: skip
+            for test in one.tests_of(mark.grade_id):
+                accuracy, required = test.accuracy or ("", "")
+                yield student | {
+                    "grade_id": mark.grade_id, "kind": "hidden test", "test": test.name, "verdict": test.verdict.value,
+                    "points": test.score, "out_of": test.points, "rationale": str(test.rationale),
+                    "hint": test.hint, "accuracy": accuracy, "required_accuracy": required,
+                }  # fmt: skip
 
 
 class DetailsJson(_Export):

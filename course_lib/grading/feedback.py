@@ -3,7 +3,10 @@
 A student sees, for each hidden test, what it checks, the verdict, the points and a hint; never its source or a value.
 """
 
+import json
 from html import escape
+from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
@@ -11,7 +14,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 from ..messages import say
 from .result import CellResult, NotebookResult, Verdict
 
-__all__ = ["METADATA", "annotate", "cell_html", "number", "symbol"]
+__all__ = ["METADATA", "annotate", "cell_html", "number", "read_metadata", "symbol", "word"]
 
 METADATA = "course_lib"
 """Key of the notebook's metadata that holds the result as JSON."""
@@ -31,6 +34,11 @@ def symbol(verdict: Verdict) -> tuple[str, str]:
     return _LOOK.get(verdict, _OTHER)
 
 
+def word(verdict: Verdict) -> str:
+    """A verdict as text, in the language in use: its letter and its word."""
+    return f"{symbol(verdict)[0]} {say(f'verdict.{verdict}')}"
+
+
 def cell_html(cell: CellResult) -> str:
     """The result of a grade cell as a table, in the language in use."""
     head = "".join(
@@ -39,9 +47,9 @@ def cell_html(cell: CellResult) -> str:
     rows = []
     for test in cell.tests:
         letter, colour = symbol(test.verdict)
-        word = f"<b style='color:{colour}'>{letter}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
+        verdict = f"<b style='color:{colour}'>{letter}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
         points = f"{number(test.score)}&nbsp;/&nbsp;{number(test.points)}"
-        texts = (word, escape(str(test.rationale)), points, escape(test.hint))
+        texts = (verdict, escape(str(test.rationale)), points, escape(test.hint))
         rows.append("<tr>" + "".join(f"<td style='{_CELL}'>{text}</td>" for text in texts) + "</tr>")
     title = say("feedback.title", score=number(cell.score), points=number(cell.points))
     return f"<p><b>{escape(title)}</b></p><table><tr>{head}</tr>{''.join(rows)}</table>"
@@ -50,9 +58,8 @@ def cell_html(cell: CellResult) -> str:
 def _text(cell: CellResult) -> str:
     lines = [say("feedback.title", score=number(cell.score), points=number(cell.points))]
     for test in cell.tests:
-        letter, _ = symbol(test.verdict)
         points = f"{number(test.score)}/{number(test.points)}"
-        lines.append(f"{letter} {say(f'verdict.{test.verdict}')} ({points}): {test.rationale} {test.hint}".rstrip())
+        lines.append(f"{word(test.verdict)} ({points}): {test.rationale} {test.hint}".rstrip())
     return "\n".join(lines)
 
 
@@ -73,3 +80,13 @@ def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
     if notes:
         notebook.cells.insert(0, new_markdown_cell("\n\n".join(f"**⚠ {note}**" for note in notes)))
     notebook.metadata[METADATA] = result.public()
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What the judge left in an autograded notebook: the public result, and its key.
+
+    Raises:
+        OSError, ValueError, KeyError or TypeError: if there is no such notebook, or another program wrote it.
+    """
+    content: dict[str, Any] = json.loads(path.read_bytes())["metadata"][METADATA]
+    return content

@@ -24,7 +24,7 @@ from .errors import GradingFault
 from .gradebook import CourseGradebook
 from .submitted import MAX_UPLOAD, read_plain
 
-__all__ = ["MoodleCollector", "MoodleExtractor"]
+__all__ = ["PARTICIPANT", "MoodleCollector", "MoodleExtractor"]
 
 MAX_CONTENTS = 16 * 2**20
 """Bytes of the table of contents of a student's zip: Python needs fifteen times as much memory for it."""
@@ -36,6 +36,9 @@ _MOODLE = re.compile(  # Moodle itself leaves no '_' in a name; what follows was
     r"(?:[^/]*/)*?(?P<name>[^/]+?)_(?P<number>[0-9]{1,20})_assignsubmission_(?P<kind>[a-z]+)(?:_?/|_)(?P<file>.+)",
     re.DOTALL,
 )
+PARTICIPANT = re.compile(r"_(\d+)$")
+"""In the id of a student who came by a download: Moodle's number of the participant."""
+
 _NOTEBOOK = re.compile(r"(.*)\.ipynb(?:\.json|\.txt)?", re.DOTALL | re.IGNORECASE)  # browsers add endings
 _COPY = r"(?: ?\([0-9]+\)|-Copy[0-9]*)*"  # as browsers and Jupyter name a second one
 

@@ -1,6 +1,5 @@
 """All that is known of a class in one assignment: the gradebook's marks and the judge's results, as plain data."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook, Student, SubmittedAssignment
 from nbgrader.coursedir import CourseDirectory
 
-from .feedback import METADATA
+from .feedback import read_metadata
 from .result import NotebookResult, TestResult, Verdict
 
 __all__ = ["ALARMING", "ClassRecord", "Mark", "Submission", "read_class"]
@@ -77,6 +76,10 @@ class Submission:
         for result in self.results.values():
             for cell in result.cells:
                 yield from ((cell.grade_id, test) for test in cell.tests)
+
+    def tests_of(self, grade_id: str) -> list[TestResult]:
+        """The hidden tests of one grade cell."""
+        return [test for found, test in self.tests() if found == grade_id]
 
     @property
     def verdicts(self) -> Counter[Verdict]:
@@ -168,7 +171,8 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
 def _result(path: Path) -> NotebookResult | None:
     """The result in an autograded notebook; None for one that is missing or that another version graded."""
     try:
-        content = json.loads(path.read_bytes())["metadata"][METADATA]
-        return NotebookResult.from_dict({name: value for name, value in content.items() if name != "key"})
+        content = read_metadata(path)
+        del content["key"]
+        return NotebookResult.from_dict(content)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -18,7 +18,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..messages import Text, language, say
-from .feedback import number, symbol
+from .feedback import number, word
 from .records import ALARMING, ClassRecord, Submission
 from .result import Verdict
 
@@ -47,7 +47,6 @@ TEXTS = {
     "tests": Text("Réussite par test caché", "Success per hidden test"),
     "question": Text("question", "question"),
     "test": Text("ce qui est vérifié", "what is checked"),
-    "passed": Text("réussi", "passed"),
     "other": Text("autres verdicts", "other verdicts"),
     "failures": Text("Échecs les plus fréquents", "Commonest failures"),
     "explanation": Text("ce que l'étudiant lit", "what the student reads"),
@@ -68,11 +67,8 @@ TEXTS = {
     "unprotected": Text("corrigé sans bac à sable", "graded without a sandbox"),
     "all": Text("Tous les étudiants", "All students"),
     "sort": Text("un titre de colonne trie le tableau", "a column's title sorts the table"),
-    "student": Text("étudiant", "student"),
     "total": Text("total", "total"),
     "late": Text("retard", "late"),
-    "verdicts": Text("verdicts", "verdicts"),
-    "feedback": Text("retour", "feedback"),
     "grading": Text("La correction", "The grading"),
     "time": Text("temps de calcul", "computing"),
     "each": Text("par rendu, médiane", "each, median"),
@@ -110,7 +106,7 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
     """
     environment = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = lambda points: number(round(points, 2))
-    environment.globals |= {"say": say, "symbol": symbol}
+    environment.globals |= {"say": say, "word": word}
     scores = [one.score for one in record.submissions]
     return environment.get_template("report.html.jinja").render(
         t={name: str(text) for name, text in TEXTS.items()},
