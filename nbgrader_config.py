@@ -31,4 +31,5 @@ c.CourseDirectory.max_file_size, c.CourseDirectory.max_dir_size = 300_000, 600_0
 # How submissions are graded; see `course_lib/grading/autograde.py` for all settings.
 use_judge()
 c.HTMLExporter.filters = PAGE_FILTERS  # what students wrote is shown without scripts, in bounded time
+c.HTMLExporter.preprocessors = ["course_lib.grading.rubric.ShowRubric"]  # mark schemes, on formgrader's page only
 c.JudgedAutograde.language = "fr"

@@ -303,6 +303,10 @@ MESSAGES: dict[str, Text] = {
     "feedback.repaired": Text(
         "Notebook réparé avant la correction : {what}.", "Notebook repaired before grading: {what}."
     ),
+    "rubric": Text(
+        "Réponse attendue et barème (invisibles pour l'étudiant)",
+        "Expected answer and mark scheme (students do not see this)",
+    ),
     "appeal.protection": Text("le code de l'étudiant a tourné dans", "the student's code ran in"),
     "appeal.recorded": Text("le carnet de notes dit {score}", "the gradebook says {score}"),
     "table.student": Text("étudiant", "student"),

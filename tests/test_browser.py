@@ -5,7 +5,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import Browser, Notebook, contrast, find_chromium, jupyterlab
+from browser import TOKEN, Browser, Notebook, contrast, find_chromium, jupyterlab
+from courses import nbgrader, short_course
+from nbgrader.api import Gradebook
 from selenium.webdriver.common.keys import Keys
 
 from course_lib.grading.assignment import NotebookSpec
@@ -160,3 +162,116 @@ def test_the_validate_button_tells_whether_the_checks_pass(handed_out: str, brow
         assert "Traceback" not in dialog.text
         browser.press(Keys.ENTER)
         browser.until(lambda: not browser.all(".jp-Dialog"))
+
+
+# -- instructors --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short course, graded."""
+    find_chromium()
+    folder = tmp_path_factory.mktemp("instructor") / "course"
+    short_course(folder)
+    for command in ("generate_assignment", "autograde"):
+        run = nbgrader(folder, command, "mnist1")
+        assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def office(course: Path) -> Iterator[str]:
+    """JupyterLab in the course's folder."""
+    with jupyterlab(course, course.with_name("jupyter")) as address:
+        yield address
+
+
+def open_submission(browser: Browser, office: str) -> None:
+    """The page on which formgrader grades the one student."""
+    browser.driver.get(f"{office}/formgrader/gradebook/mnist1/mnist1?token={TOKEN}")
+    browser.one("td a", "Submission #1").click()
+    browser.one("input#question_view")
+
+
+def points(course: Path, cell: str) -> float | None:
+    """What a person gave for a cell, as the gradebook has it."""
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        score: float | None = gradebook.find_grade(cell, "mnist1", "mnist1", "anna").manual_score
+        return score
+
+
+def comment(course: Path, cell: str) -> str | None:
+    """What a person wrote beside a cell, as the gradebook has it."""
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        text: str | None = gradebook.find_comment(cell, "mnist1", "mnist1", "anna").manual_comment
+        return text
+
+
+def test_formgrader_finds_the_assignment_and_the_marks(browser: Browser, office: str) -> None:
+    browser.driver.get(f"{office}/lab?token={TOKEN}&reset")
+    browser.one(".lm-MenuBar-itemLabel", "Nbgrader").click()
+    browser.one(".lm-Menu-itemLabel", "Formgrader").click()
+    browser.driver.switch_to.frame(browser.one("iframe"))
+    assert "1" in browser.one("tbody tr", "mnist1").text
+    browser.driver.switch_to.default_content()
+    browser.driver.get(f"{office}/formgrader/gradebook/mnist1/mnist1")
+    row = browser.one("tbody tr", "Submission #1").text
+    for mark in ("3.25 / 6", "3.25 / 4", "0 / 2"):
+        assert mark in row
+
+
+def test_formgrader_shows_why_a_mark_was_given(browser: Browser, office: str) -> None:
+    open_submission(browser, office)
+    assert browser.one("input#test_softmax").get_attribute("placeholder") == "1.5"
+    table = browser.one("table", "De grands logits donnent aussi des probabilités exactes")
+    for part in ("✗ échoué", "0 / 0.5", "✓ réussi", "0.5 / 0.5", "Cause probable : l'exponentielle d'un grand nombre"):
+        assert part in table.text.replace("\N{NO-BREAK SPACE}", " ")
+    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", table)
+    browser.picture("formgrader-marks")
+
+
+def test_a_free_text_is_graded_with_its_mark_scheme_beside_it(browser: Browser, office: str, course: Path) -> None:
+    open_submission(browser, office)
+    score = browser.one("input#question_view")
+    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", score)
+    scheme = browser.one("blockquote", "0.5 for 28 x 28 = 784 flattened")
+    assert 0 < scheme.location["y"] - score.location["y"] < 400, "in sight of the points"
+    assert points(course, "question_view") is None
+    score.click()
+    browser.press("0.5", Keys.TAB, Keys.TAB, "Et le -1 ?", Keys.TAB)  # between them: extra credit
+    browser.until(lambda: points(course, "question_view") == 0.5 and comment(course, "question_view") == "Et le -1 ?")
+    browser.picture("formgrader-free-text")
+
+
+def test_feedback_made_in_formgrader_has_points_and_hints_and_nothing_hidden(
+    browser: Browser, office: str, course: Path, root: Path
+) -> None:
+    open_submission(browser, office)
+    browser.one("input#question_classes").click()
+    browser.press("1", Keys.TAB)
+    browser.until(lambda: points(course, "question_classes") == 1)
+    browser.driver.get(f"{office}/formgrader/manage_submissions/mnist1")
+    browser.one("tbody tr", "anna").find_element("css selector", ".generate-feedback a").click()
+    browser.one(".modal-dialog", "Successfully generated feedback")
+    page = course / "feedback" / "anna" / "mnist1" / "mnist1.html"
+    browser.driver.get(page.as_uri())
+    browser.picture("feedback-top")
+    shown = browser.one("body").text.replace("\N{NO-BREAK SPACE}", " ")
+    for part in ("Résultat : 1.5 / 2", "✗ échoué", "Cause probable :", "Score: 1.0 / 1.0"):
+        assert part in shown
+    browser.driver.execute_script(
+        "arguments[0].scrollIntoView({block: 'center'})", browser.one("table", "De grands logits donnent")
+    )
+    browser.picture("feedback")
+    source = page.read_text()
+    for secret in (
+        "Barème",
+        "MARK SCHEME",
+        "HIDDEN TESTS",
+        "hidden_tests",
+        "BEGIN SOLUTION",
+        "F.softmax(logits, dim=1)",
+    ):
+        assert secret not in source
+    for test in (root / "grader_tests" / "mnist1").glob("*.py"):
+        assert not [line for line in test.read_text().splitlines() if "assert" in line and line.strip() in source]

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from browser import Browser
 from cheaters import CHEATERS
 from courses import Course, nbgrader, result
+from selenium.webdriver.common.keys import Keys
 
 from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo import make_course
 from course_lib.grading.demo_class import ALL_POINTS, CLASS, Situation, fill
+from course_lib.grading.report import report_html
 from course_lib.grading.table import marks_table
 
 EVERYBODY = [*CLASS, *CHEATERS]
@@ -145,6 +148,52 @@ def test_nbgrader_reads_what_the_judge_wrote(demo: Course) -> None:
 def test_the_table_has_a_line_for_each_student(demo: Course) -> None:
     lines = marks_table(demo.record()).splitlines()
     assert {line.split()[0] for line in lines[2:]} == {s.name for s in EVERYBODY}
+
+
+def test_the_report_of_the_demo_class_is_whole_and_needs_nothing_else(demo: Course) -> None:
+    run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Report", "--to", "report.html")
+    assert run.returncode == 0, run.stderr
+    page = (demo.folder / "report.html").read_text()
+    assert page.count("<svg") == 3
+    assert not re.findall(r"<(?:link|img|iframe)|src=|@import|url\((?!#)", page)
+    for link in re.findall(r'href="([^"#]+\.html)"', page):
+        assert (demo.folder / link).exists()
+    assert "feedback/perfect/mnist1/mnist1.html" in page
+    assert "JSON" in page.split("À regarder")[1]
+    accuracies = [test.accuracy for one in demo.record().submissions for _, test in one.tests() if test.accuracy]
+    assert len(accuracies) > 20
+    assert all(0.1 < measured <= 1 and 0.5 < required < 1 for measured, required in accuracies)
+
+
+def test_the_reports_table_sorts_by_mouse_and_keyboard(demo: Course, tmp_path: Path) -> None:
+    browser = Browser(tmp_path)
+    try:
+        page = tmp_path / "report.html"
+        page.write_text(report_html(demo.record(), page))
+        browser.driver.get(page.as_uri())
+        browser.picture("report")
+        students = [row.text for row in browser.all("table.sortable tbody td:first-child")]
+        totals = browser.one("table.sortable th:nth-last-child(2) button")
+        browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", totals)
+        totals.click()
+        points = [float(cell.text) for cell in browser.all("table.sortable td:nth-last-child(2)")]
+        assert points == sorted(points)
+        assert points[0] < points[-1]
+        browser.press(Keys.ENTER)
+        assert [float(cell.text) for cell in browser.all("table.sortable td:nth-last-child(2)")] == points[::-1]
+        assert browser.all("th[aria-sort=descending]") == [totals.find_element("xpath", "..")]
+        browser.picture("report-table")
+        browser.one("table.sortable th:first-child button").click()
+        assert [row.text for row in browser.all("table.sortable tbody td:first-child")] == sorted(students)
+    finally:
+        browser.driver.quit()
+
+
+def test_a_file_for_several_assignments_is_refused_in_one_line(demo: Course) -> None:
+    run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Details", "--assignment=other")
+    assert run.returncode != 0
+    assert "does not know the assignment 'other'" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.long

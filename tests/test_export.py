@@ -3,13 +3,11 @@
 import csv
 import io
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from courses import Course, nbgrader
 
 from course_lib.grading.export import Details, DetailsJson, Moodle
 from course_lib.grading.records import ClassRecord, Mark, Submission
@@ -96,25 +94,3 @@ def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
 
 def test_the_report_of_an_empty_class_is_a_page(record: ClassRecord) -> None:
     assert "zoé" in report_html(replace(record, submissions=[]), Path("x.html"))
-
-
-def test_the_report_of_the_demo_class_is_whole_and_needs_nothing_else(demo: Course) -> None:
-    run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Report", "--to", "report.html")
-    assert run.returncode == 0, run.stderr
-    page = (demo.folder / "report.html").read_text()
-    assert page.count("<svg") == 3
-    assert not re.findall(r"<(?:link|img|iframe)|src=|@import|url\((?!#)", page)
-    for link in re.findall(r'href="([^"#]+\.html)"', page):
-        assert (demo.folder / link).exists()
-    assert "feedback/perfect/mnist1/mnist1.html" in page
-    assert "JSON" in page.split("À regarder")[1]
-    accuracies = [test.accuracy for one in demo.record().submissions for _, test in one.tests() if test.accuracy]
-    assert len(accuracies) > 20
-    assert all(0.1 < measured <= 1 and 0.5 < required < 1 for measured, required in accuracies)
-
-
-def test_a_file_for_several_assignments_is_refused_in_one_line(demo: Course) -> None:
-    run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Details", "--assignment=other")
-    assert run.returncode != 0
-    assert "does not know the assignment 'other'" in run.stderr
-    assert "Traceback" not in run.stderr

@@ -190,7 +190,8 @@ class JudgedAutograde(Autograde):
         """Where submissions are graded; ``room`` has what kernels see."""
         if self.scheduler:
             return Pool(functools.partial(cluster_pool, self.scheduler), grade_in_a_process_of_its_own)
-        return Pool(functools.partial(local_pool, self._workers, None if self.protection == "none" else room))
+        needed = min(self._workers, max(1, len(self.assignments)))
+        return Pool(functools.partial(local_pool, needed, None if self.protection == "none" else room))
 
     @property
     def _workers(self) -> int:

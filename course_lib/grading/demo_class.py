@@ -6,6 +6,7 @@ is answered right.
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -74,18 +75,17 @@ class Situation:
     """Points lost, by grade cell."""
 
 
+_MARKS = re.compile(r"^\s*### (BEGIN MARK SCHEME[^#]*### END MARK SCHEME|(BEGIN|END) SOLUTION) *\n?", re.MULTILINE)
+"""Lines of the source that are no part of an answer."""
+
+
 def right_answers(spec: NotebookSpec) -> dict[str, str]:
     """The answers of the source notebook, by solution cell."""
     answers = {}
     for cell in spec.source.cells:
         meta = cell.metadata.get("nbgrader", {})
         if meta.get("solution"):
-            lines = [
-                line
-                for line in cell.source.split("\n")
-                if line.strip() not in ("### BEGIN SOLUTION", "### END SOLUTION")
-            ]
-            answers[meta["grade_id"]] = "\n".join(lines)
+            answers[meta["grade_id"]] = _MARKS.sub("", cell.source).strip("\n")
     return answers
 
 
