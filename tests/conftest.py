@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+import torch
 from cheaters import CHEATERS
 from courses import Course, nbgrader
 
@@ -16,6 +17,7 @@ from course_lib.grading.sandbox import kernel_folder
 from course_lib.messages import set_language
 
 matplotlib.use("agg")
+torch.set_num_threads(1)  # tests run on every core at once: more threads would wait for each other
 
 collect_ignore = ["answers", "attacks", "data"]
 """What is graded, whatever a file there is called."""

@@ -48,7 +48,7 @@ VERDICTS = {
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """One class of attackers, victims of accidents and honest students, one after another in two workers."""
     folder = tmp_path_factory.mktemp("attacked") / "course"
-    make_course(folder, LIMITS)
+    make_course(folder, LIMITS, workers=2)
     for name, content in attacks().items():
         hand_in(folder, f"attack {name}", content)
     for name, content in accidents().items():

@@ -23,7 +23,7 @@ class Round:
         self.home.mkdir()
         self.exchange.mkdir()
         self.exchange.chmod(0o777)
-        tiny_course.make_course(self.course, {"threads": 1})
+        tiny_course.make_course(self.course, {})
         with (self.course / "nbgrader_config.py").open("a") as config:
             config.write(f"c.Exchange.root = {str(self.exchange)!r}\n")
         (self.home / "nbgrader_config.py").write_text(

@@ -29,7 +29,7 @@ SUBMISSIONS = {
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("faults") / "course"
-    make_course(folder, {"cell": 10, "question": 5})
+    make_course(folder, {"cell": 10, "question": 5}, workers=2)
     for student, (node, _) in SUBMISSIONS.items():
         hand_in(folder, student, written(node))
     assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0

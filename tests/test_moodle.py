@@ -113,7 +113,7 @@ def download(course: Path, name: str, files: dict[str, bytes]) -> None:
 def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A course with a download that has a folder for each student, and the run that collects it."""
     folder = tmp_path_factory.mktemp("moodle")
-    tiny_course.make_course(folder, {"threads": 1})
+    tiny_course.make_course(folder, {})
     uploads = TAKEN | {student: files for student, (files, _) in REFUSED.items()}
     files = {f"{student}_assignsubmission_file_/{n}": c for student, all_ in uploads.items() for n, c in all_.items()}
     files["Élodie Dupont-Martin_1234567_assignsubmission_onlinetext_/onlinetext.html"] = b"<p>voici</p>"

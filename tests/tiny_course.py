@@ -91,11 +91,13 @@ def make_source(folder: Path, stock: bool = False) -> None:
             (tests / f"{name}.py").write_text(text)
 
 
-def make_course(folder: Path, limits: dict[str, float]) -> None:
-    """A course folder with the kit's configuration and the assignment."""
+def make_course(folder: Path, limits: dict[str, float], workers: int = 1) -> None:
+    """A course folder with the kit's configuration and the assignment; tests run on every core, so one worker is fast."""
     folder.mkdir(parents=True, exist_ok=True)
     config = (ROOT / "nbgrader_config.py").read_text()
-    (folder / "nbgrader_config.py").write_text(f"{config}\nc.JudgedAutograde.limits = {limits}\n")
+    (folder / "nbgrader_config.py").write_text(
+        f"{config}\nc.JudgedAutograde.limits = {{'threads': 1}} | {limits}\nc.JudgedAutograde.workers = {workers}\n"
+    )
     make_source(folder)
 
 
