@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 import torch
+from browser import Browser
 from cheaters import CHEATERS
 from courses import Course, nbgrader
 
@@ -50,6 +51,14 @@ def library() -> Iterator[Path]:
     """What a student's kernel imports."""
     with tempfile.TemporaryDirectory() as folder:
         yield kernel_folder(Path(folder))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A window of Chromium."""
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.driver.quit()
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from browser import TOKEN, Browser, Notebook, contrast, find_chromium, jupyterlab
-from courses import nbgrader, short_course
-from nbgrader.api import Gradebook
+from courses import Course, nbgrader, short_course
 from selenium.webdriver.common.keys import Keys
 
 from course_lib.grading.assignment import NotebookSpec
@@ -16,13 +15,6 @@ from course_lib.grading.release import student_library
 THEMES = ["JupyterLab Light", "JupyterLab Dark"]
 SHORT = ("init", "one_hot", "test_one_hot")
 """Cells of a notebook that is validated in seconds."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +160,7 @@ def test_the_validate_button_tells_whether_the_checks_pass(handed_out: str, brow
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A short course, graded."""
     find_chromium()
     folder = tmp_path_factory.mktemp("instructor") / "course"
@@ -176,13 +168,13 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for command in ("generate_assignment", "autograde"):
         run = nbgrader(folder, command, "mnist1")
         assert run.returncode == 0, run.stderr
-    return folder
+    return Course(folder, run)
 
 
 @pytest.fixture(scope="module")
-def office(course: Path) -> Iterator[str]:
+def office(course: Course) -> Iterator[str]:
     """JupyterLab in the course's folder."""
-    with jupyterlab(course, course.with_name("jupyter")) as address:
+    with jupyterlab(course.folder, course.folder.with_name("jupyter")) as address:
         yield address
 
 
@@ -193,16 +185,16 @@ def open_submission(browser: Browser, office: str) -> None:
     browser.one("input#question_view")
 
 
-def points(course: Path, cell: str) -> float | None:
+def points(course: Course, cell: str) -> float | None:
     """What a person gave for a cell, as the gradebook has it."""
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+    with course.gradebook() as gradebook:
         score: float | None = gradebook.find_grade(cell, "mnist1", "mnist1", "anna").manual_score
         return score
 
 
-def comment(course: Path, cell: str) -> str | None:
+def comment(course: Course, cell: str) -> str | None:
     """What a person wrote beside a cell, as the gradebook has it."""
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+    with course.gradebook() as gradebook:
         text: str | None = gradebook.find_comment(cell, "mnist1", "mnist1", "anna").manual_comment
         return text
 
@@ -230,7 +222,7 @@ def test_formgrader_shows_why_a_mark_was_given(browser: Browser, office: str) ->
     browser.picture("formgrader-marks")
 
 
-def test_a_free_text_is_graded_with_its_mark_scheme_beside_it(browser: Browser, office: str, course: Path) -> None:
+def test_a_free_text_is_graded_with_its_mark_scheme_beside_it(browser: Browser, office: str, course: Course) -> None:
     open_submission(browser, office)
     score = browser.one("input#question_view")
     browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", score)
@@ -244,7 +236,7 @@ def test_a_free_text_is_graded_with_its_mark_scheme_beside_it(browser: Browser, 
 
 
 def test_feedback_made_in_formgrader_has_points_and_hints_and_nothing_hidden(
-    browser: Browser, office: str, course: Path, root: Path
+    browser: Browser, office: str, course: Course, root: Path
 ) -> None:
     open_submission(browser, office)
     browser.one("input#question_classes").click()
@@ -253,7 +245,7 @@ def test_feedback_made_in_formgrader_has_points_and_hints_and_nothing_hidden(
     browser.driver.get(f"{office}/formgrader/manage_submissions/mnist1")
     browser.one("tbody tr", "anna").find_element("css selector", ".generate-feedback a").click()
     browser.one(".modal-dialog", "Successfully generated feedback")
-    page = course / "feedback" / "anna" / "mnist1" / "mnist1.html"
+    page = course.folder / "feedback" / "anna" / "mnist1" / "mnist1.html"
     browser.driver.get(page.as_uri())
     browser.picture("feedback-top")
     shown = browser.one("body").text.replace("\N{NO-BREAK SPACE}", " ")
@@ -263,7 +255,7 @@ def test_feedback_made_in_formgrader_has_points_and_hints_and_nothing_hidden(
         "arguments[0].scrollIntoView({block: 'center'})", browser.one("table", "De grands logits donnent")
     )
     browser.picture("feedback")
-    source = page.read_text()
+    source = course.feedback("anna")
     for secret in (
         "Barème",
         "MARK SCHEME",

@@ -165,28 +165,27 @@ def test_the_report_of_the_demo_class_is_whole_and_needs_nothing_else(demo: Cour
     assert all(0.1 < measured <= 1 and 0.5 < required < 1 for measured, required in accuracies)
 
 
-def test_the_reports_table_sorts_by_mouse_and_keyboard(demo: Course, tmp_path: Path) -> None:
-    browser = Browser(tmp_path)
-    try:
-        page = tmp_path / "report.html"
-        page.write_text(report_html(demo.record(), page))
-        browser.driver.get(page.as_uri())
-        browser.picture("report")
-        students = [row.text for row in browser.all("table.sortable tbody td:first-child")]
-        totals = browser.one("table.sortable th:nth-last-child(2) button")
-        browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", totals)
-        totals.click()
-        points = [float(cell.text) for cell in browser.all("table.sortable td:nth-last-child(2)")]
-        assert points == sorted(points)
-        assert points[0] < points[-1]
-        browser.press(Keys.ENTER)
-        assert [float(cell.text) for cell in browser.all("table.sortable td:nth-last-child(2)")] == points[::-1]
-        assert browser.all("th[aria-sort=descending]") == [totals.find_element("xpath", "..")]
-        browser.picture("report-table")
-        browser.one("table.sortable th:first-child button").click()
-        assert [row.text for row in browser.all("table.sortable tbody td:first-child")] == sorted(students)
-    finally:
-        browser.driver.quit()
+def test_the_reports_table_sorts_by_mouse_and_keyboard(browser: Browser, demo: Course, tmp_path: Path) -> None:
+    def column(which: str) -> list[str]:
+        return [cell.text for cell in browser.all(f"table.sortable tbody td:{which}")]
+
+    page = tmp_path / "report.html"
+    page.write_text(report_html(demo.record(), page))
+    browser.driver.get(page.as_uri())
+    browser.picture("report")
+    students, total = column("first-child"), "nth-last-child(2)"
+    button = browser.one(f"table.sortable th:{total} button")
+    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+    points = [float(text) for text in column(total)]
+    assert points == sorted(points)
+    assert points[0] < points[-1]
+    browser.press(Keys.ENTER)
+    assert [float(text) for text in column(total)] == points[::-1]
+    assert browser.all("th[aria-sort=descending]") == [button.find_element("xpath", "..")]
+    browser.picture("report-table")
+    browser.one("table.sortable th:first-child button").click()
+    assert column("first-child") == sorted(students)
 
 
 def test_a_file_for_several_assignments_is_refused_in_one_line(demo: Course) -> None:

@@ -1,5 +1,6 @@
 """An assignment as the judge sees it: the skeleton of its notebooks, its grade cells, its hidden tests."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from nbgrader.utils import is_grade, is_solution
 from .errors import AssignmentError
 from .release import release_notebook
 
-__all__ = ["GradeCell", "NotebookSpec", "load_notebook_spec"]
+__all__ = ["GradeCell", "NotebookSpec", "expected_answers", "load_notebook_spec"]
+
+_SCHEME = re.compile(r"^ *### BEGIN MARK SCHEME *\n(.*?)^ *### END MARK SCHEME *\n?", re.MULTILINE | re.DOTALL)
+_MARKER = re.compile(r"^ *### (?:BEGIN|END) SOLUTION *\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -81,3 +85,15 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
             )
         found[grade_cell.grade_id] = there[0]
     return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, cells, found)
+
+
+def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:
+    """The answers of an instructor's notebook by solution cell, each with its mark scheme, which may be empty."""
+    return {
+        cell.metadata.nbgrader.grade_id: (
+            _MARKER.sub("", _SCHEME.sub("", cell.source)).strip("\n"),
+            "\n".join(_SCHEME.findall(cell.source)).strip("\n"),
+        )
+        for cell in source.cells
+        if is_solution(cell)
+    }

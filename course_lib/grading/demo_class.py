@@ -6,14 +6,13 @@ is answered right.
 
 import copy
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import nbformat
 from nbformat import NotebookNode
 
-from .assignment import NotebookSpec
+from .assignment import NotebookSpec, expected_answers
 
 __all__ = ["CLASS", "Situation", "fill", "right_answers"]
 
@@ -75,18 +74,9 @@ class Situation:
     """Points lost, by grade cell."""
 
 
-_MARKS = re.compile(r"^\s*### (BEGIN MARK SCHEME[^#]*### END MARK SCHEME|(BEGIN|END) SOLUTION) *\n?", re.MULTILINE)
-"""Lines of the source that are no part of an answer."""
-
-
 def right_answers(spec: NotebookSpec) -> dict[str, str]:
     """The answers of the source notebook, by solution cell."""
-    answers = {}
-    for cell in spec.source.cells:
-        meta = cell.metadata.get("nbgrader", {})
-        if meta.get("solution"):
-            answers[meta["grade_id"]] = _MARKS.sub("", cell.source).strip("\n")
-    return answers
+    return {name: answer for name, (answer, _) in expected_answers(spec.source).items()}
 
 
 def fill(spec: NotebookSpec, situation: Situation) -> bytes:

@@ -3,7 +3,6 @@
 They are read from the source notebook when the page is made: no file that a student gets ever holds them.
 """
 
-import re
 from pathlib import Path
 
 import nbformat
@@ -12,13 +11,12 @@ from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import is_grade
 
 from ..messages import say
+from .assignment import expected_answers
 
 __all__ = ["ShowRubric"]
-
-_MARKER = re.compile(r"\s*### (BEGIN|END) (SOLUTION|MARK SCHEME)\s*")
 
 
 class ShowRubric(Preprocessor):
@@ -34,20 +32,15 @@ class ShowRubric(Preprocessor):
         assignment, notebook = resources["assignment_id"], resources["notebook_id"]
         path = Path(course.format_path(course.source_directory, ".", assignment)) / f"{notebook}.ipynb"
         try:
-            source = nbformat.read(path, as_version=4)
+            expected = expected_answers(nbformat.read(path, as_version=4))
         except (OSError, ValueError):  # answers can be graded without
             return nb, resources
-        expected = {
-            cell.metadata.nbgrader.grade_id: cell.source
-            for cell in source.cells
-            if is_grade(cell) and is_solution(cell)
-        }
         cells = []
         for cell in nb.cells:
             cells.append(cell)
             name = cell.metadata.get("nbgrader", {}).get("grade_id")
             if name in expected and is_grade(cell):
-                lines = ["" if _MARKER.fullmatch(line) else line for line in expected[name].splitlines()]
-                cells.append(new_markdown_cell("\n".join(f"> {line}" for line in (f"**{say('rubric')}**", *lines))))
+                lines = "\n\n".join((f"**{say('rubric')}**", *expected[name])).splitlines()
+                cells.append(new_markdown_cell("\n".join(f"> {line}" for line in lines)))
         nb.cells = cells
         return nb, resources
