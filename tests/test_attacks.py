@@ -26,7 +26,7 @@ from course_lib.grading.result import Verdict
 
 LIMITS = {
     "cell": 3, "question": 1.5, "submission": 20, "memory": 600 * 2**20, "scratch": 2**27, "file": 2**26,
-    "output": 2**20, "tasks": 100,
+    "output": 2**18, "tasks": 100,
 }  # fmt: skip
 
 BREAKS_ITS_OWN_KERNEL = {
