@@ -27,11 +27,11 @@ import nbformat
 import psutil
 from nbgrader.api import Gradebook
 
-from course_lib.grading.assignment import NotebookSpec, load_notebook_spec
+from course_lib.grading.assignment import load_notebook_spec
 from course_lib.grading.demo import ASSIGNMENT, PROJECT, make_course
 from course_lib.grading.demo_class import ALL_POINTS, CLASS, OTHER_SPELLINGS, Situation, fill, right_answers
 from course_lib.grading.feedback import METADATA
-from course_lib.grading.job import trainings_folder
+from course_lib.grading.job import NotebookSpec, trainings_folder
 from course_lib.mnist import cache_folder
 
 SHARES = {"perfect": 20, "other_spellings": 20, "partly_right": 15, "softmax_left_in": 10, "transposed_images": 5,

@@ -11,9 +11,10 @@ from browser import Browser
 from cheaters import CHEATERS
 from courses import Course, nbgrader
 
-from course_lib.grading.assignment import NotebookSpec, load_notebook_spec
+from course_lib.grading.assignment import load_notebook_spec
 from course_lib.grading.demo import make_course
 from course_lib.grading.demo_class import CLASS
+from course_lib.grading.job import NotebookSpec
 from course_lib.grading.sandbox import kernel_folder
 from course_lib.messages import set_language
 

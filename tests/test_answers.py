@@ -8,9 +8,9 @@ import pytest
 from corpus import ACCURATE, ANSWERS, MESSAGES, Answer, combined, hand_in, judged, messages, without_trainings
 from courses import marks, nbgrader
 
-from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo_class import CODE
 from course_lib.grading.hidden import collect_hidden_tests
+from course_lib.grading.job import NotebookSpec
 from course_lib.grading.result import Verdict
 
 

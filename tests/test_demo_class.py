@@ -11,9 +11,9 @@ from cheaters import CHEATERS
 from courses import Course, nbgrader, result
 from selenium.webdriver.common.keys import Keys
 
-from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo import make_course
 from course_lib.grading.demo_class import ALL_POINTS, CLASS, Situation, fill
+from course_lib.grading.job import NotebookSpec
 from course_lib.grading.report import report_html
 from course_lib.grading.table import marks_table
 

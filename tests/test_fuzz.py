@@ -13,9 +13,9 @@ from nbclient.exceptions import CellExecutionComplete
 from nbformat.v4 import new_code_cell, new_notebook
 from tiny_course import notebook, written
 
-from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.client import BadMessage, JudgeClient, JudgeKernelManager, no_answer
 from course_lib.grading.harmless import make_harmless
+from course_lib.grading.job import NotebookSpec
 from course_lib.grading.rebuild import UnreadableNotebook, read_notebook, rebuild
 from course_lib.grading.student import Student, StudentFailure
 from course_lib.grading.trainings import recall

@@ -6,10 +6,10 @@ import pytest
 import torch
 from corpus import ANSWERS
 
-from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.authoring import hidden_tests, student_of
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.hidden import collect_hidden_tests, run_hidden_tests
+from course_lib.grading.job import NotebookSpec
 from course_lib.grading.result import Verdict
 from course_lib.kernel.finished import by_shape
 
@@ -51,7 +51,10 @@ MARK = '@hidden_test(1, fr="Un.", en="One.")\n'
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (MARK + "def test_a(student):\n    raise KeyError('oops')\n", "oops"),
+        (
+            MARK + "def test_a(student):\n    raise KeyError('oops')\n",
+            r"test_cell.py:\d+: in test_a\n    raise KeyError\('oops'\)",
+        ),
         (MARK + "def test_a(student, no_such_fixture):\n    pass\n", "no_such_fixture"),
         (MARK + "def test_a(student):\n    student.no_such_question()\n", "no_such_question"),
     ],

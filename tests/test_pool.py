@@ -13,6 +13,7 @@ import pytest
 
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.pool import AHEAD, Pool, cluster_pool
+from course_lib.grading.worker import worker_processes
 
 
 class Breakable(ThreadPoolExecutor):
@@ -118,3 +119,13 @@ def test_a_worker_ends_with_the_command_that_started_it() -> None:
         worker = psutil.Process(int(command.stdout.readline()))
         command.kill()
     worker.wait(timeout=10)
+
+
+def test_a_worker_imports_what_grades_and_no_command() -> None:
+    """Nbgrader takes a second to import, in each worker; the program that starts them has it."""
+    import nbgrader  # noqa: F401
+
+    with worker_processes(1, None) as executor:
+        imported = executor.submit(eval, "{*__import__('sys').modules}").result()
+    assert "torch" in imported
+    assert "nbgrader" not in imported

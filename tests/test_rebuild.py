@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo_class import Situation, fill, right_answers
+from course_lib.grading.job import NotebookSpec
 from course_lib.grading.rebuild import UnreadableNotebook, read_notebook, rebuild
 
 

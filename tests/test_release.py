@@ -14,8 +14,8 @@ import nbformat
 import pytest
 from courses import nbgrader
 
-from course_lib.grading.assignment import NotebookSpec
 from course_lib.grading.demo_class import ALL_POINTS, right_answers
+from course_lib.grading.job import NotebookSpec
 
 GIVEN_LINES = {"x = F.relu(x)"}
 

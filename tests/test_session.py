@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from course_lib.grading.harmless import make_harmless
 from course_lib.grading.job import Limits, Protection
 from course_lib.grading.result import Verdict
 from course_lib.grading.session import Session
@@ -131,3 +132,15 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
         ]
         assert len(cell.outputs) == 1
     assert [o.text for o in notebook.cells[3].outputs] == ["1\n3\n", "2\n"], "streams are joined"
+
+
+def test_a_page_shows_the_beginning_of_what_was_printed_and_the_end_of_a_traceback() -> None:
+    printed = "".join(f"{i}\n" for i in range(700))
+    outputs = [new_output("stream", name=name, text=printed) for name in ("stdout", "stderr", "stdout")]
+    outputs.append(new_output("error", ename="E", evalue="", traceback=[str(i) for i in range(300)]))
+    notebook = new_notebook(cells=[new_code_cell("x", outputs=outputs)])
+    make_harmless(notebook)
+    first, second, error = notebook.cells[0].outputs
+    assert first.text == printed
+    assert second.text == "".join(f"{i}\n" for i in range(300)) + "[... la suite des sorties est coupée]"
+    assert error.traceback == [str(i) for i in range(200, 300)]

@@ -4,3 +4,8 @@ It stays on the instructor's machine. Data flows one way::
 
     assignment -> rebuild -> session (kernel) <- student <- hidden tests -> result -> feedback, record
 """
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+"""The folder of course_lib."""

@@ -1,7 +1,6 @@
-"""An assignment as the judge sees it: the skeleton of its notebooks, its grade cells, its hidden tests."""
+"""Reads an assignment: the skeleton of its notebooks, their grade cells, hidden tests and expected answers."""
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -9,44 +8,13 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 
 from .errors import AssignmentError
+from .job import GradeCell, NotebookSpec
 from .release import release_notebook
 
-__all__ = ["GradeCell", "NotebookSpec", "expected_answers", "load_notebook_spec"]
+__all__ = ["expected_answers", "load_notebook_spec"]
 
 _SCHEME = re.compile(r"^ *### BEGIN MARK SCHEME *\n(.*?)^ *### END MARK SCHEME *\n?", re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"^ *### (?:BEGIN|END) SOLUTION *\n?", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class GradeCell:
-    """A cell that carries points."""
-
-    grade_id: str
-    points: float
-    manual: bool
-    """Whether a person grades it: a free-text answer."""
-    solution: str
-    """Id of the solution cell that it grades: the last one before it; itself for a free text."""
-
-
-@dataclass(frozen=True)
-class NotebookSpec:
-    """One notebook of an assignment."""
-
-    assignment: str
-    name: str
-    source: NotebookNode
-    """The instructor's notebook, answers included."""
-    skeleton: NotebookNode
-    """The notebook that students were given."""
-    grade_cells: list[GradeCell]
-    tests: dict[str, Path] = field(default_factory=dict)
-    """Hidden test file or folder of each grade cell that is graded automatically."""
-
-    @property
-    def automatic(self) -> list[GradeCell]:
-        """The grade cells that hidden tests grade, in the order of the notebook."""
-        return [cell for cell in self.grade_cells if not cell.manual]
 
 
 def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:

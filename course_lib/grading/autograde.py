@@ -32,14 +32,14 @@ from tqdm import tqdm
 from traitlets import Bool, Dict, Enum, Integer, Unicode
 
 from ..messages import language, set_language
-from .assignment import NotebookSpec, load_notebook_spec
+from . import PACKAGE
+from .assignment import load_notebook_spec
 from .errors import AssignmentError, GradingFault, ProtectionError
 from .feedback import read_metadata
 from .gradebook import CourseGradebook
-from .job import Graded, Job, Limits, Protection, figures_folder, trainings_folder
+from .job import Graded, Job, Limits, NotebookSpec, Protection, figures_folder, trainings_folder
 from .pool import Pool, cluster_pool, local_pool
 from .rebuild import UnreadableNotebook
-from .release import PACKAGE
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, kernel_folder
 from .store import RESULTS, ResultStore, fingerprint, shrink

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import nbformat
 from nbformat import NotebookNode
 
-from .assignment import NotebookSpec, expected_answers
+from .assignment import expected_answers
+from .job import NotebookSpec
 
 __all__ = ["CLASS", "Situation", "fill", "right_answers"]
 

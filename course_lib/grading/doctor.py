@@ -21,9 +21,9 @@ from packaging.requirements import Requirement
 from sqlalchemy import create_engine, text
 
 from ..mnist import cache_folder, unpack_mnist
+from . import PACKAGE
 from .assignment import load_notebook_spec
 from .errors import AssignmentError, ProtectionError
-from .release import PACKAGE
 from .sandbox import check_protection
 
 __all__ = ["Finding", "examine", "main"]

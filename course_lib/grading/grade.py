@@ -11,7 +11,6 @@ import pytest
 import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
-from nbgrader.preprocessors import LimitOutput
 
 from ..kernel.wire import Packet
 from ..messages import say, set_language
@@ -155,7 +154,6 @@ def _autograded(job: Job, notebook: NotebookNode, result: NotebookResult) -> str
     """The text of the autograded notebook."""
     annotate(notebook, result)
     notebook.metadata[METADATA]["key"] = job.key
-    notebook, _ = LimitOutput().preprocess(notebook, {})
     return str(nbformat.writes(notebook))
 
 

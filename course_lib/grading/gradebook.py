@@ -23,9 +23,8 @@ from sqlalchemy import func
 from sqlalchemy.exc import OperationalError
 
 from ..messages import say
-from .assignment import NotebookSpec
 from .errors import AssignmentError, GradingFault
-from .job import Graded
+from .job import Graded, NotebookSpec
 
 __all__ = ["CourseGradebook", "automatic_marks"]
 

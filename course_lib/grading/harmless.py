@@ -8,6 +8,7 @@ formgrader and to the feedback pages: before that, nobody can tell what becomes 
 import contextlib
 import functools
 import re
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -43,6 +44,9 @@ MAX_LINE = 1000
 MAX_REOPENED = 2_000_000
 """A parser opens unclosed tags again in each paragraph: their length, times all tags, may not be more than this."""
 
+MAX_PRINTED, MAX_TRACEBACK = 1000, 100
+"""Most lines that are shown of what a cell printed, and of a traceback: as many as nbgrader shows."""
+
 _CALL = re.compile(r"([^\s,:;(]*)\(")
 _OPEN = re.compile(r"<\s*(?:a|b|code|em|i|s|small|strong|u)\b[^>]*>?", re.IGNORECASE)
 
@@ -70,7 +74,7 @@ def make_harmless(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         own = cell.metadata.get(EXTRA) or cell.metadata.get("nbgrader", {}).get("solution")
         if cell.cell_type == "code":
-            cell.outputs = [_output(output) for output in cell.get("outputs", [])]
+            cell.outputs = list(_shortened([_output(output) for output in cell.get("outputs", [])]))
             cell.execution_count = None
         elif own:
             cell.source = re.sub(r"[^\S\n]{100,}", " ", cell.source)  # takes a renderer minutes
@@ -152,12 +156,27 @@ def _output(output: NotebookNode) -> NotebookNode:
     if output.output_type == "stream":
         return new_output("stream", name=output.name, text=output.text)
     if output.output_type == "error":
-        return new_output("error", ename=output.ename, evalue=output.evalue, traceback=output.traceback)
+        lines = output.traceback[-MAX_TRACEBACK:]
+        return new_output("error", ename=output.ename, evalue=output.evalue, traceback=lines)
     data = {kind: value for kind, value in map(_data, output.data.items()) if value}
     markdown = output.data.get("text/markdown")
     if isinstance(markdown, str):  # rendered only where it comes with the notebook's own text
         data["text/plain"] = markdown
     return new_output("display_data", data)
+
+
+def _shortened(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
+    """The outputs of a cell, without what it printed beyond the lines that are shown."""
+    left = MAX_PRINTED
+    for output in outputs:
+        if output.output_type == "stream":
+            if left < 0:
+                continue
+            lines = output.text.splitlines(keepends=True)
+            if len(lines) > left:
+                output.text = "".join([*lines[:left], say("output.cut")])
+            left -= len(lines)
+        yield output
 
 
 def _data(item: tuple[str, Any]) -> tuple[str, str]:

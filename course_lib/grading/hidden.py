@@ -20,6 +20,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -143,8 +144,10 @@ class _Plugin:
             self._keep(item, error.verdict, error.detail, error.note)
         elif isinstance(error, AssertionError) and call.when == "call":
             self._keep(item, Verdict.FAILED, note=str(error))
-        else:
-            self.faults.append(f"{item.nodeid}\n{report.longreprtext}")
+        elif call.excinfo is not None:
+            lacks = isinstance(error, pytest.FixtureLookupError)
+            trace = report.longreprtext if lacks else call.excinfo.getrepr(style="short", tbfilter=_without_pytest)
+            self.faults.append(f"{item.nodeid}\n{trace}")
         return report
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -155,9 +158,15 @@ class _Plugin:
             self.faults.append(f"{report.nodeid}\n{report.longreprtext}")
 
 
+def _without_pytest(error: pytest.ExceptionInfo[BaseException]) -> Any:
+    """The traceback of a fault as far as it goes through hidden tests and what they call."""
+    return error.traceback.filter(lambda entry: not {"_pytest", "pluggy"}.intersection(Path(entry.path).parts))
+
+
 def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
     arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
-    arguments += ["--rootdir", str(paths[0].parent), "--tb=short", *options]
+    arguments += ["--rootdir", str(paths[0].parent), *options]
+    arguments += ["--tb=line"]  # nobody reads what pytest makes of a failure, and with source lines it takes 30 ms
     arguments += ["--disable-plugin-autoload"]  # whatever else is installed has no say in marks
     # plug-ins that take time and are of no use here; the first collects garbage ten times at the end, for 0.6 s
     arguments += [f"-pno:{name}" for name in ("unraisableexception", "threadexception", "faulthandler", "logging")]

@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from nbformat import NotebookNode
+
 from ..kernel import FIGURES
 from ..mnist import cache_folder
-from .assignment import NotebookSpec
 from .result import NotebookResult
 
-__all__ = ["Graded", "Job", "Limits", "Protection", "figures_folder", "trainings_folder"]
+__all__ = ["GradeCell", "Graded", "Job", "Limits", "NotebookSpec", "Protection", "figures_folder", "trainings_folder"]
 
 Protection = Literal["bubblewrap", "none"]
 """What a student's code runs in."""
@@ -50,6 +51,38 @@ class Limits:
     visible check in the cell counts as one."""
     threads: int = 0
     """Threads for torch in a kernel; 0 leaves the choice to torch."""
+
+
+@dataclass(frozen=True)
+class GradeCell:
+    """A cell that carries points."""
+
+    grade_id: str
+    points: float
+    manual: bool
+    """Whether a person grades it: a free-text answer."""
+    solution: str
+    """Id of the solution cell that it grades: the last one before it; itself for a free text."""
+
+
+@dataclass(frozen=True)
+class NotebookSpec:
+    """One notebook of an assignment."""
+
+    assignment: str
+    name: str
+    source: NotebookNode
+    """The instructor's notebook, answers included."""
+    skeleton: NotebookNode
+    """The notebook that students were given."""
+    grade_cells: list[GradeCell]
+    tests: dict[str, Path] = field(default_factory=dict)
+    """Hidden test file or folder of each grade cell that is graded automatically."""
+
+    @property
+    def automatic(self) -> list[GradeCell]:
+        """The grade cells that hidden tests grade, in the order of the notebook."""
+        return [cell for cell in self.grade_cells if not cell.manual]
 
 
 @dataclass(frozen=True)

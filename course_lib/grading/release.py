@@ -1,7 +1,6 @@
 """From the source notebook to the student's: nbgrader's own steps, and the student half of course_lib beside it."""
 
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters.exporter import ResourcesDict
@@ -19,9 +18,9 @@ from nbgrader.preprocessors import (
 )
 from traitlets.config import Config
 
-__all__ = ["PREPROCESSORS", "AddStudentLibrary", "release_notebook", "student_library"]
+from . import PACKAGE
 
-PACKAGE = Path(__file__).parents[1]
+__all__ = ["PREPROCESSORS", "AddStudentLibrary", "release_notebook", "student_library"]
 
 CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
 TEXT_STUB = "*Votre réponse ici. / Your answer here.*"

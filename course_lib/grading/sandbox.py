@@ -31,9 +31,9 @@ from traitlets import Any as AnyTrait
 from ..kernel import FIGURES
 from ..kernel.warm import MAX_MESSAGE
 from ..mnist import cache_folder, unpack_mnist
+from . import PACKAGE
 from .errors import GradingFault, ProtectionError
 from .job import figures_folder
-from .release import PACKAGE
 from .result import Verdict
 
 __all__ = [

@@ -18,9 +18,8 @@ from pathlib import Path
 import nbformat
 
 from ..mnist import write_whole
-from .assignment import NotebookSpec
-from .job import Graded, Limits
-from .release import PACKAGE
+from . import PACKAGE
+from .job import Graded, Limits, NotebookSpec
 
 __all__ = ["RESULTS", "ResultStore", "fingerprint", "shrink"]
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 from .errors import AssignmentError
 from .job import Graded, Job
@@ -57,12 +58,15 @@ def worker_processes(workers: int, room: Path | None) -> ProcessPoolExecutor:
     """
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
     executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), room))
+    program = sys.modules["__main__"]
     os.environ["COURSE_LIB_LAZY"] = "1"
+    sys.modules["__main__"] = ModuleType("__main__")  # each worker would import the program: all of nbgrader, 1 s
     try:
         for _ in range(workers):
             executor.submit(int)
     finally:
         del os.environ["COURSE_LIB_LAZY"]
+        sys.modules["__main__"] = program
     return executor
 
 

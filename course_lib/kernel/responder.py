@@ -34,7 +34,7 @@ import torch
 from torch import nn
 
 from . import figures, finished
-from .finished import by_shape, left_as_it_was
+from .finished import by_shape, left_as_it_was, seed
 from .wire import MAX_TEXT, Packet, describe, pack, restore, unpack
 
 __all__ = ["Responder", "raised"]
@@ -108,10 +108,10 @@ class Responder:
         return self.namespace[name]
 
     def _seed(self, question: Packet) -> Packet:
-        seed = question.fields["seed"]
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        number = question.fields["seed"]
+        random.seed(number)
+        np.random.seed(number)
+        seed(number)
         return Packet()
 
     def _reply(self, value: object) -> Packet:
@@ -142,7 +142,7 @@ class Responder:
         found = self._find(question)
         if isinstance(found, type):
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
+                seed(0)
                 found = found()
         if not isinstance(found, nn.Module):
             raise _NoModel
