@@ -74,6 +74,15 @@ def test_a_hidden_test_that_cannot_be_collected_is_named(tmp_path: Path, text: s
         collect_hidden_tests([write(tmp_path / "a", text)])
 
 
+def test_the_place_of_an_error_in_a_file_of_hidden_tests_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "def helper():\n    return 1 / 0\n\nhelper()\n")
+    place = r"test_cell\.py:4: in helper\n    return 1 / 0"
+    with pytest.raises(AssignmentError, match=place):
+        collect_hidden_tests([path])
+    with pytest.raises(GradingFault, match=place):
+        run_hidden_tests([path], lambda _: student_of({}))
+
+
 @pytest.mark.parametrize(
     ("source", "verdict"),
     [

@@ -20,7 +20,6 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -135,19 +134,22 @@ class _Plugin:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
         error = None if call.excinfo is None else call.excinfo.value
+        is_students = (isinstance(error, StudentFailure) and call.when != "teardown") or (
+            isinstance(error, AssertionError) and call.when == "call"
+        )
+        # where a student's answer fails nobody reads what pytest makes of it, and to find source lines takes 30 ms
+        item.config.option.tbstyle = "line" if is_students else "short"
+        report = yield
         if error is None:
             if call.when == "call":
                 self._keep(item, Verdict.PASSED)
-        elif isinstance(error, StudentFailure) and call.when != "teardown":
+        elif not is_students:
+            self.faults.append(f"{item.nodeid}\n{report.longreprtext}")
+        elif isinstance(error, StudentFailure):
             self._keep(item, error.verdict, error.detail, error.note)
-        elif isinstance(error, AssertionError) and call.when == "call":
+        else:
             self._keep(item, Verdict.FAILED, note=str(error))
-        elif call.excinfo is not None:
-            lacks = isinstance(error, pytest.FixtureLookupError)
-            trace = report.longreprtext if lacks else call.excinfo.getrepr(style="short", tbfilter=_without_pytest)
-            self.faults.append(f"{item.nodeid}\n{trace}")
         return report
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -158,15 +160,9 @@ class _Plugin:
             self.faults.append(f"{report.nodeid}\n{report.longreprtext}")
 
 
-def _without_pytest(error: pytest.ExceptionInfo[BaseException]) -> Any:
-    """The traceback of a fault as far as it goes through hidden tests and what they call."""
-    return error.traceback.filter(lambda entry: not {"_pytest", "pluggy"}.intersection(Path(entry.path).parts))
-
-
 def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
     arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
-    arguments += ["--rootdir", str(paths[0].parent), *options]
-    arguments += ["--tb=line"]  # nobody reads what pytest makes of a failure, and with source lines it takes 30 ms
+    arguments += ["--rootdir", str(paths[0].parent), "--tb=short", *options]
     arguments += ["--disable-plugin-autoload"]  # whatever else is installed has no say in marks
     # plug-ins that take time and are of no use here; the first collects garbage ten times at the end, for 0.6 s
     arguments += [f"-pno:{name}" for name in ("unraisableexception", "threadexception", "faulthandler", "logging")]
