@@ -144,3 +144,10 @@ def test_a_page_shows_the_beginning_of_what_was_printed_and_the_end_of_a_traceba
     assert first.text == printed
     assert second.text == "".join(f"{i}\n" for i in range(300)) + "[... la suite des sorties est coupée]"
     assert error.traceback == [str(i) for i in range(200, 300)]
+
+
+def test_a_progress_bar_is_one_line() -> None:
+    bar = "\r".join(f"{i} %" for i in range(2000))
+    notebook = new_notebook(cells=[new_code_cell("x", outputs=[new_output("stream", text=bar)])])
+    make_harmless(notebook)
+    assert notebook.cells[0].outputs[0].text == bar

@@ -172,10 +172,10 @@ def _shortened(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
         if output.output_type == "stream":
             if left < 0:
                 continue
-            lines = output.text.splitlines(keepends=True)
-            if len(lines) > left:
-                output.text = "".join([*lines[:left], say("output.cut")])
-            left -= len(lines)
+            *lines, rest = output.text.split("\n", left)  # not at the \r of a progress bar
+            if rest and len(lines) == left:
+                output.text = "\n".join([*lines, say("output.cut")])
+            left -= len(lines) + bool(rest)
         yield output
 
 
