@@ -13,7 +13,8 @@ import contextlib
 import io
 import os
 import time
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from torch import nn
 import course_lib
 
 MODELS = ("DNN", "CNN", "CNN2")
+BATCH_SIZE = 512
 
 Data = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 """Images and labels for training, images and labels for testing."""
@@ -58,16 +60,25 @@ def first_fit(model: nn.Module, data: Data, epochs: int, batch_size: int) -> Non
         update()
 
 
-def timed(train: Any, model: nn.Module) -> float:
-    """Seconds."""
-    torch.manual_seed(1)
+def timed(name: str, loop: str, epochs: int) -> tuple[float, float]:
+    """Seconds for an epoch of a training of the model ``name``, and the accuracy it reaches."""
+    with contextlib.redirect_stdout(io.StringIO()):  # without what the cells print
+        namespace = notebook_namespace()
+    data: Data = tuple(namespace[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    torch.manual_seed(0)
     np.random.seed(1)
+    model = namespace[name]().to(data[0].device)
+    as_first: Data = (data[0].double(), data[1], data[2].double(), data[3])
     began = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):  # without the progress bar
-        train(model)
-    if next(model.parameters()).is_cuda:
+        if loop == "first":
+            first_fit(model, as_first, epochs, BATCH_SIZE)
+        else:
+            namespace["fit"](model, *data, EPOCHS=epochs, BATCH_SIZE=BATCH_SIZE)
+    if data[0].is_cuda:
         torch.cuda.synchronize()
-    return time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    return seconds / epochs, course_lib.evaluate(model, data[2], data[3])[1]
 
 
 def main() -> None:
@@ -76,27 +87,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
-    namespace = notebook_namespace()
-    data: Data = tuple(namespace[name] for name in ("x_train", "y_train", "x_test", "y_test"))
-    as_first: Data = (data[0].double(), data[1], data[2].double(), data[3])
-    size = {"EPOCHS": arguments.epochs, "BATCH_SIZE": 512}
-    print(f"{os.cpu_count()} cores, device {data[0].device}, {arguments.epochs} epochs, batches of 512")
+    device = course_lib.choose_device()
+    print(f"{os.cpu_count()} cores, device {device}, {arguments.epochs} epochs, batches of {BATCH_SIZE}")
     print(f"{'model':6} {'first, s/epoch':>15} {'now, s/epoch':>13} {'ratio':>6}   accuracy then and now")
-    for name in MODELS:
-        seconds: dict[str, list[float]] = {"first": [], "now": []}
-        accuracy: dict[str, float] = {}
-        for _ in range(arguments.repeat):
-            for loop in seconds:
-                torch.manual_seed(0)
-                model = namespace[name]().to(data[0].device)
-                if loop == "first":
-                    taken = timed(lambda m: first_fit(m, as_first, arguments.epochs, size["BATCH_SIZE"]), model)
-                else:
-                    taken = timed(lambda m: namespace["fit"](m, *data, **size), model)
-                seconds[loop].append(taken / arguments.epochs)
-                accuracy[loop] = course_lib.evaluate(model, data[2], data[3])[1]
-        first, now = min(seconds["first"]), min(seconds["now"])
-        print(f"{name:6} {first:15.2f} {now:13.2f} {first / now:6.2f}   {accuracy['first']:.4f} {accuracy['now']:.4f}")
+    # each training in a process of its own: what one of them left in memory would help or hinder the next
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as processes:
+        for name in MODELS:
+            taken: dict[str, list[tuple[float, float]]] = {"first": [], "now": []}
+            for _ in range(arguments.repeat):
+                for loop, results in taken.items():
+                    results.append(processes.submit(timed, name, loop, arguments.epochs).result())
+            (first, then), (now, today) = (min(results) for results in taken.values())
+            print(f"{name:6} {first:15.2f} {now:13.2f} {first / now:6.2f}   {then:.4f} {today:.4f}", flush=True)
 
 
 if __name__ == "__main__":

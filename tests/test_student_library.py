@@ -155,21 +155,39 @@ def fit(model, X_train, Y_train, X_test, Y_test, EPOCHS=2, BATCH_SIZE=8):  # typ
 
 
 class Convolution(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, pool: nn.Module) -> None:
         super().__init__()
-        self.conv, self.fc = nn.Conv2d(1, 4, 3, padding=1), nn.Linear(4 * 8 * 8, 3)
+        self.conv, self.pool = nn.Conv2d(1, 4, 3, padding=1), pool
+        self.fc = nn.Linear(pool(torch.zeros(1, 4, 8, 8)).numel(), 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = torch.relu(self.conv(x.view(-1, 1, 8, 8)))
-        return self.fc(x.view(-1, 4 * 8 * 8))
+        x = self.pool(torch.relu(self.conv(x.view(-1, 1, 8, 8))))
+        return self.fc(x.view(len(x), -1))
 
 
-def test_the_decorated_loop_computes_what_the_bare_one_does() -> None:
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.Identity(),
+        nn.MaxPool2d(2),
+        nn.MaxPool2d((2, 2), stride=2),
+        nn.MaxPool2d(2, stride=1),
+        nn.MaxPool2d(3, stride=2),
+        nn.MaxPool2d(2, padding=1),
+        nn.MaxPool2d(2, dilation=2),
+        nn.Sequential(nn.MaxPool2d(2, stride=1), nn.MaxPool2d(2)),
+        nn.Sequential(nn.MaxPool2d(2, stride=1), nn.MaxPool2d(2, ceil_mode=True)),
+        nn.AvgPool2d(2),
+    ],
+    ids=str,
+)
+def test_the_decorated_loop_computes_what_the_bare_one_does(pool: nn.Module) -> None:
+    torch.manual_seed(2)
     x, y = torch.rand(64, 8, 8), torch.randint(0, 3, (64,))
     outcomes = []
     for loop in (fit, fit.__wrapped__):
         torch.manual_seed(3)
-        model = Convolution()
+        model = Convolution(pool)
         history = loop(model, x, y, x[:16], y[:16])
         outcomes.append((history.history["val_loss"], [p.detach().clone() for p in model.parameters()]))
     assert outcomes[0][0] == pytest.approx(outcomes[1][0], rel=1e-4)
@@ -178,12 +196,18 @@ def test_the_decorated_loop_computes_what_the_bare_one_does() -> None:
         assert mine.is_contiguous()
 
 
+@pytest.mark.parametrize("shape", [(8,), (8, 8), (1, 1, 1, 8, 8)])
+def test_images_of_a_wrong_shape_are_refused_inside_the_loop_as_outside(shape: tuple[int, ...]) -> None:
+    with training._fast_layout(Convolution(nn.MaxPool2d(2))), torch.no_grad(), pytest.raises(RuntimeError):
+        nn.functional.max_pool2d(torch.zeros(shape), 2)
+
+
 def test_an_unfinished_model_gives_one_line_instead_of_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     class Unfinished(Convolution):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             raise NotImplementedError
 
-    history = fit(Unfinished(), torch.rand(8, 8, 8), torch.zeros(8).long(), torch.rand(8, 8, 8), torch.zeros(8).long())
+    history = fit(Unfinished(nn.Identity()), *2 * (torch.rand(8, 8, 8), torch.zeros(8).long()))
     assert history.history["loss"] == []
     assert "À faire" in capsys.readouterr().out
 

@@ -43,7 +43,6 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = (1 << n for n in (12, 14, 18))
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 CAPABILITIES_VERSION_3 = 0x20080522
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 STUDENT = 1000
 """User and group id of the student's code, inside its namespace."""
@@ -122,8 +121,7 @@ def _prepare() -> None:
     figure.add_subplot(title="fonts and encoders are loaded by their first use")
     print_figure(figure)
     course_lib.load_mnist()  # the files are in the page cache now
-    for setting in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-        _libc.mallopt(setting, 2**29)  # large tensors come and go: keep their pages, new ones cost more than the sums
+    course_lib.training.keep_pages()
     gc.collect()
     gc.freeze()  # what is here stays shared with the kernels
 
