@@ -135,7 +135,7 @@ class JudgedAutograde(Autograde):
         set_language(self.language)
         if self.protection != "none":
             check_protection([Path(self.coursedir.root).resolve(), PACKAGE])
-            if (device := os.environ.get("COURSE_LIB_DEVICE", "cpu")) != "cpu":
+            if (device := os.environ.get("COURSE_LIB_DEVICE", "")) not in ("", "cpu"):
                 self.log.warning("COURSE_LIB_DEVICE=%s: kernels in the sandbox compute on the CPU all the same", device)
         graded = Path(self._format_dest(self.coursedir.assignment_id, "*")).parents[1]
         with contextlib.ExitStack() as stack:
