@@ -139,8 +139,7 @@ class Session:
         self.running = index
         try:
             with self._counting("training" if trains else "cells"):
-                seed = packet_message(client.kc.session, "judge_request", Packet({"ask": "seed", "seed": index}))
-                client.kc.shell_channel.send(seed)  # its answer is not waited for: the cell comes after it
+                client.kc.session.metadata = {"seed": index}  # of each message from here on
                 run_sync(client.async_execute_cell)(cell, index)
         except TimeoutError:  # nbclient's, too
             self._interrupt()

@@ -3,20 +3,27 @@
 ``python -m course_lib.kernel -f connection.json`` starts one by itself; :mod:`course_lib.kernel.warm` forks them.
 """
 
+import contextlib
+import random
 import sys
 import time
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import zmq
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from traitlets.config import Config
 
 from . import figures, finished
 from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
 __all__ = ["forget_other_course_libs", "kernel_app"]
+
+SEEDS = (random.seed, np.random.seed, finished.seed)
+"""Found now: students write ``random.seed = 0``."""
 
 PATIENCE = 30
 """Seconds to wait for the judge's answer about a training; then the model is trained."""
@@ -31,6 +38,13 @@ class StudentKernel(IPythonKernel):
         super().__init__(**kwargs)
         finished.activate(self.ask_judge)
         figures.activate()
+
+    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Run a cell, with random, numpy and torch seeded by the number that comes with it."""
+        for seed in SEEDS:
+            with contextlib.suppress(Exception):  # the cell runs, whatever the student's code did to it
+                seed(parent["metadata"]["seed"])
+        await super().execute_request(stream, ident, parent)
 
     async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answer one question over the shell channel."""
@@ -55,7 +69,8 @@ class StudentKernel(IPythonKernel):
 
 def kernel_app() -> IPKernelApp:
     """The application around a :class:`StudentKernel`, not yet initialized."""
-    app: IPKernelApp = IPKernelApp.instance(kernel_class=StudentKernel)
+    config = Config(HistoryManager={"enabled": False})  # what a cell can ask for is there; the file takes time
+    app: IPKernelApp = IPKernelApp.instance(kernel_class=StudentKernel, config=config)
     return app
 
 

@@ -6,7 +6,6 @@ The questions, by their field ``ask``:
 ask        fields                                answer
 ========== ===================================== =============================================================
 ping                                             ``{}``
-seed       ``seed``                              ``{}``; random, numpy and torch are seeded
 value      ``name``                              ``value``
 call       ``name``, ``args`` (values)           ``value``, what the function or model returned; ``modified``: whether
                                                  it changed a tensor among its arguments
@@ -25,11 +24,9 @@ weights do not fit the model), ``raised`` (with ``type`` and ``message``), ``out
 """
 
 import contextlib
-import random
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -68,7 +65,6 @@ class Responder:
         self.namespace = namespace
         self._answers: dict[str, Callable[[Packet], Packet]] = {
             "ping": lambda question: Packet(),
-            "seed": self._seed,
             "value": self._value,
             "call": self._call,
             "forward": self._forward,
@@ -106,13 +102,6 @@ class Responder:
         if name not in self.namespace:
             raise _Missing(name)
         return self.namespace[name]
-
-    def _seed(self, question: Packet) -> Packet:
-        number = question.fields["seed"]
-        random.seed(number)
-        np.random.seed(number)
-        seed(number)
-        return Packet()
 
     def _reply(self, value: object) -> Packet:
         reply = Packet()

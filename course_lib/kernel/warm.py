@@ -108,7 +108,10 @@ def _prepare() -> None:
 
     forget_other_course_libs()
 
-    for name in ("matplotlib.pyplot", "torchvision", "IPython.core.completer", "ipykernel.debugger"):
+    for name in (
+        "matplotlib.pyplot", "numpy.ctypeslib", "torchvision", "tornado.platform.asyncio",
+        "IPython.core.completerlib", "IPython.core.debugger", "IPython.extensions.storemagic", "ipykernel.debugger",
+    ):  # fmt: skip
         importlib.import_module(name)
     import torch
     from IPython.core.pylabtools import print_figure

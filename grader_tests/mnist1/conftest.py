@@ -115,13 +115,13 @@ class ModelTests:
         A model with other parameters than the reference begins with its own.
         """
         weights: list[torch.Tensor] | None = self.weights(getattr(reference, name)())
-        x = self.images(5)
+        x = self.images(3)
         try:
             together = self.student.forward(name, x, weights).logits
         except OtherParameters:
             weights = None
             together = self.student.forward(name, x).logits
-        alone = torch.cat([self.student.forward(name, x[i : i + 1], weights).logits for i in range(5)])
+        alone = torch.cat([self.student.forward(name, x[i : i + 1], weights).logits for i in range(3)])
         if not close(together, alone):
             self._draws_nothing(name, x, weights, train=False)
             raise wrong(OTHERS)
