@@ -18,6 +18,7 @@ from tiny_course import (
     hand_in,
     make_course,
     notebook,
+    release,
     unreadable,
     written,
 )
@@ -25,7 +26,7 @@ from tiny_course import (
 from course_lib.grading.result import Verdict
 
 LIMITS = {
-    "cell": 3, "question": 1.5, "submission": 20, "memory": 600 * 2**20, "scratch": 2**27, "file": 2**26,
+    "cell": 2, "question": 1, "submission": 15, "memory": 600 * 2**20, "scratch": 2**27, "file": 2**26,
     "output": 2**18, "tasks": 100,
 }  # fmt: skip
 
@@ -60,7 +61,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Course:
         "honest with a secret",
         written(notebook(f"# {CANARY}_of_another_student\ndef add(x):\n    return x + 1")),
     )
-    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    release(folder)
     os.environ["GRADER_SECRET"] = f"{CANARY}_environment"
     try:
         run = nbgrader(folder, "autograde", "tiny")

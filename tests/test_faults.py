@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from courses import marks, nbgrader
-from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
+from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
 SUBMISSIONS = {
     "anna": (notebook(), HONEST),
@@ -32,7 +32,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_course(folder, {"cell": 10, "question": 5}, workers=2)
     for student, (node, _) in SUBMISSIONS.items():
         hand_in(folder, student, written(node))
-    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    release(folder)
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from courses import marks, nbgrader
 from nbgrader.api import Gradebook
-from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
+from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
 from course_lib.grading.job import Graded
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
@@ -26,7 +26,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_course(folder, {})
     for student, content in (("anna", RIGHT), ("bruno", WRONG), ("chloé", RIGHT)):
         hand_in(folder, student, content)
-    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    release(folder)
     run = nbgrader(folder, "autograde", "tiny")
     assert run.returncode == 0, run.stderr
     return folder

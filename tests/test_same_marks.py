@@ -10,7 +10,7 @@ import pytest
 from corpus import combined, without_trainings
 from corpus import hand_in as hand_in_answers
 from courses import marks, nbgrader, result
-from tiny_course import CANARY, HONEST, hand_in, make_course, notebook, written
+from tiny_course import CANARY, HONEST, hand_in, make_course, notebook, release, written
 
 from course_lib.grading.appeal import account
 from course_lib.grading.job import Graded
@@ -52,7 +52,7 @@ def test_luck_plays_no_part(tmp_path: Path) -> None:
             for n in range(2):
                 place = n if run == 0 else 1 - n
                 hand_in(folder, f"{place}{name}{n}", written(notebook(by_luck(name, (n + 1) / 3))))
-        assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+        release(folder)
         done = nbgrader(folder, "autograde", "tiny", f"--JudgedAutograde.workers={workers}")
         assert done.returncode == 0, done.stderr
         outcomes.append({student[1:]: tests for student, tests in verdicts(folder, "tiny").items()})
@@ -84,7 +84,7 @@ def test_an_appeal_accounts_for_every_point(tmp_path: Path) -> None:
     folder = tmp_path / "course"
     make_course(folder, {})
     hand_in(folder, "anna", written(notebook("def add(x):\n    return x + 1 if x < 100 else x")))
-    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    release(folder)
     assert nbgrader(folder, "autograde", "tiny").returncode == 0
     before = marks(folder, "tiny"), (folder / "autograded" / "anna" / "tiny" / "tiny.ipynb").read_bytes()
     shown = appeal(folder, "anna")

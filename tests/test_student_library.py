@@ -50,7 +50,7 @@ def test_the_language_is_chosen_by_call_and_by_environment() -> None:
         code = "from course_lib.messages import say; print(say('check.right'))"
         run = subprocess.run(
             [sys.executable, "-c", code],
-            env=os.environ | {"COURSE_LIB_LANG": value},
+            env=os.environ | {"COURSE_LIB_LANG": value, "COURSE_LIB_LAZY": "1"},
             capture_output=True,
             text=True,
             check=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from courses import Course, marks, nbgrader
 from nbgrader.api import Gradebook
-from tiny_course import CANARY, HONEST, WRONG_ADD, hand_in, make_course, notebook, written
+from tiny_course import CANARY, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
 NOTHING = {"test_add": 0.0, "test_mean": 0.0}
@@ -52,7 +52,7 @@ def trapped(tmp_path_factory: pytest.TempPathFactory) -> Course:
     os.mkfifo(submitted / "stamp pipe" / "tiny" / "timestamp.txt")
     hand_in(folder, "stamp right", RIGHT)
     (submitted / "stamp right" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC\n")
-    assert nbgrader(folder, "generate_assignment", "tiny").returncode == 0
+    release(folder)
     run = nbgrader(folder, "autograde", "tiny")
     assert run.returncode == 0, run.stderr
     again = nbgrader(folder, "autograde", "tiny")

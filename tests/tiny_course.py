@@ -6,12 +6,15 @@ it, in the same worker, has changed nothing.
 """
 
 import copy
+import functools
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+from courses import nbgrader
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -99,6 +102,23 @@ def make_course(folder: Path, limits: dict[str, float], workers: int = 1) -> Non
         f"{config}\nc.JudgedAutograde.limits = {{'threads': 1}} | {limits}\nc.JudgedAutograde.workers = {workers}\n"
     )
     make_source(folder)
+
+
+def release(folder: Path) -> None:
+    """Generate the assignment in a course folder: nbgrader does it once, what it made is copied from then on."""
+    made = Path(_released().name)
+    shutil.copytree(made / "release", folder / "release")
+    shutil.copy(made / "gradebook.db", folder)
+
+
+@functools.cache
+def _released() -> tempfile.TemporaryDirectory[str]:
+    """A course that has the assignment generated, as long as this process lives."""
+    folder = tempfile.TemporaryDirectory()
+    make_course(Path(folder.name), {})
+    run = nbgrader(Path(folder.name), "generate_assignment", "tiny")
+    assert run.returncode == 0, run.stderr
+    return folder
 
 
 def hand_in(folder: Path, student: str, content: bytes) -> None:
