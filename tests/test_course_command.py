@@ -82,7 +82,7 @@ def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "sudo apt install bubblewrap" in found["sandbox"].says + found["sandbox"].mend
     assert "COURSE_LIB_CACHE" in found["MNIST"].mend
     assert "new.ipynb" in found["assignment new"].mend
-    assert "restore gradebook.db" in found["gradebook"].mend
+    assert "gradebook.db" in found["gradebook"].mend
     assert "Make room" in found["disk of course"].mend
     assert "workers = 1" in found["memory"].mend
 
@@ -98,3 +98,16 @@ def test_the_doctor_notices_a_locked_gradebook(tmp_path: Path, monkeypatch: pyte
     lock.execute("begin exclusive")
     assert "formgrader" in findings()["gradebook"].mend
     lock.close()
+
+
+def test_the_doctor_reads_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), os.environ["PATH"]]))
+    config = tmp_path / "nbgrader_config.py"
+    config.write_text("c = get_config()\nc.CourseDirectory.db_url = 'sqlite:///elsewhere.db'\n")
+    assert "none yet" in findings()["gradebook"].says
+    with doctor.Gradebook("sqlite:///elsewhere.db") as gradebook:
+        gradebook.add_student("anna")
+    assert "1 students" in findings()["gradebook"].says
+    config.write_text("c = get_config(\n")
+    assert "nbgrader_config.py: SyntaxError" in findings()["course"].says

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import psutil
 from nbgrader.api import Gradebook
+from nbgrader.apps import NbGrader
+from nbgrader.coursedir import CourseDirectory
 from packaging.requirements import Requirement
-from sqlalchemy import create_engine, text
+from sqlalchemy import URL, create_engine, make_url, text
 
 from ..mnist import cache_folder, unpack_mnist
 from . import PACKAGE
@@ -109,6 +111,12 @@ def _course() -> Iterator[Finding]:
     if not (here / "nbgrader_config.py").exists():
         yield Finding("course", f"{here} has no nbgrader_config.py", "Run this in the course's folder.")
         return
+    app = NbGrader(raise_config_file_errors=True)
+    try:
+        app.load_config_file()
+    except Exception as error:  # it is a program: anything
+        yield Finding("course", f"nbgrader_config.py: {type(error).__name__}: {error}", "Mend that line of the file.")
+        return
     for source in sorted(here.glob("source/*/*.ipynb")):
         assignment = source.parent.name
         try:
@@ -117,21 +125,26 @@ def _course() -> Iterator[Finding]:
             yield Finding(f"assignment {assignment}", f"{len(spec.grade_cells)} grade cells, {points:g} points")
         except AssignmentError as error:
             yield Finding(f"assignment {assignment}", "cannot be graded", str(error))
-    database = here / "gradebook.db"
-    if not database.exists():
-        yield Finding("gradebook", "none yet: the first nbgrader command makes it")
-        return
+    yield _gradebook(make_url(CourseDirectory(parent=app).db_url))
+
+
+def _gradebook(url: URL) -> Finding:
+    """Whether the gradebook of the course can be read and, where it is a file, written."""
+    is_file = url.get_backend_name() == "sqlite"
+    if is_file and not Path(str(url.database)).exists():
+        return Finding("gradebook", "none yet: the first nbgrader command makes it")
     try:
-        with Gradebook(f"sqlite:///{database}") as gradebook:
+        with Gradebook(url.render_as_string(hide_password=False)) as gradebook:
             says = f"{len(gradebook.assignments)} assignments, {len(gradebook.students)} students"
-        engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 1})
-        with engine.connect() as connection:
-            connection.execute(text("begin immediate"))
-            connection.rollback()
-        yield Finding("gradebook", says)
-    except Exception as error:  # of SQLite, of its driver, of nbgrader
+        if is_file:
+            with create_engine(url, connect_args={"timeout": 1}).connect() as connection:
+                connection.execute(text("begin immediate"))
+                connection.rollback()
+        return Finding("gradebook", says)
+    except Exception as error:  # of the database, of its driver, of nbgrader
         first = str(error).splitlines()[0]
-        yield Finding("gradebook", first, "Close what holds it (formgrader, another grading), or restore gradebook.db.")
+        mend = f"Close what holds {url!r} (formgrader, another grading), or restore it."
+        return Finding("gradebook", first, mend)
 
 
 def examine() -> Iterator[Finding]:
