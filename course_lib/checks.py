@@ -39,7 +39,7 @@ class Card:
         self.lines = lines
 
     def __repr__(self) -> str:
-        return "\n".join([self.title, *(f"  {say('check.line', name=name, text=text)}" for name, text in self.lines)])
+        return "\n".join([self.title, *(f"  {say('labelled', name=name, text=text)}" for name, text in self.lines)])
 
     @property
     def title(self) -> str:
@@ -49,7 +49,7 @@ class Card:
     def _repr_html_(self) -> str:
         symbol, colour = _STYLE[self.verdict]
         rows = "".join(
-            "<div>" + say("check.line", name=f"<b>{escape(name)}</b>", text=self._text_html(name, text)) + "</div>"
+            "<div>" + say("labelled", name=f"<b>{escape(name)}</b>", text=self._text_html(name, text)) + "</div>"
             for name, text in self.lines
         )
         return (
@@ -72,7 +72,7 @@ class CheckFailed(AssertionError):
         self.card = card
 
     def _render_traceback_(self) -> list[str]:
-        return [say("check.line", name=self.card.title, text=self.card.name)]
+        return [say("labelled", name=self.card.title, text=self.card.name)]
 
 
 def show_to_do_in_one_line() -> None:
@@ -82,7 +82,7 @@ def show_to_do_in_one_line() -> None:
         return
 
     def show(shell: Any, kind: Any, error: Any, traceback: Any, tb_offset: int | None = None) -> list[str]:
-        line = say("check.line", name=_title("to_do"), text=_unfinished(error))
+        line = say("labelled", name=_title("to_do"), text=_unfinished(error))
         shell._showtraceback(kind, error, [line])
         return [line]
 

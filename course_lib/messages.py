@@ -31,7 +31,7 @@ MESSAGES: dict[str, Text] = {
     "check.returned": Text("Obtenu", "Came back"),
     "check.raised": Text("Erreur levée", "Raised"),
     "check.cause": Text("Cause probable", "Likely cause"),
-    "check.line": Text("{name} : {text}", "{name}: {text}"),
+    "labelled": Text("{name} : {text}", "{name}: {text}"),
     "check.missing": Text(
         "« {name} » n'existe pas encore : complétez la cellule au-dessus et exécutez-la.",
         "'{name}' does not exist yet: complete the cell above and run it.",

@@ -165,7 +165,9 @@ def test_the_report_of_the_demo_class_is_whole_and_needs_nothing_else(demo: Cour
     assert all(0.1 < measured <= 1 and 0.5 < required < 1 for measured, required in accuracies)
 
 
-def test_the_reports_table_sorts_by_mouse_and_keyboard(browser: Browser, demo: Course, tmp_path: Path) -> None:
+def test_the_reports_table_sorts_by_mouse_and_keyboard_and_fits_on_paper(
+    browser: Browser, demo: Course, tmp_path: Path
+) -> None:
     def column(which: str) -> list[str]:
         return [cell.text for cell in browser.all(f"table.sortable tbody td:{which}")]
 
@@ -186,6 +188,15 @@ def test_the_reports_table_sorts_by_mouse_and_keyboard(browser: Browser, demo: C
     browser.picture("report-table")
     browser.one("table.sortable th:first-child button").click()
     assert column("first-child") == sorted(students)
+
+    paper = {"width": 718, "height": 1047, "deviceScaleFactor": 1, "mobile": False}  # A4 without its margins
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", paper)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    widths = "return Array.from(document.querySelectorAll('table, figure'), e => e.getBoundingClientRect().right)"
+    assert max(browser.driver.execute_script(widths)) <= 718
+    browser.picture("report-printed")
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_file_for_several_assignments_is_refused_in_one_line(demo: Course) -> None:

@@ -76,6 +76,14 @@ TEXTS = {
     "sandbox": Text("bac à sable", "sandbox"),
     "none": Text("aucun", "none"),
 }
+
+PHASES = {
+    "cells": Text("cellules", "cells"),
+    "training": Text("entraînement", "training"),
+    "questions": Text("questions des tests cachés", "questions of hidden tests"),
+    "kernel": Text("démarrage du noyau", "start of the kernel"),
+}
+"""What a submission's time goes into; see ``Session.seconds``."""
 """What the page says, apart from the catalogue of ``course_lib.messages``."""
 
 SHOWN = 40
@@ -106,7 +114,11 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
     """
     environment = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = lambda points: number(round(points, 2))
-    environment.globals |= {"say": say, "word": word}
+    environment.globals |= {
+        "say": say,
+        "word": word,
+        "labelled": lambda name, text: say("labelled", name=name, text=text),
+    }
     scores = [one.score for one in record.submissions]
     return environment.get_template("report.html.jinja").render(
         t={name: str(text) for name, text in TEXTS.items()},
@@ -132,10 +144,10 @@ def _reasons(submission: Submission) -> list[str]:
     reasons = [] if submission.results else [str(TEXTS["ungraded"])]
     for result in submission.results.values():
         if result.unreadable:
-            reasons.append(f"{say('verdict.unreadable')}: {result.unreadable}")
+            reasons.append(say("labelled", name=say("verdict.unreadable"), text=result.unreadable))
         if result.protection == "none" and not result.unreadable:
             reasons.append(str(TEXTS["unprotected"]))
-        reasons += [f"{TEXTS['repaired']}: {repair}" for repair in result.repairs]
+        reasons += [say("labelled", name=TEXTS["repaired"], text=repair) for repair in result.repairs]
     alarming = {v: n for v, n in submission.verdicts.items() if v in ALARMING and v is not Verdict.UNREADABLE}
     return reasons + [f"{count} × {say(f'verdict.{verdict}')}" for verdict, count in alarming.items()]
 
@@ -181,7 +193,7 @@ def _grading(record: ClassRecord) -> dict[str, Any]:
         "total": sum(seconds),
         "median": statistics.median(seconds) if seconds else 0.0,
         "longest": None if longest is None else (longest[0], longest[1].seconds),
-        "phases": phases.most_common(),
+        "phases": [(str(PHASES[phase]), spent) for phase, spent in phases.most_common()],
         "sandboxes": Counter(result.protection for _, result in results if not result.unreadable),
     }
 
