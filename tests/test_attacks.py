@@ -47,9 +47,9 @@ VERDICTS = {
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """One class of attackers, victims of accidents and honest students, one after another in two workers."""
+    """One class of attackers, victims of accidents and honest students, one after another in three workers."""
     folder = tmp_path_factory.mktemp("attacked") / "course"
-    make_course(folder, LIMITS, workers=2)
+    make_course(folder, LIMITS, workers=3)
     for name, content in attacks().items():
         hand_in(folder, f"attack {name}", content)
     for name, content in accidents().items():

@@ -35,7 +35,7 @@ x = torch.randn(600, 2) + 1.5 * (2 * y[:, None] - 1)
 @ooo.training_loop
 def fit(model, X, Y, X_test, Y_test, EPOCHS):
     history = ooo.ConvergenceHistory()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.08)
     history.update(model, X, Y, X_test, Y_test)
     for epoch in range(EPOCHS):
         optimizer.zero_grad()
@@ -44,7 +44,7 @@ def fit(model, X, Y, X_test, Y_test, EPOCHS):
         history.update(model, X, Y, X_test, Y_test)
     return history
 """
-TRAIN = "torch.manual_seed(1)\nnet = Net()\nhistory = fit(net, x, y, x, y, EPOCHS=400)"
+TRAIN = "torch.manual_seed(1)\nnet = Net()\nhistory = fit(net, x, y, x, y, EPOCHS=100)"
 NET = """class Net(nn.Module):
     def __init__(self):
         super().__init__()
