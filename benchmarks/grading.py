@@ -124,7 +124,7 @@ def wrong_marks(folder: Path, students: list[Situation]) -> list[str]:
         for student in students:
             submission = gradebook.find_submission_notebook(ASSIGNMENT, ASSIGNMENT, student.name)
             marks = {grade.name: grade.auto_score for grade in submission.grades if grade.name in ALL_POINTS}
-            if marks != {name: points - student.lost.get(name, 0) for name, points in ALL_POINTS.items()}:
+            if marks != student.marks:
                 wrong.append(student.name)
     return wrong
 

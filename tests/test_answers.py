@@ -68,6 +68,13 @@ def expected(student: dict[str, Answer], spec: NotebookSpec) -> dict[str, float]
     return result
 
 
+def assert_expected(graded: dict[str, dict[str, float]], students: list[dict[str, Answer]], spec: NotebookSpec) -> None:
+    """Each student must have the marks that the answers of the corpus earn."""
+    for i, student in enumerate(students):
+        wanted = expected(student, spec)
+        assert {name: graded[f"student{i}"][name] for name in wanted} == wanted, [str(a) for a in student.values()]
+
+
 def grade(folder: Path, *more: str) -> dict[str, dict[str, float]]:
     for command in ("generate_assignment", "autograde"):
         done = nbgrader(folder, command, "mnist1", *more)
@@ -94,6 +101,4 @@ def test_the_command_gives_the_same_marks_to_trained_models(tmp_path: Path, spec
     students = combined(trained=True)
     hand_in(folder, students)
     graded = grade(folder)
-    for i, student in enumerate(students):
-        wanted = expected(student, spec)
-        assert {name: graded[f"student{i}"][name] for name in wanted} == wanted, [str(a) for a in student.values()]
+    assert_expected(graded, students, spec)

@@ -82,7 +82,7 @@ def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "sudo apt install bubblewrap" in found["sandbox"].says + found["sandbox"].mend
     assert "COURSE_LIB_CACHE" in found["MNIST"].mend
     assert "new.ipynb" in found["assignment new"].mend
-    assert "gradebook.db" in found["gradebook"].mend
+    assert f"restore {tmp_path / 'gradebook.db'}" in found["gradebook"].mend
     assert "Make room" in found["disk of course"].mend
     assert "workers = 1" in found["memory"].mend
 

@@ -157,7 +157,7 @@ def test_formgrader_grades_with_the_judge_too(course: Path) -> None:
     assert marks_of_f(course) == {"student": 0}
 
 
-@pytest.mark.parametrize("device", ["", "cuda"])
+@pytest.mark.parametrize("device", ["", "cpu", "cuda"])
 def test_it_is_said_that_a_sandbox_has_no_gpu(course: Path, monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     submit(course, "anna", "f = lambda x: x + 1")
     monkeypatch.setenv("COURSE_LIB_DEVICE", device)

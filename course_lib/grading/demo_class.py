@@ -74,6 +74,11 @@ class Situation:
     lost: Marks = field(default_factory=dict)
     """Points lost, by grade cell."""
 
+    @property
+    def marks(self) -> Marks:
+        """The automatic marks that the student must get, by grade cell."""
+        return {name: points - self.lost.get(name, 0) for name, points in ALL_POINTS.items()}
+
 
 def right_answers(spec: NotebookSpec) -> dict[str, str]:
     """The answers of the source notebook, by solution cell."""

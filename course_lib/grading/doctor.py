@@ -143,7 +143,8 @@ def _gradebook(url: URL) -> Finding:
         return Finding("gradebook", says)
     except Exception as error:  # of the database, of its driver, of nbgrader
         first = str(error).splitlines()[0]
-        mend = f"Close what holds {url!r} (formgrader, another grading), or restore it."
+        place = url.database if is_file else repr(url)  # without its password
+        mend = f"Close what holds it (formgrader, another grading), or restore {place}."
         return Finding("gradebook", first, mend)
 
 

@@ -76,6 +76,7 @@ TEXTS = {
     "sandbox": Text("bac à sable", "sandbox"),
     "none": Text("aucun", "none"),
 }
+"""What the page says, apart from the catalogue of ``course_lib.messages``."""
 
 PHASES = {
     "cells": Text("cellules", "cells"),
@@ -84,7 +85,6 @@ PHASES = {
     "kernel": Text("démarrage du noyau", "start of the kernel"),
 }
 """What a submission's time goes into; see ``Session.seconds``."""
-"""What the page says, apart from the catalogue of ``course_lib.messages``."""
 
 SHOWN = 40
 """Different failures that are listed, the commonest first."""
@@ -114,11 +114,7 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
     """
     environment = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = lambda points: number(round(points, 2))
-    environment.globals |= {
-        "say": say,
-        "word": word,
-        "labelled": lambda name, text: say("labelled", name=name, text=text),
-    }
+    environment.globals |= {"say": say, "word": word}
     scores = [one.score for one in record.submissions]
     return environment.get_template("report.html.jinja").render(
         t={name: str(text) for name, text in TEXTS.items()},
