@@ -19,7 +19,8 @@ import torch
 from course_lib.grading.authoring import student_of
 from course_lib.grading.demo import make_course
 from course_lib.grading.demo_class import CODE, Situation
-from course_lib.grading.hidden import run_hidden_tests
+from course_lib.grading.hidden import collect_hidden_tests, run_hidden_tests
+from course_lib.grading.job import NotebookSpec
 from course_lib.grading.result import TestResult, Verdict
 from course_lib.messages import set_language
 
@@ -154,6 +155,23 @@ def hand_in(folder: Path, students: list[dict[str, Answer]]) -> None:
         answers = {cell: answer.code for cell, answer in student.items()}
         situations.append(Situation(f"student{i}", functools.partial(_answers, answers)))
     make_course(folder, situations)
+
+
+def expected(student: dict[str, Answer], spec: NotebookSpec) -> dict[str, float]:
+    """The marks by grade cell: each cell on its own merit, whatever the others are."""
+    tests = collect_hidden_tests(list(spec.tests.values()))
+    result = {}
+    for grade_id, cell in tests.items():
+        answer = student[grade_id.removeprefix("test_").removesuffix("_accuracy")]
+        result[grade_id] = sum(test.points for test in cell.tests if test.name not in answer.fails)
+    return result
+
+
+def assert_expected(graded: dict[str, dict[str, float]], students: list[dict[str, Answer]], spec: NotebookSpec) -> None:
+    """Each student must have the marks that the answers of the corpus earn."""
+    for i, student in enumerate(students):
+        wanted = expected(student, spec)
+        assert {name: graded[f"student{i}"][name] for name in wanted} == wanted, [str(a) for a in student.values()]
 
 
 def without_trainings(folder: Path) -> None:

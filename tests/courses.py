@@ -32,6 +32,14 @@ def marks(folder: Path, assignment: str) -> dict[str, dict[str, float]]:
         }
 
 
+def grade(folder: Path, *more: str) -> dict[str, dict[str, float]]:
+    """Generate the release and grade what was handed in, by nbgrader's commands; the marks."""
+    for command in ("generate_assignment", "autograde"):
+        done = nbgrader(folder, command, "mnist1", *more)
+        assert done.returncode == 0, done.stderr
+    return marks(folder, "mnist1")
+
+
 def result(folder: Path, student: str, assignment: str) -> dict[str, Any]:
     """The judge's result in a student's autograded notebook, which has the assignment's name."""
     path = folder / "autograded" / student / assignment / f"{assignment}.ipynb"

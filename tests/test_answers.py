@@ -5,11 +5,22 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from corpus import ACCURATE, ANSWERS, MESSAGES, Answer, combined, hand_in, judged, messages, without_trainings
-from courses import marks, nbgrader
+from corpus import (
+    ACCURATE,
+    ANSWERS,
+    MESSAGES,
+    Answer,
+    assert_expected,
+    combined,
+    expected,
+    hand_in,
+    judged,
+    messages,
+    without_trainings,
+)
+from courses import grade
 
 from course_lib.grading.demo_class import CODE
-from course_lib.grading.hidden import collect_hidden_tests
 from course_lib.grading.job import NotebookSpec
 from course_lib.grading.result import Verdict
 
@@ -56,30 +67,6 @@ def test_a_message_names_a_cause_and_no_large_number_that_the_notebook_does_not(
                 assert re.search("Cause probable :|Likely cause:|;", test.detail), (answer, test.detail)
                 for number in re.findall(r"(?<![A-Za-z])\d+(?:\.\d+)?", test.detail):
                     assert float(number) <= 10 or number in notebook, (answer, test.detail)
-
-
-def expected(student: dict[str, Answer], spec: NotebookSpec) -> dict[str, float]:
-    """The marks by grade cell: each cell on its own merit, whatever the others are."""
-    tests = collect_hidden_tests(list(spec.tests.values()))
-    result = {}
-    for grade_id, cell in tests.items():
-        answer = student[grade_id.removeprefix("test_").removesuffix("_accuracy")]
-        result[grade_id] = sum(test.points for test in cell.tests if test.name not in answer.fails)
-    return result
-
-
-def assert_expected(graded: dict[str, dict[str, float]], students: list[dict[str, Answer]], spec: NotebookSpec) -> None:
-    """Each student must have the marks that the answers of the corpus earn."""
-    for i, student in enumerate(students):
-        wanted = expected(student, spec)
-        assert {name: graded[f"student{i}"][name] for name in wanted} == wanted, [str(a) for a in student.values()]
-
-
-def grade(folder: Path, *more: str) -> dict[str, dict[str, float]]:
-    for command in ("generate_assignment", "autograde"):
-        done = nbgrader(folder, command, "mnist1", *more)
-        assert done.returncode == 0, done.stderr
-    return marks(folder, "mnist1")
 
 
 def test_the_command_gives_the_same_marks(tmp_path: Path, spec: NotebookSpec) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from corpus import combined, hand_in
-from test_answers import assert_expected, grade
+from corpus import assert_expected, combined, hand_in
+from courses import grade
 
 import course_lib
 from course_lib.grading.demo import make_course

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -282,6 +283,38 @@ def test_what_a_hostile_kernel_reports_trains_nothing(report: Packet, tmp_path: 
     keep_code_training(report, path)
     assert recall_code(Packet({"recipe": "x"}), path)[0].tensors == {}
     assert path.read_bytes() == b""
+
+
+def exchanged(x: torch.Tensor, word: int) -> torch.Tensor:
+    """``x`` with its first word, two floats, and another one in each other's place."""
+    words = x.clone().view(torch.int64).flatten()
+    words[[0, word]] = words[[word, 0]]
+    return words.view(x.dtype).view_as(x)
+
+
+CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "other values": lambda x: x / 2,
+    "other signs": lambda x: -x,
+    "another sign for every other one": lambda x: x * (-1) ** torch.arange(28),
+    "images in another order": lambda x: x.roll(1, dims=0),
+    "two images in each other's place": lambda x: x[[1, 0, *range(2, len(x))]],
+    "turned images": lambda x: x.mT,
+    "mirrored images": lambda x: x.flip(2),
+    "images moved by a pixel": lambda x: x.roll(1, dims=2),
+    "one value of the last image": lambda x: torch.cat([x.flatten()[:-1], x.flatten()[:1]]).view_as(x),
+    "two values of a row of the checksum": lambda x: exchanged(x, 1),
+    "two values of a column of the checksum": lambda x: exchanged(x, finished.WORDS),
+    "another shape": lambda x: x.flatten(1),
+    "another type": lambda x: x.double(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("images", [3, 128])
+def test_data_that_differ_are_told_apart(change: Callable[[torch.Tensor], torch.Tensor], images: int) -> None:
+    x = torch.rand((images, 28, 28), generator=torch.Generator().manual_seed(0))
+    assert finished.fingerprint(x.clone()) == finished.fingerprint(x)
+    assert finished.fingerprint(change(x)) != finished.fingerprint(x)
 
 
 def test_a_tensor_that_changed_is_not_taken_for_the_same() -> None:

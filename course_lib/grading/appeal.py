@@ -33,7 +33,8 @@ def account(graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[st
         recorded: marks in the gradebook, by grade cell.
     """
     result = graded.result
-    yield f"{number(result.score)} / {number(result.points)}  ({say('appeal.protection')}: {result.protection})"
+    protection = say("labelled", name=say("appeal.protection"), text=result.protection)
+    yield f"{number(result.score)} / {number(result.points)}  ({protection})"
     yield from (f"! {note}" for note in [result.unreadable, *result.repairs] if note)
     for cell in result.cells:
         yield ""

@@ -25,6 +25,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from ..mnist import cache_folder, unpack_mnist
 from . import PACKAGE
 from .assignment import load_notebook_spec
+from .autograde import JudgedAutograde
 from .errors import AssignmentError, ProtectionError
 from .sandbox import check_protection
 
@@ -117,15 +118,17 @@ def _course() -> Iterator[Finding]:
     except Exception as error:  # it is a program: anything
         yield Finding("course", f"nbgrader_config.py: {type(error).__name__}: {error}", "Mend that line of the file.")
         return
-    for source in sorted(here.glob("source/*/*.ipynb")):
+    coursedir = CourseDirectory(parent=app)
+    hidden_tests = Path(coursedir.root, JudgedAutograde(coursedir=coursedir, parent=app).hidden_tests)
+    for source in sorted(Path(coursedir.root, coursedir.source_directory).glob("*/*.ipynb")):
         assignment = source.parent.name
         try:
-            spec = load_notebook_spec(source, here / "grader_tests" / assignment)
+            spec = load_notebook_spec(source, hidden_tests / assignment)
             points = sum(cell.points for cell in spec.grade_cells)
             yield Finding(f"assignment {assignment}", f"{len(spec.grade_cells)} grade cells, {points:g} points")
         except AssignmentError as error:
             yield Finding(f"assignment {assignment}", "cannot be graded", str(error))
-    yield _gradebook(make_url(CourseDirectory(parent=app).db_url))
+    yield _gradebook(make_url(coursedir.db_url))
 
 
 def _gradebook(url: URL) -> Finding:

@@ -125,10 +125,11 @@ def _feedback(submission: Submission) -> str:
     lines = []
     for mark in submission.marks:
         points = say("export.waits") if mark.waits else f"{number(mark.points)} / {number(mark.out_of)}"
-        lines.append(f"<b>{escape(mark.grade_id)}: {points}</b>")
+        lines.append(f"<b>{say('labelled', name=escape(mark.grade_id), text=points)}</b>")
         for test in submission.tests_of(mark.grade_id):
             if test.verdict is not Verdict.PASSED:
-                lines.append(f"{word(test.verdict)}: {escape(f'{test.rationale} {test.hint}'.strip())}")
+                reason = escape(f"{test.rationale} {test.hint}".strip())
+                lines.append(say("labelled", name=word(test.verdict), text=reason))
         if mark.comment:
             lines.append(escape(mark.comment))
     return "<br>".join(lines)

@@ -58,8 +58,8 @@ def cell_html(cell: CellResult) -> str:
 def _text(cell: CellResult) -> str:
     lines = [say("feedback.title", score=number(cell.score), points=number(cell.points))]
     for test in cell.tests:
-        points = f"{number(test.score)}/{number(test.points)}"
-        lines.append(f"{word(test.verdict)} ({points}): {test.rationale} {test.hint}".rstrip())
+        verdict = f"{word(test.verdict)} ({number(test.score)}/{number(test.points)})"
+        lines.append(say("labelled", name=verdict, text=f"{test.rationale} {test.hint}".rstrip()))
     return "\n".join(lines)
 
 

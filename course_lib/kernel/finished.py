@@ -35,6 +35,9 @@ PROBE_ROWS = 32
 SAMPLE = 10_000
 """Elements of a tensor that are looked at again each time: numpy can change a tensor without its knowing."""
 
+WORDS = 511
+"""Words in a row of :func:`_checksum`; odd, so that equal changes to all of them do not add up to none."""
+
 
 _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 """The trainings that ended in this kernel and were not reported yet."""
@@ -107,7 +110,14 @@ def fingerprint(value: Any) -> str:
 
 
 def _checksum(tensor: torch.Tensor) -> int:
-    return zlib.crc32(np.ascontiguousarray(tensor.cpu().numpy()).data)
+    """CRC of the sums of rows and columns of a table of words: half the time of a CRC of all bytes."""
+    data = torch.from_numpy(np.ascontiguousarray(tensor.cpu().numpy()).reshape(-1).view(np.uint8))
+    whole = len(data) - len(data) % (8 * WORDS)
+    rows = data[:whole].view(torch.int64).view(-1, WORDS)
+    checksum = 0
+    for part in (rows.sum(0), rows.sum(1), data[whole:]):
+        checksum = zlib.crc32(part.numpy().data, checksum)
+    return checksum
 
 
 def recipe(run: TrainingRun) -> str:
