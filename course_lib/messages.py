@@ -135,9 +135,10 @@ MESSAGES: dict[str, Text] = {
         "The code stopped the Python kernel (exit, os._exit or a memory fault).",
     ),
     "hint.unreadable": Text(
-        "Le fichier rendu n'est pas un notebook lisible ({detail}). "
-        "Ouvrez-le dans Jupyter, enregistrez-le et rendez-le à nouveau.",
-        "The submitted file is not a readable notebook ({detail}). Open it in Jupyter, save it and hand it in again.",
+        "Aucun notebook lisible n'a été rendu ({detail}). "
+        "Ouvrez le vôtre dans Jupyter, enregistrez-le sous le nom qu'il avait et rendez-le à nouveau.",
+        "No readable notebook was handed in ({detail}). "
+        "Open yours in Jupyter, save it under the name that it had and hand it in again.",
     ),
     # likely causes, of an error
     "cause.linear_size": Text(
@@ -313,11 +314,13 @@ MESSAGES: dict[str, Text] = {
     "table.sum": Text("total", "sum"),
     "table.verdicts": Text("verdicts", "verdicts"),
     "table.all_passed": Text("tout réussi", "all passed"),
-    "export.waits": Text("à noter à la main", "waits for a person"),
+    "export.waits": Text("à noter ou à revoir", "waits for a person"),
     "output.cut": Text("[... la suite des sorties est coupée]", "[... further output is cut]"),
     # rebuilding a submission
     "rebuild.json": Text("JSON incorrect à la ligne {line}", "bad JSON at line {line}"),
     "rebuild.empty": Text("fichier vide", "empty file"),
+    "rebuild.not_there": Text("{name} n'a pas été rendu", "{name} was not handed in"),
+    "rebuild.others": Text(", mais {names} : renommez le fichier", ", but {names}: rename the file"),
     "rebuild.no_notebook": Text("pas un notebook", "not a notebook"),
     "rebuild.no_file": Text("lien ou fichier spécial", "a link or a special file"),
     "rebuild.too_large": Text("plus de 256 Mo", "more than 256 MB"),

@@ -11,6 +11,8 @@ import pytest
 
 from course_lib.grading import doctor
 from course_lib.grading.__main__ import COMMANDS, main
+from course_lib.grading.demo import make_course
+from course_lib.grading.errors import AssignmentError
 
 BIN = Path(sys.executable).parent
 """Of this Python's environment, with the command itself."""
@@ -111,3 +113,19 @@ def test_the_doctor_reads_the_configuration(tmp_path: Path, monkeypatch: pytest.
     assert "1 students" in findings()["gradebook"].says
     config.write_text("c = get_config(\n")
     assert "nbgrader_config.py: SyntaxError" in findings()["course"].says
+
+
+def test_the_demo_replaces_nothing_but_a_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = tmp_path / "course"
+    course.mkdir()
+    (course / "gradebook.db").write_text("marks")
+    with pytest.raises(AssignmentError, match="no earlier demo"):
+        make_course(course, [])
+    assert (course / "gradebook.db").read_text() == "marks"
+    demo = tmp_path / "demo"
+    for _ in range(2):
+        make_course(demo, [])
+    monkeypatch.chdir(demo)
+    with pytest.raises(AssignmentError, match="no earlier demo"):
+        make_course(Path.cwd(), [])
+    assert (demo / "source").is_dir()

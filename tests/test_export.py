@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from course_lib.grading.export import Details, DetailsJson, Moodle
+from course_lib.grading.moodle import participant
 from course_lib.grading.records import ClassRecord, Mark, Submission
 from course_lib.grading.report import report_html
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
@@ -28,8 +29,8 @@ def record() -> ClassRecord:
     ]
     result = NotebookResult([CellResult("test_x", tests)], ["une réparation"], protection="bubblewrap", seconds=2.0)
     first = Submission(
-        "anna_1234567", "", FORMULA, "a@b.org", None, 60, 0.5,
-        [Mark("test_x", 1, 3, False, False, "=1+1"), Mark("text", 0, 1, True, True, "")], {"n": result},
+        "HYPERLINK_evil_script_alert_1_script_1234567", "", FORMULA, "a@b.org", None, 60, 0.5,
+        [Mark("test_x", 1, 3, False, False, "=1+1"), Mark("text", 0, 1, True, True, "")], {"n": result}, ["m"],
     )  # fmt: skip
     return ClassRecord(
         "course", "n", [("test_x", 3), ("text", 1)], [first, replace(first, student="bo", last_name="")], ["zoé"]
@@ -61,6 +62,14 @@ def test_moodle_finds_its_participants_and_points_out_of_twenty(record: ClassRec
     assert "Deux. Le code s&#x27;est arrêté" in first["Feedback comments"]
 
 
+@pytest.mark.parametrize(("student", "name", "number"), [
+    ("Élodie_Dupont_1234567", "Élodie Dupont", "1234567"), ("Jean-Luc_d_Arc_12", "Jean-Luc d'Arc", "12"),
+    ("promo_2024", "promo_2024", ""), ("promo_2024", "Anna Martin", ""), ("anna", "Anna", ""),
+])  # fmt: skip
+def test_only_a_download_tells_the_participant(student: str, name: str, number: str) -> None:
+    assert participant(student, name) == number
+
+
 def test_every_detail_is_there(record: ClassRecord) -> None:
     lines = [row for row in rows(Details().content(record, Path("x.csv"))) if row["student_id"] == "bo"]
     assert [(r["kind"], r["verdict"], r["points"]) for r in lines] == [
@@ -89,6 +98,7 @@ def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
     assert "1 × timeout" in page
     assert "mended before grading: une réparation" in page
     assert "waits for a person" in page
+    assert "not graded yet, or by another version: m" in page
     assert 'lang="en"' in page
 
 

@@ -1,15 +1,20 @@
 """`nbgrader autograde` when something is wrong on the instructor's side, and marks that nothing printed can change."""
 
+import re
 import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
-from courses import marks, nbgrader
+from courses import marks, nbgrader, result
+from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
+from nbgrader.apps import AutogradeApp
+from nbgrader.coursedir import CourseDirectory
 from tiny_course import PYTHON, cell
 
 from course_lib.grading.assignment import load_notebook_spec
+from course_lib.grading.autograde import JudgedAutograde
 from course_lib.grading.errors import AssignmentError
 
 TEST = """
@@ -166,3 +171,109 @@ def test_it_is_said_that_a_sandbox_has_no_gpu(course: Path, monkeypatch: pytest.
     said = f"COURSE_LIB_DEVICE={device}: kernels in the sandbox compute on the CPU" in run.stderr
     assert said == (device == "cuda")
     assert marks_of_f(course) == {"anna": 2}
+
+
+@pytest.mark.parametrize(("setting", "value", "said"), [
+    ("language", "de", "'de' is none of fr, en"), ("protection", "chroot", "'chroot' is none of bubblewrap, none"),
+    ("workers", -1, "-1 is less than 0"), ("limits", {"cell": "60"}, "cell is '60', which is no number"),
+])  # fmt: skip
+def test_a_setting_that_cannot_be_is_named(course: Path, setting: str, value: object, said: str) -> None:
+    app = AutogradeApp()
+    app.coursedir = CourseDirectory(root=str(course), assignment_id="small")
+    converter = JudgedAutograde(coursedir=app.coursedir, parent=app, **{setting: value})
+    with pytest.raises(AssignmentError, match=re.escape(f"c.JudgedAutograde.{setting}: {said}")):
+        converter.appeal("anna")
+
+
+def test_what_is_no_gradebook_is_said_in_a_line(course: Path) -> None:
+    submit(course, "anna", "f = lambda x: x + 1")
+    (course / "gradebook.db").write_text("no database")
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode != 0
+    assert "file is not a database" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_notebook_under_another_name_is_named(course: Path) -> None:
+    submit(course, "anna", "f = lambda x: x + 1")
+    (course / "submitted" / "anna" / "small" / "small.ipynb").rename(course / "submitted/anna/small/small (1).ipynb")
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode == 0
+    said = "small.ipynb n'a pas été rendu, mais 'small (1).ipynb'"
+    assert f"Submission of anna: small.ipynb: {said}" in run.stderr
+    assert said in result(course, "anna", "small")["unreadable"]
+    assert marks_of_f(course) == {"anna": 0}
+
+
+def test_a_cell_renamed_after_the_grading_has_a_way_out(course: Path) -> None:
+    """Nbgrader adds and removes no cells while there are submissions."""
+    submit(course, "anna", "f = lambda x: x + 1")
+    assert nbgrader(course, "autograde", "small").returncode == 0
+    for path in (course / "source" / "small" / "small.ipynb", course / "submitted" / "anna" / "small" / "small.ipynb"):
+        path.write_text(path.read_text().replace("test_f", "test_g"))
+    (course / "grader_tests" / "small" / "test_f.py").rename(course / "grader_tests" / "small" / "test_g.py")
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode != 0
+    assert "(test_f, test_g)" in run.stderr
+    commands = re.findall(r"'nbgrader ([^']+)'", run.stderr.splitlines()[-1])
+    assert len(commands) == 2
+    for command in (*commands, "autograde small"):
+        run = nbgrader(course, *command.split())
+        assert run.returncode == 0, run.stderr
+    assert marks(course, "small") == {"anna": {"test_g": 2}}
+
+
+def test_an_assignment_may_have_two_notebooks_or_free_texts_only(course: Path) -> None:
+    """But not two cells of one name: exports and hidden tests know cells by their names."""
+    folder = course / "source" / "small"
+    shutil.copy(folder / "small.ipynb", folder / "second.ipynb")
+    submit(course, "anna", "f = lambda x: x + 1")
+    assert nbgrader(course, "generate_assignment", "small", "--force").returncode == 0
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode != 0
+    assert "several notebooks have cells test_f" in run.stderr
+    text = new_markdown_cell("*Answer*", id="text")
+    text.metadata["nbgrader"] = {
+        "grade_id": "text", "grade": True, "solution": True, "locked": False, "task": False, "points": 1, "schema_version": 3,
+    }  # fmt: skip
+    texts = new_notebook(cells=[new_markdown_cell("# Why?"), text], metadata={"kernelspec": PYTHON})
+    nbformat.write(texts, folder / "second.ipynb")
+    (course / "source" / "texts").mkdir()
+    nbformat.write(texts, course / "source" / "texts" / "texts.ipynb")
+    text.source = "Because."
+    nbformat.write(texts, course / "submitted" / "anna" / "small" / "second.ipynb")
+    (course / "submitted" / "anna" / "texts").mkdir()
+    nbformat.write(texts, course / "submitted" / "anna" / "texts" / "texts.ipynb")
+    for assignment in ("small", "texts"):
+        for command in ("generate_assignment", "autograde"):
+            more = ["--force"] if command == "generate_assignment" else []
+            run = nbgrader(course, command, assignment, *more)
+            assert run.returncode == 0, run.stderr
+        assert "1 submissions, 1 of them graded already" in nbgrader(course, "autograde", assignment).stderr
+    assert marks(course, "small") == {"anna": {"test_f": 2, "text": None}}
+    assert marks(course, "texts") == {"anna": {"text": None}}
+
+
+def test_tests_add_up_whatever_floats_do(course: Path) -> None:
+    tests = "from course_lib.grading.hidden import hidden_test\n"
+    for i, points in enumerate((1.4, 0.4, 0.2)):
+        tests += f"@hidden_test({points}, fr='a', en='a')\ndef test_{i}(student):\n    student.number('f', 1.0)\n"
+    (course / "grader_tests" / "small" / "test_f.py").write_text(tests)
+    submit(course, "anna", "f = lambda x: x + 1")
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode == 0, run.stderr
+    assert marks_of_f(course) == {"anna": 2}
+
+
+def test_a_marker_without_its_end_is_named(course: Path) -> None:
+    path = course / "source" / "small" / "small.ipynb"
+    notebook = small_notebook("### BEGIN SOLUTION\nf = lambda x: x + 1", "f(1.0)\n### BEGIN HIDDEN TESTS\npass")
+    nbformat.write(notebook, path)
+    with pytest.raises(AssignmentError) as caught:
+        load_notebook_spec(path, course / "grader_tests" / "small")
+    assert "cell 2 'f': ### BEGIN SOLUTION and ### END SOLUTION do not go together" in str(caught.value)
+    assert "cell 3 'test_f': ### BEGIN HIDDEN TESTS" in str(caught.value)
+    notebook.cells.append(NotebookNode(notebook.cells[-1] | {"id": "copy"}))
+    nbformat.write(notebook, path)
+    with pytest.raises(AssignmentError, match="two cells are called 'test_f'"):
+        load_notebook_spec(path, course / "grader_tests" / "small")

@@ -67,8 +67,13 @@ def test_a_hidden_test_that_fails_by_itself_is_a_fault_not_a_zero(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "text", ["import no_such_module\n", "def test_a(student):\n    pass\n", "def test_a(:\n", "\n"]
-)
+    "text",
+    [
+        "import no_such_module\n", "def test_a(student):\n    pass\n", "def test_a(:\n", "\n",
+        MARK + "def a(student):\n    pass\n", MARK.replace("(1,", "('1',") + "def test_a(student):\n    pass\n",
+        MARK.replace("(1,", "(-1,") + "def test_a(student):\n    pass\n",
+    ],
+)  # fmt: skip
 def test_a_hidden_test_that_cannot_be_collected_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(AssignmentError, match=r"test_cell\.py"):
         collect_hidden_tests([write(tmp_path / "a", text)])

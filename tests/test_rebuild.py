@@ -170,14 +170,16 @@ def test_hostile_json_costs_a_verdict_at_most(spec: NotebookSpec) -> None:
         read_notebook(b"[" * 100_000)
 
 
-@pytest.mark.parametrize(("beside", "kind", "waits"), [
-    ("question_view", "markdown", True), ("test_one_hot", "markdown", False), ("question_view", "code", False),
+@pytest.mark.parametrize(("beside", "kind", "text", "waits"), [
+    ("question_view", "markdown", "1 + 1  # view", True), ("test_one_hot", "markdown", "view", False),
+    ("question_view", "code", "1 + 1  # view", False), ("question_view", "code", "view aplatit l'image", True),
+    ("question_view", "code", "# view aplatit l'image", True), ("question_view", "code", "'It flattens.'", True),
 ])  # fmt: skip
 def test_a_free_text_written_beside_its_cell_waits_for_a_person(
-    spec: NotebookSpec, beside: str, kind: str, waits: bool
+    spec: NotebookSpec, beside: str, kind: str, text: str, waits: bool
 ) -> None:
     def write_beside(notebook: NotebookNode) -> None:
-        new = getattr(nbformat.v4, f"new_{kind}_cell")("1 + 1  # view flattens each image")
+        new = getattr(nbformat.v4, f"new_{kind}_cell")(text)
         notebook.cells.insert(1 + notebook.cells.index(find(notebook, beside)), new)
 
     content = fill(spec, Situation("student", lambda right: {}, damage=write_beside))
@@ -185,3 +187,45 @@ def test_a_free_text_written_beside_its_cell_waits_for_a_person(
     assert ("question_view" in unchanged) is not waits
     assert "conclusion" in unchanged
     assert "one_hot" in unchanged
+
+
+@pytest.mark.parametrize(("text", "waits"), [
+    (lambda given: "No.", True), (lambda given: given.splitlines()[0], False), (lambda given: f"{given}\n\nNo.", True),
+])  # fmt: skip
+def test_an_answer_in_the_place_of_its_question_waits_for_a_person(
+    spec: NotebookSpec, text: Callable[[str], str], waits: bool
+) -> None:
+    def write_over(notebook: NotebookNode) -> None:
+        question = notebook.cells[notebook.cells.index(find(notebook, "question_view")) - 1]
+        assert question.cell_type == "markdown"
+        question.source = text(question.source)
+
+    content = fill(spec, Situation("student", lambda right: {}, damage=write_over))
+    rebuilt = rebuild(spec.skeleton, read_notebook(content))
+    assert ("question_view" in rebuilt.unchanged) is not waits
+    assert any(cell.source.endswith("No.") for cell in rebuilt.notebook.cells) is waits
+
+
+def test_a_copy_left_as_it_was_given_does_not_stop_the_answer(spec: NotebookSpec) -> None:
+    for order in ((0, 1), (1, 0)):
+
+        def copy_first(notebook: NotebookNode, order: tuple[int, int] = order) -> None:
+            index = notebook.cells.index(find(notebook, "dimensions"))
+            answered = notebook.cells[index]
+            given = copy.deepcopy(answered)
+            given.source = next(cell.source for cell in spec.skeleton.cells if cell.id == "dimensions")
+            notebook.cells[index : index + 1] = [(given, answered)[i] for i in order]
+
+        rebuilt = rebuild(spec.skeleton, read_notebook(submitted(spec, copy_first)))
+        assert find(rebuilt.notebook, "dimensions").source == right_answers(spec)["dimensions"]
+
+
+def test_a_magic_in_a_later_piece_of_a_cell_does_not_break_the_whole(spec: NotebookSpec) -> None:
+    def two_pieces(notebook: NotebookNode) -> None:
+        index = notebook.cells.index(find(notebook, "dimensions"))
+        second = copy.deepcopy(notebook.cells[index])
+        notebook.cells[index].source, second.source = "a = 1", "%%time\nb = 2"
+        notebook.cells.insert(index + 1, second)
+
+    rebuilt = rebuild(spec.skeleton, read_notebook(submitted(spec, two_pieces)))
+    assert find(rebuilt.notebook, "dimensions").source.split() == ["a", "=", "1", "b", "=", "2"]

@@ -5,13 +5,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from courses import marks, nbgrader
 from nbgrader.api import Gradebook
+from nbgrader.apps import AutogradeApp
 from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
-from course_lib.grading.job import Graded
+from course_lib.grading.autograde import JudgedAutograde
+from course_lib.grading.job import Graded, Job
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.grading.store import ResultStore
 from course_lib.messages import Text
@@ -92,7 +95,9 @@ def test_an_edited_hidden_test_outdates_every_result(course: Path) -> None:
     assert results(course) == before
 
 
-@pytest.mark.parametrize("lost", ["gradebook", "autograded", "one mark", "half a notebook", "one stored result"])
+@pytest.mark.parametrize(
+    "lost", ["gradebook", "autograded", "one mark", "an old gradebook", "half a notebook", "one stored result"]
+)
 def test_what_was_lost_comes_back(course: Path, lost: str) -> None:
     before = results(course)
     if lost == "gradebook":
@@ -104,6 +109,10 @@ def test_what_was_lost_comes_back(course: Path, lost: str) -> None:
     elif lost == "one mark":
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
             gradebook.find_grade("test_add", "tiny", "tiny", "anna").auto_score = None
+            gradebook.db.commit()
+    elif lost == "an old gradebook":
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            gradebook.find_grade("test_add", "tiny", "tiny", "bruno").auto_score = 2.0
             gradebook.db.commit()
     elif lost == "half a notebook":
         path = course / "autograded" / "anna" / "tiny" / "tiny.ipynb"
@@ -139,6 +148,76 @@ def test_a_new_time_stamp_reaches_the_gradebook_without_grading(course: Path) ->
     assert autograde(course) == 0
 
 
+LATE = """
+from nbgrader.plugins import BasePlugin
+
+class OnePoint(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return 1.0 if total_seconds_late > 0 else 0.0
+
+c.AssignLatePenalties.plugin_class = OnePoint
+"""
+
+
+def test_another_due_date_changes_the_penalties_without_grading(course: Path) -> None:
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write(LATE)
+    (course / "submitted" / "anna" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
+    penalties = []
+    for due in ("2026-11-04", "2026-11-02", "2026-11-05"):
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            gradebook.update_or_create_assignment("tiny", duedate=due)
+        autograde(course)
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            penalties.append(gradebook.find_submission("tiny", "anna").late_submission_penalty or 0)
+    assert penalties == [0, 1, 0]
+    assert marks(course, "tiny") == EXPECTED
+
+
+def test_a_page_with_other_marks_does_not_stay(course: Path) -> None:
+    for student in EXPECTED:
+        page = course / "feedback" / student / "tiny" / "tiny.html"
+        page.parent.mkdir(parents=True)
+        page.write_text("marks")
+    hand_in(course, "anna", WRONG.replace(b"0.0", b"1.0"))
+    left = course / "autograded" / "anna" / ".tiny.killed"
+    left.mkdir()
+    assert autograde(course) == 1
+    assert not (course / "feedback" / "anna" / "tiny").exists()
+    assert (course / "feedback" / "bruno" / "tiny" / "tiny.html").exists()
+    assert not left.exists(), "what a killed command was writing"
+
+
+def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files of two students are equal when the command looks, and one is another when its turn comes."""
+    blank = written(notebook("raise NotImplementedError"))
+    for student in ("dora", "emil"):
+        hand_in(course, student, blank)
+    monkeypatch.chdir(course)
+    read: list[str] = []
+    jobs = JudgedAutograde._jobs
+
+    def then_hand_in(self: JudgedAutograde, student: str, *more: Any) -> list[Job]:
+        found = jobs(self, student, *more)
+        if student == "emil" and "emil" not in read:
+            hand_in(course, "dora", RIGHT)
+        read.append(student)
+        return found
+
+    monkeypatch.setattr(JudgedAutograde, "_jobs", then_hand_in)
+    app = AutogradeApp()
+    app.initialize(["--log-level=ERROR"])
+    app.coursedir.assignment_id = "tiny"
+    JudgedAutograde(coursedir=app.coursedir, parent=app).start()
+    monkeypatch.undo()
+    lost = {"test_add": 0.0, "test_mean": 1.0}
+    assert marks(course, "tiny") == EXPECTED | {"dora": lost, "emil": lost}
+    assert autograde(course) == 1
+    assert marks(course, "tiny") == EXPECTED | {"dora": HONEST, "emil": lost}
+
+
 def test_the_store_can_be_emptied(course: Path) -> None:
     command = [sys.executable, "-m", "course_lib.grading.store", "--empty"]
     run = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
@@ -149,6 +228,9 @@ def test_the_store_can_be_emptied(course: Path) -> None:
     refused = subprocess.run(command, cwd=course / "source", capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert "course folder" in refused.stderr
+    refused = subprocess.run([*command, "source"], cwd=course, capture_output=True, text=True, check=False)
+    assert "no stored results" in refused.stderr
+    assert not (course / "source" / ".results").exists()
 
 
 def a_result(size: int) -> Graded:

@@ -9,6 +9,7 @@ import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from course_lib import messages
 from course_lib.grading.harmless import make_harmless
 from course_lib.grading.job import Limits, Protection
 from course_lib.grading.result import Verdict
@@ -152,3 +153,16 @@ def test_a_progress_bar_is_one_line() -> None:
     notebook = new_notebook(cells=[new_code_cell("x", outputs=[new_output("stream", text=bar)])])
     make_harmless(notebook)
     assert notebook.cells[0].outputs[0].text == bar
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_kernel_speaks_the_language_of_the_grading(library: Path, language: str) -> None:
+    """The process that it is forked from has imported course_lib before that was known."""
+    before = messages.language()
+    messages.set_language(language)
+    try:
+        with Session(notebook_of("import course_lib\nspoken = course_lib.language()"), library, LIMITS) as session:
+            session.run_until(1)
+            assert Student(session.ask).value("spoken") == language
+    finally:
+        messages.set_language(before)

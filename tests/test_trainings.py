@@ -326,3 +326,29 @@ def test_a_tensor_that_changed_is_not_taken_for_the_same() -> None:
     again = finished.fingerprint(x)
     x.numpy()[:] = 2  # torch does not know
     assert finished.fingerprint(x) != again
+
+
+@pytest.mark.parametrize(("init", "usual"), [
+    (lambda p: None, True), (nn.init.xavier_uniform_, True), (nn.init.kaiming_normal_, True),
+    (nn.init.orthogonal_, True), (nn.init.zeros_, False), (nn.init.ones_, False), (nn.init.normal_, False),
+])  # fmt: skip
+def test_who_begins_with_unusual_weights_takes_over_no_training(
+    init: Callable[[torch.Tensor], object], usual: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the weights are at first does not show in the probe, but a model may learn nothing from them."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                init(parameter)
+    asked = []
+
+    def judge(question: Packet) -> Packet:
+        asked.append(question)
+        return Packet()
+
+    monkeypatch.setattr(finished, "_ask_judge", judge)
+    x, y = torch.rand(40, 28, 28), torch.arange(40) % 10
+    loop = training.training_loop(lambda model, x, y, EPOCHS=0: training.ConvergenceHistory())
+    finished.recall(training.TrainingRun(model, loop, {"x": x, "y": y}))
+    assert bool(asked) is usual

@@ -1,6 +1,8 @@
 """Reads an assignment: the skeleton of its notebooks, their grade cells, hidden tests and expected answers."""
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -31,7 +33,8 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
         notebook = nbformat.read(source, as_version=4)
         skeleton = release_notebook(notebook)
     except Exception as error:  # nbformat and nbgrader raise plain RuntimeErrors here
-        raise AssignmentError(f"{source}: cannot be turned into a student's notebook: {error}") from error
+        what = f"{source}: cannot be turned into a student's notebook: {error}"
+        raise AssignmentError("\n".join([what, *_faults(source)])) from error
     cells: list[GradeCell] = []
     solution = ""
     for cell in skeleton.cells:
@@ -53,6 +56,21 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
             )
         found[grade_cell.grade_id] = there[0]
     return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, cells, found)
+
+
+def _faults(source: Path) -> Iterator[str]:
+    """What nbgrader does not say: in which cells of a notebook the author was careless."""
+    try:
+        cells = nbformat.read(source, as_version=4).cells
+    except Exception:  # then there is nothing to add
+        return
+    names = Counter(str(cell.metadata.get("nbgrader", {}).get("grade_id")) for cell in cells)
+    yield from (f"two cells are called '{name}'" for name, n in names.items() if n > 1 and name != "None")
+    for number, cell in enumerate(cells, 1):
+        for block in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME"):
+            if cell.source.count(f"### BEGIN {block}") != cell.source.count(f"### END {block}"):
+                name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+                yield f"cell {number} '{name}': ### BEGIN {block} and ### END {block} do not go together"
 
 
 def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:

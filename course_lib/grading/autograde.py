@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import fields, replace
 from fnmatch import fnmatch
+from glob import escape as glob_escape
 from glob import glob
 from pathlib import Path
 from typing import Any, get_args
@@ -28,19 +29,20 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
-from traitlets import Bool, Dict, Enum, Integer, Unicode
+from traitlets import Bool, Dict, Integer, Unicode
 
-from ..messages import language, set_language
+from ..messages import LANGUAGES, language, set_language
 from . import PACKAGE
 from .assignment import load_notebook_spec
 from .errors import AssignmentError, GradingFault, ProtectionError
 from .feedback import read_metadata
-from .gradebook import CourseGradebook
+from .gradebook import CourseGradebook, Marks
 from .job import Graded, Job, Limits, NotebookSpec, Protection, figures_folder, trainings_folder
-from .pool import Pool, cluster_pool, local_pool
+from .pool import Pool, Work, cluster_pool, local_pool
 from .rebuild import UnreadableNotebook
-from .result import Verdict
+from .result import NotebookResult, Verdict
 from .sandbox import check_protection, end_orphans, kernel_folder
 from .store import RESULTS, ResultStore, fingerprint, shrink
 from .submitted import read_receipt, read_submitted, timestamp
@@ -63,15 +65,15 @@ class JudgedAutograde(Autograde):
     """Grades submissions with the kit's judge."""
 
     hidden_tests = Unicode("grader_tests", help="Folder of the hidden tests, in the course's root.").tag(config=True)
-    language = Unicode(language(), help="Language of the feedback: fr or en.").tag(config=True)
+    language = Unicode(language(), help=f"Language of the feedback: {' or '.join(LANGUAGES)}.").tag(config=True)
     workers = Integer(0, help="Submissions graded at the same time; 0: one for each core.").tag(config=True)
     scheduler = Unicode(
         "",
         help="Address (tcp://host:port) or scheduler file of a Dask cluster to grade on; empty: this machine. Its "
         "workers see the course's folder under the same path, and COURSE_LIB_CACHE names a folder that all share.",
     ).tag(config=True)
-    protection = Enum(
-        get_args(Protection), "bubblewrap", help="What students' code runs in; 'none' only for notebooks you trust."
+    protection = Unicode(
+        "bubblewrap", help="What students' code runs in: bubblewrap, or none, only for notebooks you trust."
     ).tag(config=True)
     limits = Dict(
         help=f"What a submission may use; any of {', '.join(field.name for field in fields(Limits))}: "
@@ -107,8 +109,9 @@ class JudgedAutograde(Autograde):
                 self._store.shrink(self.store_size)
                 for cached in (trainings_folder(), figures_folder()):
                     shrink(cached, self.store_size)
-        except (AssignmentError, BrokenExecutor, GradingFault, ProtectionError) as error:
+        except (AssignmentError, BrokenExecutor, GradingFault, OSError, ProtectionError, SQLAlchemyError) as error:
             self.log.error(str(error))
+            self.log.debug("Where it was raised:", exc_info=error)
             raise NbGraderException(str(error)) from error
         if faults:
             message = "Not graded, through no fault of the student; nothing was recorded: " + ", ".join(sorted(faults))
@@ -132,6 +135,7 @@ class JudgedAutograde(Autograde):
         Raises:
             AssignmentError, BrokenExecutor, GradingFault or ProtectionError: when there is no grading here.
         """
+        self._check_settings()
         set_language(self.language)
         if self.protection != "none":
             check_protection([Path(self.coursedir.root).resolve(), PACKAGE])
@@ -150,6 +154,25 @@ class JudgedAutograde(Autograde):
             pool = stack.enter_context(self._pool(room))
             specs = self._specs()
             yield specs, self._furnish(room, specs), pool
+
+    def _check_settings(self) -> None:
+        """See that the configuration says what can be done; traitlets' own checks would end in a traceback.
+
+        Raises:
+            AssignmentError: if it does not; the message names the setting.
+        """
+        wrong = [
+            f"limits: {name} is {value!r}, which is no number"
+            for name, value in self.limits.items()
+            if isinstance(value, bool) or not isinstance(value, int | float)
+        ]
+        for name, allowed in (("language", LANGUAGES), ("protection", get_args(Protection))):
+            if getattr(self, name) not in allowed:
+                wrong.append(f"{name}: {getattr(self, name)!r} is none of {', '.join(allowed)}")
+        if self.workers < 0:
+            wrong.append(f"workers: {self.workers} is less than 0")
+        if wrong:
+            raise AssignmentError("\n".join(f"c.JudgedAutograde.{line}" for line in wrong))
 
     @contextlib.contextmanager
     def _alone(self, folder: Path) -> Iterator[None]:
@@ -178,6 +201,10 @@ class JudgedAutograde(Autograde):
         ]
         if not specs:
             raise AssignmentError(f"{self._source}: no notebook matches '{self.coursedir.notebook_id}'")
+        names = Counter(cell.grade_id for spec in specs for cell in spec.grade_cells)
+        twice = sorted(name for name, n in names.items() if n > 1)
+        if twice:
+            raise AssignmentError(f"{self._source}: several notebooks have cells {', '.join(twice)}: rename some")
         for spec in specs:
             self._gradebook.check(spec)
         return specs
@@ -270,11 +297,14 @@ class JudgedAutograde(Autograde):
         self._check_reference(specs, new_job, pool)
         students = list(self._students())
         groups: dict[str, list[str]] = {}  # equal submissions are graded once
-        graded = self._gradebook.graded(specs)
+        recorded = self._gradebook.recorded(specs)
         for student in students:
-            keys = [job.key for job in self._jobs(student, specs, new_job)]
-            if self.force or student not in graded or not self._is_current(student, specs, keys):
-                groups.setdefault(" ".join(keys), []).append(student)
+            jobs = self._jobs(student, specs, new_job)
+            if self.force or not self._is_current(student, jobs, recorded.get(student, {})):
+                groups.setdefault(_group(jobs), []).append(student)
+                for job in jobs:
+                    if isinstance(job.submitted, str):
+                        self.log.warning("Submission of %s: %s.ipynb: %s", student, job.spec.name, job.submitted)
         total = sum(map(len, groups.values()))
         self.log.info("%d submissions, %d of them graded already", len(students), len(students) - total)
         faults: list[str] = []
@@ -295,25 +325,38 @@ class JudgedAutograde(Autograde):
                         faults.append(student)
                     bar.set_postfix(counts)
                     bar.update()
+        of_before = set(students).difference(*groups.values())
+        self._gradebook.update_penalties(self.coursedir.assignment_id, of_before, self._penalize)
         return faults
 
     def _outcomes(
         self, groups: dict[str, list[str]], specs: list[NotebookSpec], new_job: NewJob, pool: Pool
     ) -> Iterator[tuple[str, list[Graded] | Exception]]:
         """The result of each group of equal submissions, from the store or graded now, or why there is none."""
-        missing = []
+        missing, changed = [], []
         for group in groups:
             found = [] if self.force else [self._store.get(key) for key in group.split()]
             if found and None not in found:
                 yield group, [one for one in found if one is not None]
             else:
                 missing.append(group)
-        work = ((group, self._jobs(groups[group][0], specs, new_job)) for group in missing)
-        for group, outcome in pool.grade_all(work) if missing else ():
+
+        def work() -> Iterator[Work]:
+            for group in missing:
+                of_each = (self._jobs(student, specs, new_job) for student in groups[group])
+                jobs = next((jobs for jobs in of_each if _group(jobs) == group), None)
+                if jobs is None:
+                    changed.append(group)
+                else:
+                    yield group, jobs
+
+        for group, outcome in pool.grade_all(work()) if missing else ():
             if not isinstance(outcome, Exception):
                 for key, graded in zip(group.split(), outcome, strict=True):
                     self._store.put(key, graded)
             yield group, outcome
+        for group in changed:
+            yield group, GradingFault("it was handed in anew while the class was graded: run the command again")
 
     def _students(self) -> Iterator[str]:
         """The students who handed something in."""
@@ -330,6 +373,7 @@ class JudgedAutograde(Autograde):
             yield match["student"]
 
     def _jobs(self, student: str, specs: list[NotebookSpec], new_job: NewJob) -> list[Job]:
+        """What has to be done for a student, by what is handed in now."""
         folder = Path(self._format_source(self.coursedir.assignment_id, student))
         jobs = []
         for spec in specs:
@@ -340,13 +384,13 @@ class JudgedAutograde(Autograde):
             jobs.append(new_job(spec, submitted))
         return jobs
 
-    def _is_current(self, student: str, specs: list[NotebookSpec], keys: list[str]) -> bool:
-        """Whether a student's autograded folder holds just these results of just this submission."""
+    def _is_current(self, student: str, jobs: list[Job], recorded: dict[str, Marks]) -> bool:
+        """Whether a student's autograded folder and the gradebook hold just the results of just this submission."""
         assignment = self.coursedir.assignment_id
         target = Path(self._format_dest(assignment, student))
         handed_in = Path(self._format_source(assignment, student))
         return read_receipt(target) == read_receipt(handed_in) and all(
-            _key(target / f"{spec.name}.ipynb") == key for spec, key in zip(specs, keys, strict=True)
+            _key_and_marks(target / f"{job.spec.name}.ipynb") == (job.key, recorded.get(job.spec.name)) for job in jobs
         )
 
     def _finish(self, student: str, specs: list[NotebookSpec], graded: list[Graded]) -> None:
@@ -355,7 +399,10 @@ class JudgedAutograde(Autograde):
         by_name = {spec.name: one for spec, one in zip(specs, graded, strict=True)}
         target = Path(self._format_dest(assignment, student))
         target.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
+        prefix = f".{assignment}."
+        for left in target.parent.glob(f"{glob_escape(prefix)}*"):  # by a command that was killed
+            shutil.rmtree(left)
+        building = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
         try:
             for name, one in by_name.items():  # before the marks: what fails, fails here
                 (building / f"{name}.ipynb").write_text(one.notebook)
@@ -371,6 +418,8 @@ class JudgedAutograde(Autograde):
                 shutil.rmtree(target)
             building.chmod(0o755)
             building.rename(target)
+            # a page with other marks than these; `nbgrader generate_feedback` would keep it
+            shutil.rmtree(self.coursedir.format_path(self.coursedir.feedback_directory, student, assignment), True)
         finally:
             shutil.rmtree(building, ignore_errors=True)  # only there when something went wrong
         self.set_permissions(assignment, student)
@@ -382,9 +431,16 @@ class JudgedAutograde(Autograde):
         AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
 
 
-def _key(path: Path) -> str | None:
-    """The key of the result in an autograded notebook; None for one that the judge did not write, or not to its end."""
+def _group(jobs: list[Job]) -> str:
+    """What equal submissions have in common."""
+    return " ".join(job.key for job in jobs)
+
+
+def _key_and_marks(path: Path) -> tuple[str, Marks] | None:
+    """Of the result in an autograded notebook; None for one that the judge did not write, or not to its end."""
     try:
-        return str(read_metadata(path)["key"])
+        content = read_metadata(path)
+        key = content.pop("key")
+        return key, {cell.grade_id: cell.score for cell in NotebookResult.from_dict(content).cells}
     except (OSError, ValueError, KeyError, TypeError):
         return None

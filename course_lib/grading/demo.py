@@ -17,6 +17,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from .assignment import load_notebook_spec
 from .demo_class import CLASS, Situation, fill
+from .errors import AssignmentError
 from .export import Report
 from .records import read_class
 from .table import marks_table
@@ -28,11 +29,23 @@ ASSIGNMENT = "mnist1"
 REPORT = "report.html"
 
 
+MARK = ".demo"
+"""File in a folder that may be replaced."""
+
+
 def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
-    """Make ``folder`` a course with the assignment and one submission for each situation."""
+    """Make ``folder`` a course with the assignment and one submission for each situation.
+
+    Raises:
+        AssignmentError: if the folder is there and no earlier demo: it may be a real course.
+    """
     if folder.exists():
+        here = Path.cwd().is_relative_to(folder.resolve())
+        if here or (any(folder.iterdir()) and not (folder / MARK).exists()):
+            raise AssignmentError(f"{folder} is there and no earlier demo: name a new folder, or remove it first")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
+    (folder / MARK).touch()
     shutil.copy(PROJECT / "nbgrader_config.py", folder)
     for name in ("source", "grader_tests"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -55,9 +68,12 @@ def _nbgrader(folder: Path, *arguments: str) -> None:
 def main() -> None:
     """Make the demo course, release, grade, write feedback, print the marks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="folder of the demo course; replaced when it exists")
+    parser.add_argument("folder", type=Path, help="folder of the demo course; an earlier demo in it is replaced")
     folder: Path = parser.parse_args().folder.resolve()
-    make_course(folder)
+    try:
+        make_course(folder)
+    except AssignmentError as error:
+        parser.error(str(error))
     _nbgrader(folder, "generate_assignment", ASSIGNMENT)
     _nbgrader(folder, "autograde", ASSIGNMENT)
     _nbgrader(folder, "generate_feedback", ASSIGNMENT)

@@ -17,11 +17,11 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
-from traitlets import Enum, Float, default
+from traitlets import Float, Unicode, default
 
-from ..messages import LANGUAGES, language, say, set_language
+from ..messages import language, say, set_language
 from .feedback import number, word
-from .moodle import PARTICIPANT
+from .moodle import participant
 from .records import ClassRecord, Submission, read_class
 from .report import report_html
 from .result import Verdict
@@ -35,7 +35,7 @@ class _Export(ExportPlugin):
     file_name = ""
     """Of the file when no ``--to`` is given."""
 
-    language = Enum(LANGUAGES, help="Language of the texts; by default that of the grading.").tag(config=True)
+    language = Unicode(help="Language of the texts, by default that of the configured grading.").tag(config=True)
 
     @default("language")  # type: ignore[untyped-decorator]
     def _language(self) -> str:
@@ -48,7 +48,10 @@ class _Export(ExportPlugin):
             self.parent.fail("The gradebook has no assignment yet: run 'nbgrader generate_assignment NAME' first.")
         if self.to and len(wanted) > 1:
             self.parent.fail(f"--to names one file; choose one of {', '.join(wanted)} with --assignment=NAME.")
-        set_language(self.language)
+        try:
+            set_language(self.language)
+        except ValueError as error:
+            self.parent.fail(str(error))
         for name in wanted:
             try:
                 record = read_class(gradebook, self.parent.coursedir, name)
@@ -89,19 +92,21 @@ class Moodle(_Export):
 
     file_name = "moodle_{}.csv"
 
-    out_of = Float(20, help="Marks are scaled to so many points.").tag(config=True)
+    out_of = Float(20, help="Marks are scaled to so many points, more than 0.").tag(config=True)
 
     def content(self, record: ClassRecord, place: Path) -> str:
         """One line for each submission; who handed nothing in keeps the mark that Moodle has."""
+        if not self.out_of > 0:
+            self.parent.fail(f"Moodle.out_of is {self.out_of:g}: marks can be scaled to more than 0 points only.")
         waiting = sum(one.waits > 0 for one in record.submissions)
         if waiting:
-            self.log.warning("%d submissions have answers that a person has not graded: they count 0", waiting)
+            self.log.warning("%d submissions have answers that wait for a person: they count as they are now", waiting)
         rows = []
         for one in record.submissions:
-            participant = PARTICIPANT.search(one.student)
+            number = participant(one.student, one.name)
             rows.append(
                 {
-                    "Identifier": f"Participant {participant[1]}" if participant else "",
+                    "Identifier": f"Participant {number}" if number else "",
                     "Full name": one.name,
                     "ID number": one.student,
                     "Email address": one.email,
@@ -124,7 +129,8 @@ def _feedback(submission: Submission) -> str:
     """What a student reads in Moodle, which takes it for HTML."""
     lines = []
     for mark in submission.marks:
-        points = say("export.waits") if mark.waits else f"{number(mark.points)} / {number(mark.out_of)}"
+        points = f"{number(mark.points)} / {number(mark.out_of)}"
+        points += f" ({say('export.waits')})" if mark.waits else ""
         lines.append(f"<b>{say('labelled', name=escape(mark.grade_id), text=points)}</b>")
         for test in submission.tests_of(mark.grade_id):
             if test.verdict is not Verdict.PASSED:

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from logging import Logger
@@ -19,26 +19,28 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
-from sqlalchemy import func
 from sqlalchemy.exc import OperationalError
 
 from ..messages import say
 from .errors import AssignmentError, GradingFault
 from .job import Graded, NotebookSpec
 
-__all__ = ["CourseGradebook", "automatic_marks"]
+__all__ = ["CourseGradebook", "Marks", "automatic_marks"]
 
 PATIENCE = 60
 """Seconds to wait for a gradebook that another program has locked."""
 
 T = TypeVar("T")
 
+Marks = dict[str, float | None]
+"""By grade cell; None where a person decides."""
+
 Penalize = Callable[[str, str], None]
 """Sets the late penalty of a student's notebook, by the names of both."""
 
 
-def automatic_marks(submission: SubmittedAssignment) -> dict[str, float | None]:
-    """The automatic marks of a submission in nbgrader's gradebook, by grade cell; None where a person decides."""
+def automatic_marks(submission: SubmittedAssignment) -> Marks:
+    """The automatic marks of a submission in nbgrader's gradebook."""
     return {grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades}
 
 
@@ -98,46 +100,59 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         """
         advice = f"run 'nbgrader generate_assignment {spec.assignment} --force' first"
 
-        def grade_cells(gradebook: Any) -> dict[str, float]:
+        def cells(gradebook: Any) -> tuple[dict[str, float], set[str], bool]:
             notebook = gradebook.find_notebook(spec.name, spec.assignment)
-            return {cell.name: cell.max_score for cell in notebook.grade_cells}
+            marks = {cell.name: cell.max_score for cell in notebook.grade_cells}
+            return marks, {cell.name for cell in notebook.solution_cells}, bool(notebook.submissions)
 
         try:
-            known = self._patiently(grade_cells)
+            marks, solutions, graded = self._patiently(cells)
         except MissingEntry as error:
             raise AssignmentError(f"The gradebook does not know {spec.assignment}/{spec.name}: {advice}") from error
-        if known != {cell.grade_id: cell.points for cell in spec.grade_cells}:
-            raise AssignmentError(
-                f"The gradebook has other grade cells than {spec.assignment}/{spec.name}.ipynb: {advice}"
+        wanted = {cell.grade_id: cell.points for cell in spec.grade_cells}
+        lacking = {cell.solution for cell in spec.grade_cells if cell.solution} - solutions
+        if marks == wanted and not lacking:
+            return
+        if graded and (marks.keys() != wanted.keys() or lacking):
+            advice = (  # nbgrader adds and removes no cells then
+                "there are marks already. Give the cells their old names, or make a copy of gradebook.db and forget "
+                f"all marks of the assignment: 'nbgrader db assignment remove {spec.assignment} --force', then {advice}"
             )
+        different = ", ".join(sorted(lacking | {name for name, _ in marks.items() ^ wanted.items()}))
+        raise AssignmentError(
+            f"The gradebook has other cells than {spec.assignment}/{spec.name}.ipynb ({different}): {advice}"
+        )
 
-    def graded(self, specs: Sequence[NotebookSpec]) -> set[str]:
-        """The students who have a mark for every automatic grade cell of the notebooks."""
+    def recorded(self, specs: Sequence[NotebookSpec]) -> dict[str, dict[str, Marks]]:
+        """The automatic marks of the automatic grade cells, by student and notebook."""
+        found: dict[str, dict[str, Marks]] = {}
+        for spec in specs:
+            for student, grade_id, mark in self._patiently(functools.partial(_marks, spec=spec)):
+                marks = found.setdefault(student, {}).setdefault(spec.name, {})
+                if grade_id in {cell.grade_id for cell in spec.automatic}:
+                    marks[grade_id] = mark
+        return found
 
-        def counts(gradebook: Any, spec: NotebookSpec) -> dict[str, int]:
+    def update_penalties(self, assignment: str, students: Collection[str], penalize: Penalize) -> None:
+        """Have the penalties of notebooks set again that came late, or have one: due dates and rules change."""
+
+        def concerned(gradebook: Any) -> list[tuple[str, str]]:
             query = (
-                gradebook.db.query(SubmittedAssignment.student_id, func.count(Grade.id))
-                .select_from(Grade)
-                .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+                gradebook.db.query(SubmittedAssignment.student_id, Notebook.name)
+                .select_from(SubmittedNotebook)
                 .join(Notebook, SubmittedNotebook.notebook_id == Notebook.id)
                 .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
                 .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-                .join(BaseCell, Grade.cell_id == BaseCell.id)
                 .filter(
-                    Assignment.name == spec.assignment,
-                    Notebook.name == spec.name,
-                    BaseCell.name.in_([cell.grade_id for cell in spec.automatic]),
-                    Grade.auto_score.isnot(None),
+                    Assignment.name == assignment,
+                    SubmittedNotebook.late_submission_penalty.isnot(None)
+                    | (SubmittedAssignment.timestamp > Assignment.duedate),
                 )
-                .group_by(SubmittedAssignment.student_id)
             )
-            return dict(query.all())
+            return [(student, name) for student, name in query.all() if student in students]
 
-        found = []
-        for spec in specs:
-            marks = self._patiently(functools.partial(counts, spec=spec))
-            found.append({student for student, number in marks.items() if number == len(spec.automatic)})
-        return set.intersection(*found)
+        for student, name in self._patiently(concerned):
+            self._patiently(functools.partial(_penalize, penalize=penalize, student=student, name=name))
 
     def add_students(self, names: Mapping[str, str]) -> None:
         """Add the students, by id, that are not there yet; a full name is kept as last name: nobody can split it.
@@ -202,6 +217,21 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
 
         for name in self._patiently(write):
             self._patiently(functools.partial(_penalize, penalize=penalize, student=student, name=name))
+
+
+def _marks(gradebook: Any, spec: NotebookSpec) -> list[tuple[str, str, float | None]]:
+    """Student, grade cell and automatic mark for each mark of a notebook."""
+    query = (
+        gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score)
+        .select_from(Grade)
+        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+        .join(Notebook, SubmittedNotebook.notebook_id == Notebook.id)
+        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+        .join(BaseCell, Grade.cell_id == BaseCell.id)
+        .filter(Assignment.name == spec.assignment, Notebook.name == spec.name)
+    )
+    return list(query.all())
 
 
 def _penalize(gradebook: Any, penalize: Penalize, student: str, name: str) -> None:

@@ -44,7 +44,12 @@ def hidden_test(points: float, *, fr: str, en: str, accuracy: float | None = Non
         en: the same in English.
         accuracy: the accuracy that a model trained before this grade cell must reach on the test set. While grading, a
             training may end there.
+
+    Raises:
+        ValueError: if the points are no number, or less than 0.
     """
+    if isinstance(points, bool) or not isinstance(points, int | float) or points < 0:
+        raise ValueError(f"hidden_test: points must be a number of at least 0, not {points!r}")
     return pytest.mark.hidden(points=points, rationale=Text(fr, en), accuracy=accuracy)
 
 
@@ -95,13 +100,16 @@ class _Plugin:
         self.students: dict[str, Student] = {}
         self.accuracies: dict[str, float] = {}
         self.faults: list[str] = []
+        self.seen: set[str] = set()
+        """The grade cells that have a test, whatever becomes of it."""
         self.interrupt: BaseException | None = None
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        config.addinivalue_line("markers", "hidden(points, rationale): a hidden test")
+        config.addinivalue_line("markers", "hidden(points, rationale, accuracy): a hidden test")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
+            self.seen.add(self._grade_id(item))
             mark = item.get_closest_marker("hidden")
             if mark is None:
                 self.faults.append(f"{item.nodeid}: is not marked with @hidden_test(points, fr=..., en=...)")
@@ -173,6 +181,12 @@ def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(f"{plugin.root}{os.sep}"):
                 del sys.modules[name]
+    if plugin.interrupt is None:
+        plugin.faults += [
+            f"{path}: there is no hidden test in it; the names of their functions begin with test_"
+            for path in paths
+            if path.stem not in plugin.seen
+        ]
     if plugin.interrupt is not None and not plugin.faults:  # pytest ends a run with bad files by an interrupt, too
         raise plugin.interrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not plugin.faults:
@@ -185,6 +199,8 @@ def collect_hidden_tests(paths: Sequence[Path]) -> dict[str, CellResult]:
     Raises:
         AssignmentError: if a file cannot be collected; the message names it.
     """
+    if not paths:  # free texts only
+        return {}
     plugin = _Plugin(paths[0].parent, None)
     _run(paths, plugin, "--collect-only")
     if plugin.faults:
@@ -211,6 +227,8 @@ def run_hidden_tests(
     Raises:
         GradingFault: if a hidden test is at fault; the message names it.
     """
+    if not paths:
+        return {}
     plugin = _Plugin(paths[0].parent, student_at)
     if accuracies is not None:
         plugin.accuracies = accuracies

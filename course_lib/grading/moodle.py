@@ -24,7 +24,7 @@ from .errors import GradingFault
 from .gradebook import CourseGradebook
 from .submitted import MAX_UPLOAD, read_plain
 
-__all__ = ["PARTICIPANT", "MoodleCollector", "MoodleExtractor"]
+__all__ = ["MoodleCollector", "MoodleExtractor", "participant"]
 
 MAX_CONTENTS = 16 * 2**20
 """Bytes of the table of contents of a student's zip: Python needs fifteen times as much memory for it."""
@@ -36,11 +36,24 @@ _MOODLE = re.compile(  # Moodle itself leaves no '_' in a name; what follows was
     r"(?:[^/]*/)*?(?P<name>[^/]+?)_(?P<number>[0-9]{1,20})_assignsubmission_(?P<kind>[a-z]+)(?:_?/|_)(?P<file>.+)",
     re.DOTALL,
 )
-PARTICIPANT = re.compile(r"_(\d+)$")
-"""In the id of a student who came by a download: Moodle's number of the participant."""
-
 _NOTEBOOK = re.compile(r"(.*)\.ipynb(?:\.json|\.txt)?", re.DOTALL | re.IGNORECASE)  # browsers add endings
 _COPY = r"(?: ?\([0-9]+\)|-Copy[0-9]*)*"  # as browsers and Jupyter name a second one
+
+
+def _student_id(name: str, number: str) -> str:
+    word = re.sub(r"[^\w-]+", "_", name)[:50].strip("_-")
+    return f"{word}_{number}".lstrip("_")
+
+
+def participant(student: str, name: str) -> str:
+    """Moodle's number of the participant, if a download named the student so; else empty.
+
+    Args:
+        student: the student's id.
+        name: the full name.
+    """
+    number = student.rpartition("_")[2]
+    return number if number.isdecimal() and student == _student_id(name, number) else ""
 
 
 class _Unusable(Exception):
@@ -212,8 +225,7 @@ class MoodleExtractor(ExtractorPlugin):
                     foreign.append(file.path)
                 continue
             name, number = _printable(match["name"]), match["number"]
-            word = re.sub(r"[^\w-]+", "_", name)[:50].strip("_-")
-            upload = uploads.setdefault(number, _Upload(name, f"{word}_{number}".lstrip("_")))
+            upload = uploads.setdefault(number, _Upload(name, _student_id(name, number)))
             if match["kind"] == "file":
                 upload.files.append(_File(match["file"], file.read))
             else:

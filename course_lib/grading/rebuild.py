@@ -119,6 +119,8 @@ def _parses(source: str) -> bool:
 
 def _join(pieces: list[str], is_code: bool) -> str:
     """One cell from the pieces that a split left: joined if that is Python, else the pieces that are."""
+    if is_code:  # this magic works in the first line only
+        pieces = pieces[:1] + [re.sub(r"\A\s*%%time\b.*", "", piece) for piece in pieces[1:]]
     joined = "\n".join(pieces)
     if is_code and not _parses(joined):
         good = [piece for piece in pieces if _parses(piece)]
@@ -140,7 +142,7 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
     """
     notebook = deepcopy(skeleton)
     known = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
-    given_ids = {cell.id for cell in notebook.cells}
+    given_lines = {cell.id: _lines(cell.source) for cell in notebook.cells}
     given_text = {cell.source.strip() for cell in notebook.cells}
     pieces: dict[str, list[str]] = {}
     pictures: dict[str, dict[str, dict[str, str]]] = {}
@@ -156,7 +158,7 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
             pieces.setdefault(cell.grade_id, []).append(cell.source)
             pictures.setdefault(cell.grade_id, {}).update(cell.attachments)
         elif cell.source.strip() and cell.source.strip() not in given_text:
-            if cell.kind == "markdown" and cell.id in given_ids and not _is_longer(cell, notebook):
+            if cell.kind == "markdown" and _lines(cell.source) <= given_lines.get(cell.id, set()):
                 continue  # a given text, shortened
             waiting.append(cell)
     extras[None] = waiting
@@ -175,15 +177,21 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
     names: list[str | None] = [*known, None]
     for name, following in itertools.pairwise(names):
         around = [*extras.get(name, []), *extras.get(following, [])]
-        if known[str(name)].cell_type == "markdown" and any(cell.kind == "markdown" for cell in around):
+        if known[str(name)].cell_type == "markdown" and any(map(_is_text, around)):
             result.unchanged.discard(str(name))  # a text beside the question may be its answer: a person decides
     return result
 
 
-def _is_longer(cell: NotebookNode, notebook: NotebookNode) -> bool:
-    """Whether the student wrote something into a given text."""
-    given = next(c.source for c in notebook.cells if c.id == cell.id)
-    return len(cell.source.strip()) > len(given.strip())
+def _lines(text: str) -> set[str]:
+    return {line.strip() for line in text.splitlines()}
+
+
+def _is_text(cell: NotebookNode) -> bool:
+    """Whether a person reads it, not Python: a text, also one in a code cell, as Jupyter's new cells are."""
+    if cell.kind != "code" or not _parses(cell.source):
+        return True
+    body = ast.parse(TransformerManager().transform_cell(cell.source)).body
+    return all(isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) for part in body)
 
 
 def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> None:
@@ -196,7 +204,8 @@ def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> 
         return
     if len(pieces) > 1:
         result.repairs.append(say("repair.duplicate", name=name))
-    answer = _join(pieces, cell.cell_type == "code") if pieces else cell.source
+    written = [piece for piece in pieces if piece.strip() != cell.source.strip()]  # a copy may be as it was given
+    answer = _join(written, cell.cell_type == "code") if written else cell.source
     if answer.strip() == cell.source.strip():
         result.unchanged.add(name)
     cell.source = answer

@@ -50,6 +50,8 @@ class Submission:
     marks: list[Mark]
     results: dict[str, NotebookResult]
     """The judge's result of each notebook, by its name; those that were never graded are missing."""
+    ungraded: list[str]
+    """The notebooks that were never graded."""
 
     @property
     def name(self) -> str:
@@ -140,12 +142,13 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
     for notebook in submitted.notebooks:
         comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
         penalty += notebook.late_submission_penalty or 0.0
+        by_hand = {cell.name for cell in notebook.notebook.solution_cells}  # what is its own answer has no tests
         marks += [
             Mark(
                 grade.name,
                 float(grade.score),
                 float(grade.max_score),
-                grade.cell.cell_type == "markdown",
+                grade.cell.name in by_hand,
                 bool(grade.needs_manual_grade),
                 comments.get(grade.name, ""),
             )
@@ -165,6 +168,7 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
         penalty,
         marks,
         results,
+        [notebook.name for notebook in submitted.notebooks if notebook.name not in results],
     )
 
 

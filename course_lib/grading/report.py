@@ -137,7 +137,7 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
 
 def _reasons(submission: Submission) -> list[str]:
     """Why a person should look at a submission."""
-    reasons = [] if submission.results else [str(TEXTS["ungraded"])]
+    reasons = [say("labelled", name=TEXTS["ungraded"], text=name) for name in submission.ungraded]
     for result in submission.results.values():
         if result.unreadable:
             reasons.append(say("labelled", name=say("verdict.unreadable"), text=result.unreadable))

@@ -79,12 +79,12 @@ class CellResult:
     @property
     def points(self) -> float:
         """The points that can be earned."""
-        return sum(test.points for test in self.tests)
+        return round(sum(test.points for test in self.tests), 6)
 
     @property
     def score(self) -> float:
-        """The points earned."""
-        return sum(test.score for test in self.tests)
+        """The points earned; 0.7 and 0.2 and 0.1 are 1."""
+        return round(sum(test.score for test in self.tests), 6)
 
 
 @dataclass

@@ -7,6 +7,7 @@ A result is a file, written whole and then renamed. What was not used for longes
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import platform
@@ -109,7 +110,11 @@ class ResultStore:
 
 def shrink(folder: Path, size: int) -> None:
     """Remove the files of a store that were not used for longest, until ``size`` bytes are left."""
-    files = [(path.stat(), path) for path in folder.iterdir() if path.is_file()]
+    files = []
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another command that shares the folder has removed it
+            if path.is_file() and path.suffix != ".lock":
+                files.append((path.stat(), path))
     excess = sum(stat.st_size for stat, _ in files) - size
     for stat, path in sorted(files, key=lambda entry: entry[0].st_mtime_ns):
         if excess <= 0:
@@ -126,6 +131,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
         parser.error(f"{arguments.folder} is not there: run this in a course folder, or name its autograded folder")
+    if not (arguments.folder / RESULTS).is_dir():
+        parser.error(f"{arguments.folder} has no stored results: nothing was graded into it")
     store = ResultStore(arguments.folder / RESULTS)
     if arguments.empty:
         store.shrink(0)

@@ -224,7 +224,7 @@ class Student:
     def number(self, name: str, *args: torch.Tensor | float | int) -> float:
         """The real number that the function ``name`` returns: a float, or a floating tensor with one element."""
         value = self.call(name, *args)
-        if isinstance(value, torch.Tensor) and value.dim() == 0 and value.is_floating_point():
+        if isinstance(value, torch.Tensor) and value.numel() == 1 and value.is_floating_point():
             value = value.item()
         if isinstance(value, bool) or not isinstance(value, float):
             raise _wrong(f"{name} returned {_name(value)}, not a float", type_cause(_name(value), "float"))

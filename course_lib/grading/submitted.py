@@ -50,17 +50,20 @@ def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
 
 
 def read_submitted(path: Path) -> bytes:
-    """The bytes of ``submitted/<student>/<assignment>/<notebook>.ipynb``; none when it is not there.
+    """The bytes of ``submitted/<student>/<assignment>/<notebook>.ipynb``.
 
     Raises:
-        UnreadableNotebook: if the file, or one of its two folders, is a link or otherwise not what it should be.
+        UnreadableNotebook: if it is not there, or if it or one of its two folders is a link or otherwise not what it
+            should be.
     """
     if path.parent.is_symlink() or path.parents[1].is_symlink():
         raise UnreadableNotebook(say("rebuild.no_file"))
     try:
         return read_plain(path, MAX_NOTEBOOK)
-    except FileNotFoundError:
-        return b""
+    except FileNotFoundError as error:
+        others = sorted(repr(other.name) for other in path.parent.glob("*.ipynb"))
+        there = say("rebuild.others", names=", ".join(others[:5])) if others else ""
+        raise UnreadableNotebook(say("rebuild.not_there", name=path.name) + there) from error
     except ValueError as error:
         raise UnreadableNotebook(say("rebuild.too_large")) from error
     except OSError as error:

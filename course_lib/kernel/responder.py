@@ -13,8 +13,8 @@ forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``l
            of tensors ``w0``.. to inject first;  cross entropy, ``g0``.. . A class is instantiated first, an
            ``labels``: bool; ``train``: bool     instance is left as it was. A class is seeded: it begins with the
                                                  same weights each time
-weights    ``name``                              ``shapes`` names of the parameters ``p0``.. and ``buffers``, their
-                                                 number
+weights    ``name``                              ``parameters``, the number of the tensors ``p0``.., and the number of
+                                                 ``buffers``
 trainings                                        see :mod:`course_lib.kernel.finished`
 figures                                          see :mod:`course_lib.kernel.figures`
 ========== ===================================== =============================================================
@@ -137,12 +137,13 @@ class Responder:
             raise _NoModel
         if any(isinstance(p, nn.UninitializedParameter) for p in found.parameters()):  # sizes come with a first batch
             with torch.no_grad():
-                found(question.tensors["x"])
+                found(next(question.tensors[name] for name in ("x", "a0") if name in question.tensors))
         with left_as_it_was(found):
             injected = [question.tensors[f"w{i}"] for i in range(question.fields.get("weights", 0))]
             if injected:
                 _inject(found, injected)
-            yield found.train(bool(question.fields.get("train")))
+            found.train(bool(question.fields.get("train")))
+            yield found
 
     def _forward(self, question: Packet) -> Packet:
         with self._model(question) as model:

@@ -245,8 +245,11 @@ def _become_kernel(request: dict[str, Any], control: socket.socket) -> None:
 
     if limits["threads"]:
         torch.set_num_threads(limits["threads"])
+    from course_lib import set_language
+
     from .app import kernel_app
 
+    set_language(os.environ["COURSE_LIB_LANG"])  # the module was imported before this was known
     connection = Path(os.environ["HOME"], "connection.json")
     connection.write_text(json.dumps(request["start"]))
     sys.argv = ["kernel"]

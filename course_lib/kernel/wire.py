@@ -82,7 +82,7 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
 def describe(value: object, key: str, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
     """The description of ``value``; a tensor or numeric array is put into ``tensors`` under ``key``."""
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
-        value = torch.as_tensor(np.asarray(value)) if value.ndim else value.item()
+        value = torch.as_tensor(np.array(value, order="C")) if value.ndim else value.item()  # mirrored ones, too
     if isinstance(value, torch.Tensor):
         tensors[key] = value
         return {"kind": "tensor", "key": key}

@@ -24,6 +24,8 @@ LABELS = {
     Text("c'est toujours la classe 0.", "this is always class 0."): lambda y: torch.zeros(len(y)),
     Text("les scores sont arrondis avant la comparaison.", "the scores are rounded before they are compared."):
         lambda y: y.long().argmax(1),
+    Text("les scores perdent leurs derniers chiffres (float16) : des scores voisins deviennent égaux.",
+         "the scores lose their last digits (float16): close ones become equal."): lambda y: y.half().argmax(1),
 }  # fmt: skip
 
 
@@ -70,6 +72,9 @@ FRACTIONS = {
         lambda y, t: (y.argmin(1) == t).double().mean(),
     Text("c'est la moyenne des fractions de chaque classe.", "this is the mean of the fractions of each class."):
         lambda y, t: torch.stack([_right(y, t)[t == k].mean() for k in t.unique()]).mean(),
+    Text("le compte dépasse ce que son type peut contenir (uint8).",
+         "the count exceeds what its type can hold (uint8)."):
+        lambda y, t: _right(y, t).sum() % 256 / len(t),
 }  # fmt: skip
 
 SWAPPED = {
@@ -98,6 +103,8 @@ def assert_measures(student: Student, scores: torch.Tensor, labels: torch.Tensor
 def test_the_largest_score_wins(student: Student, generator: torch.Generator) -> None:
     for n, shift in ((10, 0), (2, 3), (50, 3)):
         assert_predicts(student, torch.randn((n, 10), generator=generator) - shift)
+    ranks = torch.rand((600, 10), generator=generator).argsort(dim=1)
+    assert_predicts(student, 1 + 1e-4 * ranks)  # close together, but not for float32
 
 
 @hidden_test(
@@ -118,7 +125,7 @@ def test_a_single_image_gets_its_label(student: Student, generator: torch.Genera
     en="accuracy is the fraction of images that are classified right.",
 )
 def test_accuracy_is_the_fraction_of_right_labels(student: Student, generator: torch.Generator) -> None:
-    for n in (40, 7, 1):
+    for n in (40, 7, 1, 600):
         scores = torch.randn((n, 10), generator=generator)
         i, right = torch.arange(n), reference.predict_labels(scores)
         labels = torch.where(i % 3 == 1, 5, torch.where(i % 4 == 1, scores.argmin(1), right))
