@@ -11,6 +11,7 @@ right as the answer, or a gap in the hidden tests. The survivors that somebody h
 import argparse
 import ast
 import copy
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -156,8 +157,15 @@ def difference(code: str, mutant: str) -> str:
 
 
 def survives(answer: Answer) -> bool:
-    """Whether a mutant earns full marks."""
-    return all(test.score for test in judged(answer, "fr").values())
+    """Whether a mutant earns full marks; in a process of its own, which an index out of bounds may kill."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] == 0
+    earned = False
+    try:
+        earned = all(test.score for test in judged(answer, "fr").values())
+    finally:
+        os._exit(not earned)
 
 
 def main() -> None:
