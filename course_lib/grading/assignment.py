@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
@@ -29,12 +29,13 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
     Raises:
         AssignmentError: if the notebook cannot be released, or a grade cell has no hidden tests.
     """
+    notebook = NotebookNode(cells=[])
     try:
         notebook = nbformat.read(source, as_version=4)
         skeleton = release_notebook(notebook)
     except Exception as error:  # nbformat and nbgrader raise plain RuntimeErrors here
         what = f"{source}: cannot be turned into a student's notebook: {error}"
-        raise AssignmentError("\n".join([what, *_faults(source)])) from error
+        raise AssignmentError("\n".join([what, *_faults(notebook.cells)])) from error
     cells: list[GradeCell] = []
     solution = ""
     for cell in skeleton.cells:
@@ -58,12 +59,8 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
     return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, cells, found)
 
 
-def _faults(source: Path) -> Iterator[str]:
+def _faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
     """What nbgrader does not say: in which cells of a notebook the author was careless."""
-    try:
-        cells = nbformat.read(source, as_version=4).cells
-    except Exception:  # then there is nothing to add
-        return
     names = Counter(str(cell.metadata.get("nbgrader", {}).get("grade_id")) for cell in cells)
     yield from (f"two cells are called '{name}'" for name, n in names.items() if n > 1 and name != "None")
     for number, cell in enumerate(cells, 1):

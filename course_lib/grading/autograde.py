@@ -37,12 +37,12 @@ from ..messages import LANGUAGES, language, set_language
 from . import PACKAGE
 from .assignment import load_notebook_spec
 from .errors import AssignmentError, GradingFault, ProtectionError
-from .feedback import read_metadata
+from .feedback import read_result
 from .gradebook import CourseGradebook, Marks
 from .job import Graded, Job, Limits, NotebookSpec, Protection, figures_folder, trainings_folder
 from .pool import Pool, Work, cluster_pool, local_pool
 from .rebuild import UnreadableNotebook
-from .result import NotebookResult, Verdict
+from .result import Verdict
 from .sandbox import check_protection, end_orphans, kernel_folder
 from .store import RESULTS, ResultStore, fingerprint, shrink
 from .submitted import read_receipt, read_submitted, timestamp
@@ -389,9 +389,13 @@ class JudgedAutograde(Autograde):
         assignment = self.coursedir.assignment_id
         target = Path(self._format_dest(assignment, student))
         handed_in = Path(self._format_source(assignment, student))
-        return read_receipt(target) == read_receipt(handed_in) and all(
-            _key_and_marks(target / f"{job.spec.name}.ipynb") == (job.key, recorded.get(job.spec.name)) for job in jobs
-        )
+        if read_receipt(target) != read_receipt(handed_in):
+            return False
+        for job in jobs:
+            found = read_result(target / f"{job.spec.name}.ipynb")
+            if found is None or (found[0], found[1].marks) != (job.key, recorded.get(job.spec.name)):
+                return False
+        return True
 
     def _finish(self, student: str, specs: list[NotebookSpec], graded: list[Graded]) -> None:
         """Record one graded submission and write its autograded folder."""
@@ -434,13 +438,3 @@ class JudgedAutograde(Autograde):
 def _group(jobs: list[Job]) -> str:
     """What equal submissions have in common."""
     return " ".join(job.key for job in jobs)
-
-
-def _key_and_marks(path: Path) -> tuple[str, Marks] | None:
-    """Of the result in an autograded notebook; None for one that the judge did not write, or not to its end."""
-    try:
-        content = read_metadata(path)
-        key = content.pop("key")
-        return key, {cell.grade_id: cell.score for cell in NotebookResult.from_dict(content).cells}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -27,8 +27,6 @@ __all__ = ["main", "make_course"]
 PROJECT = Path(__file__).parents[2]
 ASSIGNMENT = "mnist1"
 REPORT = "report.html"
-
-
 MARK = ".demo"
 """File in a folder that may be replaced."""
 

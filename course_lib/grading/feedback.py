@@ -14,7 +14,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 from ..messages import say
 from .result import CellResult, NotebookResult, Verdict
 
-__all__ = ["METADATA", "annotate", "cell_html", "number", "read_metadata", "symbol", "word"]
+__all__ = ["METADATA", "annotate", "cell_html", "number", "read_result", "symbol", "word"]
 
 METADATA = "course_lib"
 """Key of the notebook's metadata that holds the result as JSON."""
@@ -82,11 +82,14 @@ def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
     notebook.metadata[METADATA] = result.public()
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """What the judge left in an autograded notebook: the public result, and its key.
+def read_result(path: Path) -> tuple[str, NotebookResult] | None:
+    """The judge's result in an autograded notebook, and its key.
 
-    Raises:
-        OSError, ValueError, KeyError or TypeError: if there is no such notebook, or another program wrote it.
+    None if there is no such notebook, or if another program or version wrote it, or not to its end.
     """
-    content: dict[str, Any] = json.loads(path.read_bytes())["metadata"][METADATA]
-    return content
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())["metadata"][METADATA]
+        key = content.pop("key")
+        return key, NotebookResult.from_dict(content)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

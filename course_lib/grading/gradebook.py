@@ -127,9 +127,10 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         """The automatic marks of the automatic grade cells, by student and notebook."""
         found: dict[str, dict[str, Marks]] = {}
         for spec in specs:
+            automatic = {cell.grade_id for cell in spec.automatic}
             for student, grade_id, mark in self._patiently(functools.partial(_marks, spec=spec)):
                 marks = found.setdefault(student, {}).setdefault(spec.name, {})
-                if grade_id in {cell.grade_id for cell in spec.automatic}:
+                if grade_id in automatic:
                     marks[grade_id] = mark
         return found
 
@@ -137,17 +138,9 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         """Have the penalties of notebooks set again that came late, or have one: due dates and rules change."""
 
         def concerned(gradebook: Any) -> list[tuple[str, str]]:
-            query = (
-                gradebook.db.query(SubmittedAssignment.student_id, Notebook.name)
-                .select_from(SubmittedNotebook)
-                .join(Notebook, SubmittedNotebook.notebook_id == Notebook.id)
-                .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-                .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-                .filter(
-                    Assignment.name == assignment,
-                    SubmittedNotebook.late_submission_penalty.isnot(None)
-                    | (SubmittedAssignment.timestamp > Assignment.duedate),
-                )
+            query = _submitted(gradebook, assignment, SubmittedAssignment.student_id, Notebook.name).filter(
+                SubmittedNotebook.late_submission_penalty.isnot(None)
+                | (SubmittedAssignment.timestamp > Assignment.duedate)
             )
             return [(student, name) for student, name in query.all() if student in students]
 
@@ -219,17 +212,25 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             self._patiently(functools.partial(_penalize, penalize=penalize, student=student, name=name))
 
 
-def _marks(gradebook: Any, spec: NotebookSpec) -> list[tuple[str, str, float | None]]:
-    """Student, grade cell and automatic mark for each mark of a notebook."""
-    query = (
-        gradebook.db.query(SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score)
-        .select_from(Grade)
-        .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id)
+def _submitted(gradebook: Any, assignment: str, *columns: Any) -> Any:
+    """A query for ``columns`` of all submitted notebooks of an assignment."""
+    return (
+        gradebook.db.query(*columns)
+        .select_from(SubmittedNotebook)
         .join(Notebook, SubmittedNotebook.notebook_id == Notebook.id)
         .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
         .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+        .filter(Assignment.name == assignment)
+    )
+
+
+def _marks(gradebook: Any, spec: NotebookSpec) -> list[tuple[str, str, float | None]]:
+    """Student, grade cell and automatic mark for each mark of a notebook."""
+    query = (
+        _submitted(gradebook, spec.assignment, SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score)
+        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
         .join(BaseCell, Grade.cell_id == BaseCell.id)
-        .filter(Assignment.name == spec.assignment, Notebook.name == spec.name)
+        .filter(Notebook.name == spec.name)
     )
     return list(query.all())
 
@@ -239,7 +240,7 @@ def _penalize(gradebook: Any, penalize: Penalize, student: str, name: str) -> No
 
 
 def _record_notebook(submitted: Any, graded: Graded) -> None:
-    scores = {cell.grade_id: cell.score for cell in graded.result.cells}
+    scores = graded.result.marks
     for grade in submitted.grades:
         grade.auto_score = scores.get(grade.name, 0.0 if grade.name in graded.unchanged else None)
         grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook, Student, SubmittedAssignment
 from nbgrader.coursedir import CourseDirectory
 
-from .feedback import read_metadata
+from .feedback import read_result
 from .result import NotebookResult, TestResult, Verdict
 
 __all__ = ["ALARMING", "ClassRecord", "Mark", "Submission", "read_class"]
@@ -154,9 +154,9 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
             )
             for grade in notebook.grades
         ]
-        result = _result(folder / f"{notebook.name}.ipynb")
-        if result is not None:
-            results[notebook.name] = result
+        found = read_result(folder / f"{notebook.name}.ipynb")
+        if found is not None:
+            _, results[notebook.name] = found
     marks.sort(key=lambda mark: order.get(mark.grade_id, len(order)))
     return Submission(
         student.id,
@@ -170,13 +170,3 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
         results,
         [notebook.name for notebook in submitted.notebooks if notebook.name not in results],
     )
-
-
-def _result(path: Path) -> NotebookResult | None:
-    """The result in an autograded notebook; None for one that is missing or that another version graded."""
-    try:
-        content = read_metadata(path)
-        del content["key"]
-        return NotebookResult.from_dict(content)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -113,6 +113,11 @@ class NotebookResult:
         """The points that can be earned automatically."""
         return sum(cell.points for cell in self.cells)
 
+    @property
+    def marks(self) -> dict[str, float]:
+        """The points earned, by grade cell."""
+        return {cell.grade_id: cell.score for cell in self.cells}
+
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "NotebookResult":
         """The inverse of ``dataclasses.asdict``."""
