@@ -1,10 +1,14 @@
-"""Wires the judge into nbgrader: the stock commands, run in this folder, and formgrader use it."""
+"""Wires the judge into nbgrader: the stock commands, run in this folder, and formgrader use it.
+
+``nbgrader_config.json`` beside it stops them when this file cannot be loaded.
+"""
 
 import os
 import sys
 from pathlib import Path
 
 from course_lib.grading.autograde import use_judge
+from course_lib.grading.configured import configured
 from course_lib.grading.harmless import PAGE_FILTERS
 from course_lib.grading.release import PREPROCESSORS, release_config
 
@@ -33,3 +37,5 @@ use_judge()
 c.HTMLExporter.filters = PAGE_FILTERS  # what students wrote is shown without scripts, in bounded time
 c.HTMLExporter.preprocessors = ["course_lib.grading.rubric.ShowRubric"]  # mark schemes, on formgrader's page only
 c.JudgedAutograde.language = "fr"
+
+configured()  # settings of your own stand above: this tells nbgrader that the file was read to its end

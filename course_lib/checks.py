@@ -7,6 +7,7 @@ import builtins
 import sys
 from collections.abc import Callable
 from html import escape
+from traceback import walk_tb
 from typing import Any
 
 import torch
@@ -82,11 +83,21 @@ def show_to_do_in_one_line() -> None:
         return
 
     def show(shell: Any, kind: Any, error: Any, traceback: Any, tb_offset: int | None = None) -> list[str]:
-        line = say("labelled", name=_title("to_do"), text=_unfinished(error))
-        shell._showtraceback(kind, error, [line])
-        return [line]
+        if error.args:  # not the one of the stubs: PyTorch raises it, too, where a forward is missing for example
+            lines: list[str] = shell.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset)
+        else:
+            lines = [say("labelled", name=_title("to_do"), text=_unfinished(error))]
+        shell._showtraceback(kind, error, lines)
+        return lines
 
     shell.set_custom_exc((NotImplementedError,), show)
+
+
+def _where(error: BaseException, namespace: dict[str, Any]) -> str:
+    """The line of the notebook's own code that raised ``error``; empty if none of it ran."""
+    below = error.__traceback__ and error.__traceback__.tb_next
+    own = [line for frame, line in walk_tb(below) if frame.f_globals is namespace]
+    return say("check.raised_cause", line=own[-1]) if own else ""
 
 
 def _unfinished(error: BaseException) -> str:
@@ -94,7 +105,9 @@ def _unfinished(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    name = "<module>" if frame is None else frame.tb_frame.f_code.co_qualname.split(".")[0]
+    code = None if frame is None else frame.tb_frame.f_code
+    # Python 3.10 has no co_qualname
+    name = "<module>" if code is None else str(getattr(code, "co_qualname", code.co_name)).split(".")[0]
     return say("check.unfinished_cell") if name.startswith("<") else say("check.unfinished", name=name)
 
 
@@ -190,11 +203,12 @@ def check(
                 if isinstance(subject, builtins.type) and issubclass(subject, nn.Module):
                     subject = subject()
                 value = subject(*args) if args else subject
-        except NotImplementedError as error:
-            cause, verdict = _unfinished(error), "to_do"
         except Exception as error:
-            lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))
-            cause = str(Text(*hint)) if hint else say("check.raised_cause")
+            if isinstance(error, NotImplementedError) and not error.args:
+                cause, verdict = _unfinished(error), "to_do"
+            else:
+                lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))
+                cause = _where(error, namespace) or (str(Text(*hint)) if hint else None)
         else:
             lines.append((say("check.returned"), _summary(value)))
             cause = _fault(value, type, shape, dtype, equals, holds, hint)

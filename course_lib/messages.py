@@ -53,8 +53,8 @@ MESSAGES: dict[str, Text] = {
     ),
     "check.value": Text("les valeurs ne sont pas celles attendues.", "the values are not the expected ones."),
     "check.raised_cause": Text(
-        "votre code s'est arrêté sur cette erreur ; la dernière ligne du message dit où.",
-        "your code stopped on this error; the last line of the message says where.",
+        "votre code s'est arrêté sur cette erreur, à la ligne {line} de sa cellule.",
+        "your code stopped on this error, at line {line} of its cell.",
     ),
     # training
     "training.to_do": Text(
@@ -286,9 +286,11 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.parameters": Text(
         "les paramètres du modèle ne sont pas ceux de l'énoncé : "
-        "une couche en trop, en moins, d'une autre taille, sans biais, ou une matrice transposée ?",
+        "une couche en trop, en moins, d'une autre taille, sans biais, hors de __init__ ou dans une liste Python "
+        "(prenez nn.ModuleList), ou une matrice transposée ?",
         "the parameters of the model are not those of the exercise: "
-        "a layer too many, missing, of another size, without a bias, or a transposed matrix?",
+        "a layer too many, missing, of another size, without a bias, made outside of __init__ or in a Python list "
+        "(take nn.ModuleList), or a transposed matrix?",
     ),
     "cause.no_model": Text(
         "ce n'est pas un modèle : la classe doit hériter de nn.Module.",

@@ -82,7 +82,7 @@ def test_an_answer_typed_by_keyboard_turns_the_card_from_to_do_to_right(notebook
     card = notebook.output("test_one_hot")
     for part in (
         "✗ Pas encore",
-        "Appelé : one_hot(int64 (3,) [2, 0, 9])",
+        "Appelé : one_hot(int64 (3,) [2, 0, 7])",
         "Obtenu : int64 (3, 10)",
         "Cause probable :",
     ):

@@ -29,6 +29,16 @@ def unfinished(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
     raise NotImplementedError
 
 
+LINE = broken.__code__.co_firstlineno + 1  # type: ignore[attr-defined]
+
+
+class Empty(nn.Module):
+    """Its forward is misspelled."""
+
+    def Forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
 class Model(nn.Module):  # type: ignore[no-redef]
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x[:, :2]
@@ -62,6 +72,9 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
         (lambda: check("halves", torch.ones(2), holds=lambda x: x.sum() == 2), ("Pas encore",)),
         (lambda: check("halves", torch.ones(2), type=float), ("Pas encore", "float", "Tensor")),
         (lambda: check("broken", torch.ones(2)), ("Pas encore", "ValueError: no such thing")),
+        (lambda: check("broken", torch.ones(2), hint=("moitié", "half")), (f"à la ligne {LINE}",)),
+        (lambda: check("Empty", torch.ones(2)), ("Pas encore", "NotImplementedError: Module [Empty]")),
+        (lambda: check("halves", 1, 2, hint=("moitié", "half")), ("TypeError", "moitié")),
         (lambda: check("unfinished", torch.ones(2)), ("À faire", "NotImplementedError")),
         (lambda: check("absent", torch.ones(2)), ("À faire", "absent")),
         (lambda: check("nothing"), ("À faire", "nothing")),

@@ -66,6 +66,18 @@ def findings() -> dict[str, doctor.Finding]:
     return {finding.what: finding for finding in doctor.examine()}
 
 
+def test_the_doctor_sees_a_folder_that_nbgrader_takes_for_a_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "M1 [2026]"
+    folder.mkdir()
+    (folder / "nbgrader_config.py").write_text("")
+    monkeypatch.chdir(folder)
+    found = [finding for finding in doctor.examine() if finding.what == "course"]
+    assert "has [ ] in its path" in found[0].says
+    assert "rename" in found[0].mend
+
+
 def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert "course's folder" in findings()["course"].mend

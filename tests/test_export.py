@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,16 +59,29 @@ def test_moodle_finds_its_participants_and_points_out_of_twenty(record: ClassRec
     assert first["Identifier"] == "Participant 1234567"
     assert second["Identifier"] == ""
     assert first["Grade"] == "2.50"  # (1 - 0.5) / 4 of 20
+    assert "=1+1" in first["Feedback comments"]
     assert "Un." not in first["Feedback comments"]
     assert "Deux. Le code s&#x27;est arrêté" in first["Feedback comments"]
 
 
 @pytest.mark.parametrize(("student", "name", "number"), [
-    ("Élodie_Dupont_1234567", "Élodie Dupont", "1234567"), ("Jean-Luc_d_Arc_12", "Jean-Luc d'Arc", "12"),
+    ("Élodie_Dupont_1234567", "Élodie Dupont", "1234567"), ("Élodie_Dupont_1234567", "DUPONT Élodie", "1234567"), ("Jean-Luc_d_Arc_12", "Jean-Luc d'Arc", "12"),
     ("promo_2024", "promo_2024", ""), ("promo_2024", "Anna Martin", ""), ("anna", "Anna", ""),
 ])  # fmt: skip
 def test_only_a_download_tells_the_participant(student: str, name: str, number: str) -> None:
     assert participant(student, name) == number
+
+
+def test_moodle_takes_no_mark_above_the_maximum(record: ClassRecord, caplog: pytest.LogCaptureFixture) -> None:
+    """A person can give extra credit."""
+    best = replace(record.submissions[1], marks=[Mark("test_x", 9, 3, False, False, "")])
+    exporter = Moodle(log=logging.getLogger("export"))
+    _, row = rows(exporter.content(replace(record, submissions=[record.submissions[0], best]), Path("x.csv")))
+    assert row["Grade"] == row["Maximum grade"] == "20.00"
+    assert "Moodle takes the maximum at most: bo" in caplog.text
+    assert "so no Identifier: bo" in caplog.text
+    page = report_html(replace(record, submissions=[best]), Path("x.html"))
+    assert ">1</text>" in page  # the bar of the one with 8.5 points
 
 
 def test_every_detail_is_there(record: ClassRecord) -> None:

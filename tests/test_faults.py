@@ -1,6 +1,7 @@
 """Faults of the machine: killed at any moment, locked, full, started twice. A second run ends with the right marks."""
 
 import contextlib
+import logging
 import os
 import random
 import shutil
@@ -15,7 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 from courses import marks, nbgrader
+from sqlalchemy.exc import OperationalError
 from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
+
+from course_lib.grading import gradebook
+from course_lib.grading.errors import GradingFault
 
 SUBMISSIONS = {
     "anna": (notebook(), HONEST),
@@ -118,6 +123,25 @@ def test_a_locked_gradebook_is_waited_for(course: Path) -> None:
     assert_a_second_run_mends_it(course)  # the first one, in fact
     release.join()
     lock.close()
+
+
+def test_of_a_class_only_the_first_submission_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))  # has alembic
+    monkeypatch.setattr(gradebook, "PATIENCE", 0.1)
+    naps: list[float] = []
+    monkeypatch.setattr(time, "sleep", naps.append)
+    book = gradebook.CourseGradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "course", logging.getLogger())
+
+    def locked(_: object) -> None:
+        raise OperationalError("", {}, Exception("database is locked"))
+
+    waited = []
+    for _ in range(3):
+        with pytest.raises(GradingFault, match="locked by another program"):
+            book._patiently(locked)
+        waited.append(bool(naps))
+        naps.clear()
+    assert waited == [True, False, False]
 
 
 def test_started_twice_the_second_says_so(course: Path) -> None:

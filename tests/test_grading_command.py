@@ -1,7 +1,9 @@
 """`nbgrader autograde` when something is wrong on the instructor's side, and marks that nothing printed can change."""
 
 import re
+import shlex
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -9,6 +11,7 @@ import pytest
 from courses import marks, nbgrader, result
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
 from nbgrader.coursedir import CourseDirectory
 from tiny_course import PYTHON, cell
@@ -41,7 +44,8 @@ def small_notebook(answer: str, visible: str = "f(1.0)") -> nbformat.NotebookNod
 def released(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """A course with a small assignment, released."""
     tmp_path = tmp_path_factory.mktemp("released")
-    shutil.copy(root / "nbgrader_config.py", tmp_path)
+    for config in root.glob("nbgrader_config.*"):
+        shutil.copy(config, tmp_path)
     (tmp_path / "source" / "small").mkdir(parents=True)
     (tmp_path / "grader_tests" / "small").mkdir(parents=True)
     (tmp_path / "grader_tests" / "small" / "test_f.py").write_text(TEST)
@@ -185,6 +189,32 @@ def test_a_setting_that_cannot_be_is_named(course: Path, setting: str, value: ob
         converter.appeal("anna")
 
 
+@pytest.mark.parametrize("fault", ["syntax", "environment"])
+def test_nbgrader_does_nothing_without_its_configuration(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """It would go on as if there were no such file: students' code unprotected, marks read off what cells show."""
+    escape = f"try:\n    open({str(tmp_path / 'escaped')!r}, 'w')\nexcept OSError:\n    pass"
+    submit(course, "anna", f"{escape}\nf = lambda x: x + 1", "0.0")
+    assert nbgrader(course, "autograde", "small").returncode == 0
+    before = (course / "autograded" / "anna" / "small" / "small.ipynb").read_bytes()
+    if fault == "syntax":
+        with (course / "nbgrader_config.py").open("a") as config:
+            config.write('c.JudgedAutograde.limits = {"cell": 60\n')
+    else:  # another Python's nbgrader
+        (tmp_path / "course_lib").mkdir()
+        (tmp_path / "course_lib" / "__init__.py").write_text("raise ImportError('no such module')")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for command in ("autograde", "generate_assignment", "generate_feedback"):
+        run = nbgrader(course, command, "small", "--force")
+        assert run.returncode != 0
+        said = "nbgrader_config.py was not loaded to its end" if fault == "syntax" else "no such module"
+        assert said in run.stderr.splitlines()[-1]
+    assert not (tmp_path / "escaped").exists()
+    assert (course / "autograded" / "anna" / "small" / "small.ipynb").read_bytes() == before
+    assert marks_of_f(course) == {"anna": 2}
+
+
 def test_what_is_no_gradebook_is_said_in_a_line(course: Path) -> None:
     submit(course, "anna", "f = lambda x: x + 1")
     (course / "gradebook.db").write_text("no database")
@@ -208,6 +238,7 @@ def test_a_notebook_under_another_name_is_named(course: Path) -> None:
 def test_a_cell_renamed_after_the_grading_has_a_way_out(course: Path) -> None:
     """Nbgrader adds and removes no cells while there are submissions."""
     submit(course, "anna", "f = lambda x: x + 1")
+    assert nbgrader(course, "db", "assignment", "add", "small", "--duedate=2030-01-02 03:04 UTC").returncode == 0
     assert nbgrader(course, "autograde", "small").returncode == 0
     for path in (course / "source" / "small" / "small.ipynb", course / "submitted" / "anna" / "small" / "small.ipynb"):
         path.write_text(path.read_text().replace("test_f", "test_g"))
@@ -217,10 +248,14 @@ def test_a_cell_renamed_after_the_grading_has_a_way_out(course: Path) -> None:
     assert "(test_f, test_g)" in run.stderr
     commands = re.findall(r"'nbgrader ([^']+)'", run.stderr.splitlines()[-1])
     assert len(commands) == 2
-    for command in (*commands, "autograde small"):
-        run = nbgrader(course, *command.split())
+    again = re.findall(r"nbgrader (db assignment add .*)$", run.stderr.splitlines()[-1])
+    assert len(again) == 1
+    for command in (*commands, *again, "autograde small"):
+        run = nbgrader(course, *shlex.split(command))
         assert run.returncode == 0, run.stderr
     assert marks(course, "small") == {"anna": {"test_g": 2}}
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_assignment("small").duedate == datetime(2030, 1, 2, 3, 4)
 
 
 def test_an_assignment_may_have_two_notebooks_or_free_texts_only(course: Path) -> None:
@@ -251,6 +286,9 @@ def test_an_assignment_may_have_two_notebooks_or_free_texts_only(course: Path) -
             assert run.returncode == 0, run.stderr
         assert "1 submissions, 1 of them graded already" in nbgrader(course, "autograde", assignment).stderr
     assert marks(course, "small") == {"anna": {"test_f": 2, "text": None}}
+    (course / "submitted" / "anna" / "small" / "second.ipynb").unlink()
+    run = nbgrader(course, "autograde", "small")
+    assert "second.ipynb n'a pas été rendu\n" in run.stderr  # and nobody is told to rename the other one
     assert marks(course, "texts") == {"anna": {"text": None}}
 
 

@@ -8,9 +8,10 @@ from corpus import ANSWERS
 
 from course_lib.grading.authoring import hidden_tests, student_of
 from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.hidden import collect_hidden_tests, run_hidden_tests
+from course_lib.grading.hidden import collect_hidden_tests, likely, run_hidden_tests
 from course_lib.grading.job import NotebookSpec
 from course_lib.grading.result import Verdict
+from course_lib.grading.student import StudentFailure
 from course_lib.kernel.finished import by_shape
 
 
@@ -111,6 +112,12 @@ def test_each_outcome_has_its_verdict(tmp_path: Path, source: str, verdict: Verd
     exec(source, namespace)
     result = run_hidden_tests([path], lambda _: student_of(namespace))["test_cell"]
     assert [test.verdict for test in result.tests] == [verdict]
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bfloat16, torch.complex64, torch.bool])
+def test_an_answer_of_any_dtype_is_wrong_and_no_fault(dtype: torch.dtype) -> None:
+    """Torch has no `isfinite` for some of them."""
+    assert isinstance(likely(torch.full((2, 10), 3.0).to(dtype), {}), StudentFailure)
 
 
 def test_an_exception_does_not_carry_the_hidden_inputs_to_the_student(tmp_path: Path) -> None:

@@ -191,6 +191,20 @@ def test_a_download_without_folders_is_taken_too(tmp_path: Path) -> None:
     assert "Ann_5: 'tiny.ipynb' cannot be read" in run.stderr
 
 
+def test_a_second_download_is_taken_once_the_first_is_removed(tmp_path: Path) -> None:
+    tiny_course.make_course(tmp_path, {})
+    name = "Anna_1_assignsubmission_file_/tiny.ipynb"
+    download(tmp_path, "first.zip", {name: OTHER})
+    assert nbgrader(tmp_path, "zip_collect", "tiny").returncode == 0
+    download(tmp_path, "second.zip", {name: RIGHT})
+    run = nbgrader(tmp_path, "zip_collect", "tiny", "--force")
+    assert "of two downloads? Then remove the older one" in run.stderr
+    (tmp_path / "downloaded" / "tiny" / "archive" / "first.zip").unlink()
+    run = nbgrader(tmp_path, "zip_collect", "tiny", "--force")
+    assert run.returncode == 0, run.stderr
+    assert collected(tmp_path) == {"Anna_1": RIGHT}
+
+
 def test_names_that_macos_packed_are_read_as_they_were_meant() -> None:
     """Its zips have UTF-8 names without saying so."""
     name = unicodedata.normalize("NFD", "Élodie_1_assignsubmission_file_/tiny.ipynb")

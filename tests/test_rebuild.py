@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from nbgrader.utils import compute_checksum
 
 from course_lib.grading.demo_class import Situation, fill, right_answers
 from course_lib.grading.job import NotebookSpec
@@ -16,6 +17,10 @@ from course_lib.grading.rebuild import UnreadableNotebook, read_notebook, rebuil
 
 def submitted(spec: NotebookSpec, damage: Callable[[NotebookNode], None] = lambda notebook: None) -> bytes:
     return fill(spec, Situation("student", damage=damage))
+
+
+def read(notebook: NotebookNode) -> list[NotebookNode]:
+    return read_notebook(nbformat.writes(notebook).encode())
 
 
 def sources(notebook: NotebookNode) -> dict[str, str]:
@@ -98,13 +103,29 @@ def test_what_is_no_notebook_says_why(content: bytes, why: str) -> None:
         read_notebook(content)
 
 
+def test_what_the_author_changed_since_the_release_was_not_changed_by_the_student(spec: NotebookSpec) -> None:
+    """A locked cell and a question as they were released are what they are now; a cell that was changed is not."""
+    released = nbformat.reads(submitted(spec), as_version=4)
+    for name, source in (("test_softmax", "check()"), ("question_view", "*Here*")):
+        cell = find(released, name)
+        cell.source = source
+        cell.metadata.nbgrader["checksum"] = compute_checksum(cell)
+    for name, note in (("one_hot", False), ("test_one_hot", True)):
+        find(released, name).source += "\n# mine"
+        assert any(f"« {name} »" in repair for repair in rebuild(spec.skeleton, read(released)).repairs) == note
+    found = rebuild(spec.skeleton, read(released))
+    assert not any("test_softmax" in repair for repair in found.repairs)
+    assert "question_view" in found.unchanged
+    assert sources(found.notebook)["one_hot"].endswith("# mine")
+
+
 def test_unchanged_answers_are_known(spec: NotebookSpec) -> None:
     names = {
         cell.metadata.nbgrader.grade_id
         for cell in spec.skeleton.cells
         if cell.metadata.get("nbgrader", {}).get("solution")
     }
-    blank = rebuild(spec.skeleton, read_notebook(nbformat.writes(spec.skeleton).encode()))
+    blank = rebuild(spec.skeleton, read(spec.skeleton))
     assert blank.unchanged == names
     assert blank.repairs == []
 
@@ -142,6 +163,36 @@ def test_extra_cells_keep_their_place_and_answers_in_them_count(spec: NotebookSp
         cell.metadata.get("nbgrader", {}).get("grade_id", "own") for cell in notebook.cells if cell.cell_type == "code"
     ]
     assert order[order.index("own") - 1 : order.index("own") + 2] == ["one_hot", "own", "test_one_hot"]
+
+
+def code_in_order(notebook: NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+
+
+def test_what_is_given_is_known_by_its_text(spec: NotebookSpec) -> None:
+    """No metadata and no ids left: every answer stands where it was, and a person reads the texts."""
+
+    def strip(notebook: NotebookNode) -> None:
+        strip_metadata(notebook)
+        old_format(notebook)
+
+    found = rebuild(spec.skeleton, read_notebook(submitted(spec, strip)))
+    complete = rebuild(spec.skeleton, read_notebook(submitted(spec)))
+    assert code_in_order(found.notebook).split() == code_in_order(complete.notebook).split()
+    assert not {cell.grade_id for cell in spec.grade_cells if cell.manual} & found.unchanged
+
+
+def test_a_missing_cell_does_not_undo_its_answer(spec: NotebookSpec) -> None:
+    def merge(notebook: NotebookNode) -> None:
+        for above, below in (("cnn", "cnn2"), ("test_one_hot", "one_hot")):
+            find(notebook, above).source = f"{find(notebook, below).source}\n{find(notebook, above).source}"
+            notebook.cells.remove(find(notebook, below))
+
+    code = code_in_order(rebuild(spec.skeleton, read_notebook(submitted(spec, merge))).notebook)
+    for name in ("cnn2", "one_hot"):
+        assert code.count(right_answers(spec)[name]) == 1
+    assert code.count("raise NotImplementedError") == 0
+    assert code.index(right_answers(spec)["one_hot"]) < code.index(find(spec.skeleton, "test_one_hot").source)
 
 
 def test_a_text_written_into_a_given_text_is_kept(spec: NotebookSpec) -> None:

@@ -11,10 +11,13 @@ import pytest
 from courses import marks, nbgrader
 from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
+from nbgrader.coursedir import CourseDirectory
 from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
 from course_lib.grading.autograde import JudgedAutograde
+from course_lib.grading.gradebook import CourseGradebook
 from course_lib.grading.job import Graded, Job
+from course_lib.grading.records import read_class
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.grading.store import ResultStore
 from course_lib.messages import Text
@@ -163,14 +166,19 @@ def test_another_due_date_changes_the_penalties_without_grading(course: Path) ->
     with (course / "nbgrader_config.py").open("a") as config:
         config.write(LATE)
     (course / "submitted" / "anna" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
-    penalties = []
-    for due in ("2026-11-04", "2026-11-02", "2026-11-05"):
+    page = course / "feedback" / "anna" / "tiny" / "tiny.html"
+    penalties, pages = [], []
+    for due in ("2026-11-04", "2026-11-02", "2026-11-01", "2026-11-05"):
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
             gradebook.update_or_create_assignment("tiny", duedate=due)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("marks")
         autograde(course)
+        pages.append(page.exists())
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
             penalties.append(gradebook.find_submission("tiny", "anna").late_submission_penalty or 0)
-    assert penalties == [0, 1, 0]
+    assert penalties == [0, 1, 1, 0]
+    assert pages == [False, False, True, False], "the first has a new time stamp, the third says what is still right"
     assert marks(course, "tiny") == EXPECTED
 
 
@@ -186,6 +194,21 @@ def test_a_page_with_other_marks_does_not_stay(course: Path) -> None:
     assert not (course / "feedback" / "anna" / "tiny").exists()
     assert (course / "feedback" / "bruno" / "tiny" / "tiny.html").exists()
     assert not left.exists(), "what a killed command was writing"
+
+
+def test_a_killed_command_leaves_no_page_with_other_marks(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = course / "feedback" / "anna" / "tiny" / "tiny.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("marks")
+    hand_in(course, "anna", WRONG.replace(b"0.0", b"1.0"))
+    monkeypatch.chdir(course)
+    there: list[bool] = []
+    monkeypatch.setattr(CourseGradebook, "record", lambda *arguments: there.append(page.exists()))
+    app = AutogradeApp()
+    app.initialize(["--log-level=ERROR"])
+    app.coursedir.assignment_id = "tiny"
+    JudgedAutograde(coursedir=app.coursedir, parent=app).start()
+    assert there == [False]
 
 
 def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
@@ -216,6 +239,16 @@ def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
     assert marks(course, "tiny") == EXPECTED | {"dora": lost, "emil": lost}
     assert autograde(course) == 1
     assert marks(course, "tiny") == EXPECTED | {"dora": HONEST, "emil": lost}
+
+
+def test_a_comment_on_code_stands_with_its_mark(course: Path) -> None:
+    """Formgrader asks for it at the solution cell, marks are those of the grade cell."""
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.find_comment("add", "tiny", "tiny", "anna").manual_comment = "Joli."
+        gradebook.db.commit()
+        record = read_class(gradebook, CourseDirectory(root=str(course)), "tiny")
+    comments = {(one.student, mark.grade_id): mark.comment for one in record.submissions for mark in one.marks}
+    assert {place: comment for place, comment in comments.items() if comment} == {("anna", "test_add"): "Joli."}
 
 
 def test_the_store_can_be_emptied(course: Path) -> None:

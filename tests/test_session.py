@@ -1,5 +1,8 @@
 """One notebook in one kernel: what student code does to it, and what is left of the rest."""
 
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_lib import messages
+from course_lib.grading.client import Stopwatch
 from course_lib.grading.harmless import make_harmless
 from course_lib.grading.job import Limits, Protection
+from course_lib.grading.rebuild import EXTRA
 from course_lib.grading.result import Verdict
 from course_lib.grading.session import Session
 from course_lib.grading.student import Student, StudentFailure
@@ -146,6 +151,44 @@ def test_a_page_shows_the_beginning_of_what_was_printed_and_the_end_of_a_traceba
     assert first.text == printed
     assert second.text == "".join(f"{i}\n" for i in range(300)) + "[... la suite des sorties est coupée]"
     assert error.traceback == [str(i) for i in range(200, 300)]
+
+
+def test_a_picture_that_stands_a_thousand_times_is_left_out() -> None:
+    """Each time, the page would have all of it again."""
+    picture = {"image/png": "A" * 400_000}
+    for times, kept in ((3, True), (1100, False)):
+        cell = new_markdown_cell("![](attachment:a)" * times, attachments={"a": picture}, metadata={EXTRA: True})
+        notebook = new_notebook(cells=[cell])
+        make_harmless(notebook)
+        assert ("attachments" in notebook.cells[0]) == kept
+
+
+def test_who_waits_for_a_free_core_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may take all cores for as long as they like."""
+    for starved, over in ((0.0, True), (10.0, False)):
+        monkeypatch.setattr(Stopwatch, "_starved", 0.0)
+        stopwatch = Stopwatch(os.getpid(), 100, 0.05)
+        monkeypatch.setattr(Stopwatch, "_starved", starved)
+        time.sleep(0.1)
+        assert stopwatch.is_over == over
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this Linux does not count it")
+def test_the_time_in_which_no_core_is_free_is_counted() -> None:
+    """Two processes on one core."""
+    code = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+    both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    try:
+        stopwatch = Stopwatch(both[0].pid, 100, 100)
+        before = stopwatch._starved
+        deadline = time.monotonic() + 30
+        while stopwatch._starved < before + 0.2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert stopwatch._starved >= before + 0.2
+    finally:
+        for one in both:
+            one.kill()
+            one.wait()
 
 
 def test_a_progress_bar_is_one_line() -> None:

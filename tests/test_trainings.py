@@ -1,5 +1,6 @@
 """Equal models are trained once, nobody's training reaches another's answer, and the marks are those of whole trainings."""
 
+import base64
 import importlib
 import os
 import re
@@ -8,19 +9,24 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 import pytest
 import torch
 from courses import marks, nbgrader
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from tiny_course import PYTHON, cell
 from torch import nn
 
 import course_lib
 from course_lib import training
-from course_lib.grading.trainings import code_name, keep_code_training, locked, recall, recall_code
+from course_lib.grading import grade as grade_module
+from course_lib.grading.errors import GradingFault
+from course_lib.grading.grade import TrainingNeeded
+from course_lib.grading.job import Job, Limits, NotebookSpec
+from course_lib.grading.trainings import code_name, keep_code_training, keep_figures, locked, recall, recall_code
 from course_lib.kernel import finished
 from course_lib.kernel.wire import Packet
 
@@ -185,6 +191,45 @@ def test_who_waited_for_the_same_training_does_not_train_again(tmp_path: Path, m
     Busy().start()
     started.wait()
     grade._train(None, needed, defaultdict(float))
+
+
+def test_all_runs_of_a_notebook_share_its_time(
+    spec: NotebookSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those before a training, and the one after it; the training has a kernel of its own."""
+    left: list[float] = []
+
+    def run(job: Job, notebook: object, paths: object, early: bool, seconds: dict[str, float]) -> None:
+        left.append(job.limits.submission)
+        seconds["cells"] += 10
+        if len(left) == 3:
+            raise GradingFault
+        raise TrainingNeeded([], None, tmp_path)
+
+    def train(job: Job, needed: object, seconds: dict[str, float]) -> None:
+        assert job.limits.submission == 100
+        seconds["training"] += 5
+
+    monkeypatch.setattr(grade_module, "_run", run)
+    monkeypatch.setattr(grade_module, "_train", train)
+    job = Job(spec, nbformat.writes(spec.skeleton).encode(), tmp_path, tmp_path, Limits(submission=100), "fr")
+    with pytest.raises(GradingFault):
+        grade_module.grade(job)
+    assert left == [100, 85, 70]
+
+
+def test_the_pictures_of_answers_are_not_kept(spec: NotebookSpec, tmp_path: Path) -> None:
+    notebook = nbformat.from_dict(deepcopy(spec.source))
+    for name, picture in (("look", b"given"), ("one_hot", b"answer")):
+        cell = next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
+        cell.outputs = [new_output("display_data", {"image/png": base64.b64encode(picture).decode()})]
+    pictures = [b"given", b"answer"]
+    report = Packet(
+        {"figures": ["0", "1"]},
+        {f"figure{i}": torch.tensor(list(p), dtype=torch.uint8) for i, p in enumerate(pictures)},
+    )
+    keep_figures(report, grade_module._shown(notebook), tmp_path)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"given"]
 
 
 def test_equal_code_has_the_same_name_whatever_its_comments() -> None:

@@ -194,10 +194,10 @@ class JudgedAutograde(Autograde):
         """The notebooks of the assignment, checked against the gradebook."""
         name = self.coursedir.assignment_id
         tests = Path(self.coursedir.root, self.hidden_tests, name).resolve()
+        notebooks = sorted(self._source.glob("*.ipynb"))
+        self._given = {path.name for path in notebooks}
         specs = [
-            load_notebook_spec(path, tests)
-            for path in sorted(self._source.glob("*.ipynb"))
-            if fnmatch(path.stem, self.coursedir.notebook_id)
+            load_notebook_spec(path, tests) for path in notebooks if fnmatch(path.stem, self.coursedir.notebook_id)
         ]
         if not specs:
             raise AssignmentError(f"{self._source}: no notebook matches '{self.coursedir.notebook_id}'")
@@ -326,7 +326,8 @@ class JudgedAutograde(Autograde):
                     bar.set_postfix(counts)
                     bar.update()
         of_before = set(students).difference(*groups.values())
-        self._gradebook.update_penalties(self.coursedir.assignment_id, of_before, self._penalize)
+        for student in self._gradebook.update_penalties(self.coursedir.assignment_id, of_before, self._penalize):
+            self._remove_feedback(student)
         return faults
 
     def _outcomes(
@@ -378,7 +379,7 @@ class JudgedAutograde(Autograde):
         jobs = []
         for spec in specs:
             try:
-                submitted: bytes | str = read_submitted(folder / f"{spec.name}.ipynb")
+                submitted: bytes | str = read_submitted(folder / f"{spec.name}.ipynb", self._given)
             except UnreadableNotebook as error:
                 submitted = str(error)
             jobs.append(new_job(spec, submitted))
@@ -417,16 +418,20 @@ class JudgedAutograde(Autograde):
             for name, content in read_receipt(Path(handed_in)).items():  # `nbgrader release_feedback` needs it
                 (building / name).write_bytes(content)
             when = self.coursedir.get_existing_timestamp(handed_in)
+            self._remove_feedback(student)
             self._gradebook.record(student, assignment, when, by_name, self.create_student, self._penalize)
             if target.exists():
                 shutil.rmtree(target)
             building.chmod(0o755)
             building.rename(target)
-            # a page with other marks than these; `nbgrader generate_feedback` would keep it
-            shutil.rmtree(self.coursedir.format_path(self.coursedir.feedback_directory, student, assignment), True)
         finally:
             shutil.rmtree(building, ignore_errors=True)  # only there when something went wrong
         self.set_permissions(assignment, student)
+
+    def _remove_feedback(self, student: str) -> None:
+        """Remove a page with other marks than those to come: ``nbgrader generate_feedback`` would keep it."""
+        folder = self.coursedir.format_path(self.coursedir.feedback_directory, student, self.coursedir.assignment_id)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _penalize(self, student: str, notebook_id: str) -> None:
         """Let nbgrader's plug-in decide on a late submission."""

@@ -44,7 +44,8 @@ def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
-    shutil.copy(PROJECT / "nbgrader_config.py", folder)
+    for config in PROJECT.glob("nbgrader_config.*"):
+        shutil.copy(config, folder)
     for name in ("source", "grader_tests"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     spec = load_notebook_spec(

@@ -101,16 +101,23 @@ class Moodle(_Export):
         waiting = sum(one.waits > 0 for one in record.submissions)
         if waiting:
             self.log.warning("%d submissions have answers that wait for a person: they count as they are now", waiting)
+        numbers = {one.student: participant(one.student, one.name) for one in record.submissions}
+        unknown = [student for student, found in numbers.items() if not found]
+        if 0 < len(unknown) < len(numbers):
+            self.log.warning("No number of a Moodle download, so no Identifier: %s", ", ".join(unknown))
+        beyond = [one.student for one in record.submissions if one.score > record.out_of]
+        if beyond:
+            self.log.warning("More than all points, and Moodle takes the maximum at most: %s", ", ".join(beyond))
         rows = []
         for one in record.submissions:
-            number = participant(one.student, one.name)
+            number, share = numbers[one.student], one.score / record.out_of if record.out_of else 0
             rows.append(
                 {
                     "Identifier": f"Participant {number}" if number else "",
                     "Full name": one.name,
                     "ID number": one.student,
                     "Email address": one.email,
-                    "Grade": f"{one.score * self.out_of / record.out_of if record.out_of else 0:.2f}",
+                    "Grade": f"{min(share, 1) * self.out_of:.2f}",
                     "Maximum grade": f"{self.out_of:.2f}",
                     "Last modified (grade)": "-",
                     "Feedback comments": _feedback(one),

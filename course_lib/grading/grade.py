@@ -1,5 +1,6 @@
 """Grade one notebook of one submission: a function of the submitted bytes, the assignment and the limits."""
 
+import base64
 import time
 from collections import defaultdict
 from copy import deepcopy
@@ -14,6 +15,7 @@ from nbformat.v4 import new_notebook
 
 from ..kernel.wire import Packet
 from ..messages import say, set_language
+from .causes import error_cause
 from .deadline import TimeIsUp, time_limit
 from .feedback import METADATA, annotate
 from .harmless import drop_outputs, make_harmless
@@ -57,11 +59,14 @@ def grade(job: Job) -> Graded:
         return _unreadable(job, paths, say("rebuild.too_long"))
     seconds: defaultdict[str, float] = defaultdict(float)
     early = job.train_once and not job.reference
+    whole = job.limits
     while True:
+        left = max(1.0, whole.submission - sum(seconds.values()))
+        job = replace(job, limits=replace(whole, submission=left))
         try:
             run = _run(job, rebuilt.notebook, paths, early, seconds)
         except TrainingNeeded as needed:
-            _train(job, needed, seconds)
+            _train(replace(job, limits=whole), needed, seconds)
         else:
             if not (early and run.wants_more()):
                 break
@@ -73,6 +78,7 @@ def grade(job: Job) -> Graded:
     except TimeIsUp:
         drop_outputs(rebuilt.notebook)
     for cell in job.spec.automatic:
+        run.tested[cell.grade_id].solution = cell.solution
         if cell.solution in rebuilt.unchanged:  # whatever its tests met, nothing was tried
             tests = run.tested[cell.grade_id].tests
             run.tested[cell.grade_id].tests = [
@@ -101,11 +107,17 @@ def _run(job: Job, notebook: NotebookNode, paths: list[Path], early: bool, secon
             session.run_until(len(notebook.cells))
             if job.reference:
                 run.trainings += keep_trainings(_report(session, "trainings"), job.trainings)
-                keep_figures(_report(session, "figures"), figures_folder())
+                keep_figures(_report(session, "figures"), _shown(notebook), figures_folder())
         finally:
             for phase, value in session.seconds.items():
                 seconds[phase] += value
     return run
+
+
+def _shown(notebook: NotebookNode) -> set[bytes]:
+    """The pictures below given cells; those of the instructor's answers are not for students' kernels."""
+    outputs = [output for cell in notebook.cells if is_given(cell) for output in cell.get("outputs", [])]
+    return {base64.b64decode(output.data["image/png"]) for output in outputs if "image/png" in output.get("data", {})}
 
 
 def _report(session: Session, of: str) -> Packet:
@@ -134,7 +146,6 @@ class TrainingNeeded(pytest.exit.Exception):  # type: ignore[name-defined]  # py
 
 def _train(job: Job, needed: TrainingNeeded, seconds: defaultdict[str, float]) -> None:
     """Train the model of a student, by equal code for all of them: once in a class."""
-    began = time.monotonic()
     enough = Packet({} if needed.enough is None else {"enough": needed.enough})
 
     def training(request: Packet) -> Packet:
@@ -142,6 +153,7 @@ def _train(job: Job, needed: TrainingNeeded, seconds: defaultdict[str, float]) -
         return found if found.tensors else enough
 
     with locked(needed.path):
+        began = time.monotonic()  # to wait for the same training by another worker is nobody's time
         if not needed.path.exists():
             notebook = new_notebook(cells=deepcopy(needed.cells))
             with Session(notebook, job.library, job.limits, job.protection, job.files, training) as session:
@@ -241,7 +253,9 @@ class _Run:
             if verdict is Verdict.PASSED or cell.metadata.get("nbgrader", {}).get("grade", True):
                 continue  # neither the self-checks nor the student's own cells make what is graded
             error = next((o for o in cell.outputs if o.output_type == "error"), None)
-            detail = f"{error.ename}: {error.evalue}"[:300] if error and verdict is Verdict.ERROR else ""
+            detail = ""
+            if error is not None and verdict is Verdict.ERROR:
+                detail = f"{error.ename}: {error.evalue or error_cause(error.ename, '')}"[:300]
             return StudentFailure(verdict, detail)
         return missing_name(name)
 

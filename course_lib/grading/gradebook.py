@@ -56,6 +56,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
     def __init__(self, url: str, course: str, log: Logger) -> None:
         self._url = url
         self._log = log
+        self._patience: float = PATIENCE
         self._gradebook: Gradebook | None = None
         self._gradebook = self._patiently(lambda _: Gradebook(url, course))
 
@@ -69,7 +70,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         Raises:
             GradingFault: if it stays locked.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         while True:
             try:
                 return action(self._gradebook)
@@ -78,6 +79,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
                 if "locked" not in str(error):
                     raise
                 if time.monotonic() > deadline:
+                    self._patience = 0  # of a class, only the first one waits
                     raise GradingFault(
                         f"{self._url} is locked by another program: close it, then run the command again"
                     ) from error
@@ -100,13 +102,14 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         """
         advice = f"run 'nbgrader generate_assignment {spec.assignment} --force' first"
 
-        def cells(gradebook: Any) -> tuple[dict[str, float], set[str], bool]:
+        def cells(gradebook: Any) -> tuple[dict[str, float], set[str], bool, datetime | None]:
             notebook = gradebook.find_notebook(spec.name, spec.assignment)
             marks = {cell.name: cell.max_score for cell in notebook.grade_cells}
-            return marks, {cell.name for cell in notebook.solution_cells}, bool(notebook.submissions)
+            solutions = {cell.name for cell in notebook.solution_cells}
+            return marks, solutions, bool(notebook.submissions), notebook.assignment.duedate
 
         try:
-            marks, solutions, graded = self._patiently(cells)
+            marks, solutions, graded, due = self._patiently(cells)
         except MissingEntry as error:
             raise AssignmentError(f"The gradebook does not know {spec.assignment}/{spec.name}: {advice}") from error
         wanted = {cell.grade_id: cell.points for cell in spec.grade_cells}
@@ -118,6 +121,9 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
                 "there are marks already. Give the cells their old names, or make a copy of gradebook.db and forget "
                 f"all marks of the assignment: 'nbgrader db assignment remove {spec.assignment} --force', then {advice}"
             )
+            if due is not None:
+                again = f"nbgrader db assignment add {spec.assignment} --duedate='{due} UTC'"
+                advice += f", and set its due date again: {again}"
         different = ", ".join(sorted(lacking | {name for name, _ in marks.items() ^ wanted.items()}))
         raise AssignmentError(
             f"The gradebook has other cells than {spec.assignment}/{spec.name}.ipynb ({different}): {advice}"
@@ -134,8 +140,16 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
                     marks[grade_id] = mark
         return found
 
-    def update_penalties(self, assignment: str, students: Collection[str], penalize: Penalize) -> None:
-        """Have the penalties of notebooks set again that came late, or have one: due dates and rules change."""
+    def update_penalties(self, assignment: str, students: Collection[str], penalize: Penalize) -> set[str]:
+        """Have the penalties of notebooks set again that came late, or have one: due dates and rules change.
+
+        Returns:
+            The students who have another penalty now.
+        """
+
+        def penalties(gradebook: Any) -> set[tuple[str, str, float]]:
+            columns = SubmittedAssignment.student_id, Notebook.name, SubmittedNotebook.late_submission_penalty
+            return {(student, name, lost or 0.0) for student, name, lost in _submitted(gradebook, assignment, *columns)}
 
         def concerned(gradebook: Any) -> list[tuple[str, str]]:
             query = _submitted(gradebook, assignment, SubmittedAssignment.student_id, Notebook.name).filter(
@@ -144,8 +158,11 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             )
             return [(student, name) for student, name in query.all() if student in students]
 
+        before = self._patiently(penalties)
         for student, name in self._patiently(concerned):
             self._patiently(functools.partial(_penalize, penalize=penalize, student=student, name=name))
+        self._forget()  # the plug-in has written over another connection
+        return {student for student, _, _ in self._patiently(penalties) - before}
 
     def add_students(self, names: Mapping[str, str]) -> None:
         """Add the students, by id, that are not there yet; a full name is kept as last name: nobody can split it.

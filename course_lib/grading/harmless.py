@@ -37,6 +37,9 @@ MAX_MARKDOWN = 20_000
 MAX_SOURCE = 200_000
 """Length of all that a student wrote in one notebook, as far as it is shown."""
 
+MAX_PICTURES = 2**26
+"""Letters of all pictures in one text, as often as they may stand there: each time, the page has all of it again."""
+
 MAX_COLOURED = 50_000
 MAX_LINE = 1000
 """Longest program, and longest line of one, that is shown in colours: the time grows with the square of a line."""
@@ -78,6 +81,9 @@ def make_harmless(notebook: NotebookNode) -> None:
             cell.execution_count = None
         elif own:
             cell.source = re.sub(r"[^\S\n]{100,}", " ", cell.source)  # takes a renderer minutes
+            sizes = [len(value) for data in cell.get("attachments", {}).values() for value in data.values()]
+            if max(sizes, default=0) * (cell.source.count("![") + cell.source.lower().count("<img")) > MAX_PICTURES:
+                del cell["attachments"]
         if own:
             most = left if cell.cell_type == "code" else min(left, MAX_MARKDOWN)
             if len(cell.source) > most:

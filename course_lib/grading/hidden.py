@@ -70,7 +70,7 @@ def likely(
     for cause, mistake in suspects.items():
         if _close(answer, mistake(*inputs), atol):
             return wrong(cause)
-    finite = bool(torch.as_tensor(answer).isfinite().all())
+    finite = bool(torch.as_tensor(answer).to(torch.complex128).isfinite().all())
     return StudentFailure(Verdict.FAILED, say("cause.values" if finite else "cause.not_finite"))
 
 

@@ -23,7 +23,8 @@ class Limits:
 
     cell: float = 20
     """Seconds of computing for one cell, those below excepted. Computing is what counts here and for a question: a busy
-    machine costs nobody a point. Three times as many seconds may pass meanwhile."""
+    machine costs nobody a point. Three times as many seconds may pass meanwhile, those not counted in which the kernel
+    was ready and no core was free."""
     question: float = 2
     """Seconds of computing for one question of a hidden test with up to 1000 images, for each further 1000, and for a
     given cell that checks answers."""

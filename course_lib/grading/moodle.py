@@ -53,7 +53,12 @@ def participant(student: str, name: str) -> str:
         name: the full name.
     """
     number = student.rpartition("_")[2]
-    return number if number.isdecimal() and student == _student_id(name, number) else ""
+    return number if number.isdecimal() and _words(student) == _words(_student_id(name, number)) else ""
+
+
+def _words(student: str) -> list[str]:
+    """What stays the same when somebody corrects a name: its words, whatever their order and capitals."""
+    return sorted(re.findall(r"[^\W_]+", student.casefold()))
 
 
 class _Unusable(Exception):
@@ -181,8 +186,10 @@ def _choose(name: str, found: list[tuple[str, bytes]], any_name: bool) -> tuple[
     for pattern in (spelling, spelling + _COPY, ".*" if any_name else "(?!)"):
         fits = [(p, c) for p, c in found if re.fullmatch(pattern, _stem(p), re.DOTALL | re.IGNORECASE)]
         if len({content for _, content in fits}) > 1:
-            several = ", ".join(repr(path) for path, _ in fits[:5])
-            raise _Unusable(f"several notebooks, and none is clearly {name}.ipynb: {several}")
+            paths = [path for path, _ in fits]
+            twice = "" if len({*paths}) == len(paths) else " (of two downloads? Then remove the older one)"
+            several = ", ".join(map(repr, paths[:5]))
+            raise _Unusable(f"several notebooks, and none is clearly {name}.ipynb: {several}{twice}")
         if fits:
             return fits[0]
     raise _Unusable(f"no {name}.ipynb")

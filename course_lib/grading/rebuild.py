@@ -5,6 +5,7 @@ notebook, whatever the submission made of it: its text, its metadata, its order,
 """
 
 import ast
+import hashlib
 import itertools
 import json
 import re
@@ -89,8 +90,34 @@ def _plain_cell(cell: Any) -> NotebookNode | None:
     names = [name if isinstance(name, str) else None for name in (grade_id, cell.get("id"))]
     source = source.replace("\r\n", "\n").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
     return NotebookNode(
-        kind=kind, source=source, grade_id=names[0], id=names[1], attachments=_pictures(cell.get("attachments"))
+        kind=kind,
+        source=source,
+        grade_id=names[0],
+        id=names[1],
+        attachments=_pictures(cell.get("attachments")),
+        intact=_is_intact(cell),
     )
+
+
+def _is_intact(cell: Any) -> bool:
+    """Whether a cell is as it was released, by the checksum that nbgrader wrote into it.
+
+    Who forges it has the cell taken for one as given: that earns nothing.
+    """
+    try:
+        meta = cell.metadata.nbgrader
+        return bool(meta.checksum == _checksum(cell, meta))
+    except Exception:  # no checksum, or anything else in its place
+        return False
+
+
+def _checksum(cell: Any, meta: Any) -> str:
+    """Nbgrader's ``compute_checksum``: to import it takes a worker a second."""
+    grade, solution = meta.get("grade", False), meta.get("solution", False)
+    locked = not solution and (grade or meta.get("locked", False))
+    parts = [cell.source, cell.cell_type, *map(str, (grade, solution, locked)), meta["grade_id"]]
+    parts += [str(float(meta["points"]))] if grade else []
+    return hashlib.md5("".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
 def is_base64(text: str) -> bool:
@@ -138,12 +165,13 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
     Returns:
         A notebook in which every cell of the skeleton stands once and in its order. A student's extra cell stands
         before the next cell of the skeleton that followed it in the submission. A solution cell that was split or
-        copied is joined; a missing one is put back as it was given.
+        copied is joined; a missing one is put back, one for code as an empty cell: its answer may stand elsewhere.
     """
     notebook = deepcopy(skeleton)
     known = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
     given_lines = {cell.id: _lines(cell.source) for cell in notebook.cells}
     given_text = {cell.source.strip() for cell in notebook.cells}
+    by_source = {cell.source.strip(): n for n, cell in known.items() if not cell.metadata.nbgrader.solution}
     pieces: dict[str, list[str]] = {}
     pictures: dict[str, dict[str, dict[str, str]]] = {}
     extras: dict[str | None, list[NotebookNode]] = {}  # by the id of the known cell that follows
@@ -151,11 +179,18 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
     for cell in cells:
         if cell.grade_id is None and cell.id in known:  # nbgrader's metadata lost on the way; ids are the names here
             cell.grade_id = cell.id
+        if cell.grade_id is None:  # the ids, too: what is given is known by its text
+            cell.grade_id = by_source.get(cell.source.strip())
         if cell.grade_id in known:
+            given = known[cell.grade_id]
+            own = cell.source.replace(given.source, "", 1)
+            if not given.metadata.nbgrader.solution and own != cell.source and own.strip():
+                waiting.append(NotebookNode(cell, source=own, grade_id=None))  # written into a given cell
             if cell.grade_id not in pieces:
                 extras.setdefault(cell.grade_id, []).extend(waiting)
                 waiting = []
-            pieces.setdefault(cell.grade_id, []).append(cell.source)
+            # what was released may be an older version: the author has changed the cell since
+            pieces.setdefault(cell.grade_id, []).append(given.source if cell.intact else cell.source)
             pictures.setdefault(cell.grade_id, {}).update(cell.attachments)
         elif cell.source.strip() and cell.source.strip() not in given_text:
             if cell.kind == "markdown" and _lines(cell.source) <= given_lines.get(cell.id, set()):
@@ -206,9 +241,9 @@ def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> 
         result.repairs.append(say("repair.duplicate", name=name))
     written = [piece for piece in pieces if piece.strip() != cell.source.strip()]  # a copy may be as it was given
     answer = _join(written, cell.cell_type == "code") if written else cell.source
-    if answer.strip() == cell.source.strip():
+    if answer.strip() == cell.source.strip() and (pieces or cell.cell_type == "code"):
         result.unchanged.add(name)
-    cell.source = answer
+    cell.source = answer if pieces or cell.cell_type == "markdown" else ""  # a stub would undo an answer elsewhere
 
 
 def _extra_cell(cell: NotebookNode) -> NotebookNode:

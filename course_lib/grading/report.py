@@ -223,7 +223,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Any]:
 
 def _histogram(scores: list[float], out_of: float) -> str:
     figure, axes = _axes(7, 2.4)
-    bins = [i - 0.5 for i in range(int(out_of) + 3)]
+    bins = [i - 0.5 for i in range(int(max(out_of, *scores, 0)) + 3)]  # extra credit goes beyond
     counts, _, bars = axes.hist(scores, bins, color=_BLUE, rwidth=0.85)
     axes.bar_label(bars, labels=[str(int(count)) if count else "" for count in counts])
     axes.set_xlabel(str(TEXTS["points"]))

@@ -75,6 +75,8 @@ class CellResult:
 
     grade_id: str
     tests: list[TestResult]
+    solution: str = ""
+    """Id of the solution cell that it grades; formgrader has a person's comment there."""
 
     @property
     def points(self) -> float:
@@ -122,7 +124,7 @@ class NotebookResult:
     def from_dict(cls, content: dict[str, Any]) -> "NotebookResult":
         """The inverse of ``dataclasses.asdict``."""
         cells = [
-            CellResult(cell["grade_id"], [TestResult.from_dict(test) for test in cell["tests"]])
+            CellResult(**cell | {"tests": [TestResult.from_dict(test) for test in cell["tests"]]})
             for cell in content["cells"]
         ]
         return cls(**content | {"cells": cells})

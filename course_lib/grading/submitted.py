@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import stat
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,12 @@ def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
     return content
 
 
-def read_submitted(path: Path) -> bytes:
+def read_submitted(path: Path, given: Collection[str]) -> bytes:
     """The bytes of ``submitted/<student>/<assignment>/<notebook>.ipynb``.
+
+    Args:
+        path: of the file.
+        given: the names of all files of the assignment: none of these is another one that was renamed.
 
     Raises:
         UnreadableNotebook: if it is not there, or if it or one of its two folders is a link or otherwise not what it
@@ -61,7 +66,7 @@ def read_submitted(path: Path) -> bytes:
     try:
         return read_plain(path, MAX_NOTEBOOK)
     except FileNotFoundError as error:
-        others = sorted(repr(other.name) for other in path.parent.glob("*.ipynb"))
+        others = sorted(repr(other.name) for other in path.parent.glob("*.ipynb") if other.name not in given)
         there = say("rebuild.others", names=", ".join(others[:5])) if others else ""
         raise UnreadableNotebook(say("rebuild.not_there", name=path.name) + there) from error
     except ValueError as error:

@@ -15,7 +15,7 @@ import fcntl
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,12 @@ def keep_trainings(report: Packet, folder: Path) -> list[str]:
     return names
 
 
-def keep_figures(report: Packet, folder: Path) -> None:
-    """Write the pictures that the instructor's kernel reports."""
+def keep_figures(report: Packet, shown: Container[bytes], folder: Path) -> None:
+    """Write those pictures that the instructor's kernel reports and that are among ``shown``."""
     for i, key in enumerate(report.fields.get("figures", [])):
-        write_whole(folder / f"{key}.png", report.tensors[f"figure{i}"].numpy().tobytes())
+        picture = report.tensors[f"figure{i}"].numpy().tobytes()
+        if picture in shown:
+            write_whole(folder / f"{key}.png", picture)
 
 
 def keep_code_training(report: Packet, path: Path) -> None:

@@ -1,12 +1,14 @@
 """The system calls that a student's kernel may not make: those that namespaces do not fence in.
 
 Kernel keyrings belong to the user, not to a namespace; sockets of virtual machines ignore network namespaces; files in
-memory count for no limit; and some calls let a process be killed by the system for reasons of its own, which must stay
-the sign of a kill from outside. None of them has a use in a notebook.
+memory, semaphores, message queues and anonymous memory that processes share count for no limit; and some calls let a
+process be killed by the system for reasons of its own, which must stay the sign of a kill from outside. None of them
+has a use in a notebook.
 """
 
 import ctypes
 import errno
+import mmap
 import platform
 import resource
 import socket
@@ -15,8 +17,8 @@ import struct
 __all__ = ["forbid_system_calls"]
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
-# instructions of the filter's machine: load a word, compare with a constant, return
-LD, JEQ, JGE, RET = 0x20, 0x15, 0x35, 0x06
+# instructions of the filter's machine: load a word, keep some of its bits, compare with a constant, return
+LD, AND, JEQ, JGE, RET = 0x20, 0x54, 0x15, 0x35, 0x06
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 """Where they stand in what the filter sees."""
@@ -25,16 +27,21 @@ _MACHINES = {
     "x86_64": (0xC000003E, {
         "add_key": 248, "request_key": 249, "keyctl": 250, "memfd_create": 319, "bpf": 321, "perf_event_open": 298,
         "userfaultfd": 323, "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "seccomp": 317,
-        "io_setup": 206, "socket": 41, "setrlimit": 160, "prlimit64": 302, "prctl": 157,
+        "io_setup": 206, "socket": 41, "setrlimit": 160, "prlimit64": 302, "prctl": 157, "mmap": 9, "semget": 64,
+        "msgget": 68,
     }),
     "aarch64": (0xC00000B7, {
         "add_key": 217, "request_key": 218, "keyctl": 219, "memfd_create": 279, "bpf": 280, "perf_event_open": 241,
         "userfaultfd": 282, "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "seccomp": 277,
-        "io_setup": 0, "socket": 198, "setrlimit": 164, "prlimit64": 261, "prctl": 167,
+        "io_setup": 0, "socket": 198, "setrlimit": 164, "prlimit64": 261, "prctl": 167, "mmap": 222, "semget": 190,
+        "msgget": 186,
     }),
 }  # fmt: skip
 """The audit name and the numbers of system calls, by machine; new calls have the same number everywhere."""
 _NEW = {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427}
+
+SHARED_ANONYMOUS = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
+"""Flags of ``mmap`` for memory that several processes share, and that counts for none of them once it is unmapped."""
 
 _BY_ARGUMENT = {
     "socket": (0, socket.AF_VSOCK),
@@ -55,7 +62,10 @@ def _program() -> bytes:
     program = [step(LD, ARCHITECTURE), step(JEQ, architecture, 1, 0), refuse, step(LD, NUMBER)]
     program += [step(JGE, 0x40000000, 0, 1), refuse]  # the numbers of another convention for the same calls
     for name, number in (numbers | _NEW).items():
-        if name in _BY_ARGUMENT:
+        if name == "mmap":
+            program += [step(JEQ, number, 0, 5), step(LD, FIRST_ARGUMENT + 8 * 3), step(AND, SHARED_ANONYMOUS)]
+            program += [step(JEQ, SHARED_ANONYMOUS, 0, 1), refuse, step(LD, NUMBER)]
+        elif name in _BY_ARGUMENT:
             argument, value = _BY_ARGUMENT[name]
             program += [step(JEQ, number, 0, 4), step(LD, FIRST_ARGUMENT + 8 * argument)]
             program += [step(JEQ, value, 0, 1), refuse, step(LD, NUMBER)]

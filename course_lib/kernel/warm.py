@@ -55,8 +55,12 @@ MAX_MESSAGE = 65536
 FILES = 256
 """Files and sockets that a process may have open."""
 
-SOCKET_BUFFER = 2**18
-"""Bytes of the system's memory that a socket may hold, which count for no process: each open file counts so."""
+SOCKET_BUFFER = 3 * 2**18
+"""Bytes of the system's memory that a socket and the two connections that may wait at it hold, which count for no
+process: each open file counts so."""
+
+INODES = 20_000
+"""Files, folders and links in each of a kernel's writable folders: an empty one takes memory, too."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -274,7 +278,7 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
         limits: the fields of :class:`course_lib.grading.job.Limits`.
         keep: folders below /tmp that stay visible there: a Python environment may be one.
     """
-    scratch = f"size={limits['scratch']},mode=0700,uid={STUDENT},gid={STUDENT}".encode()
+    scratch = f"size={limits['scratch']},mode=0700,nr_inodes={INODES},uid={STUDENT},gid={STUDENT}".encode()
     _check(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
     kept = [(path, os.open(path, os.O_PATH)) for path in keep]
     for place in (b"/tmp", b"/dev/shm"):
@@ -283,8 +287,10 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
         os.makedirs(path, exist_ok=True)
         _check(_libc.mount(f"/proc/self/fd/{descriptor}".encode(), os.fsencode(path), None, MS_BIND | MS_REC, None))
         os.close(descriptor)
+    _check(_libc.mount(b"/dev/null", b"/dev/zero", None, MS_BIND, None))  # mapped, it is memory that counts for nobody
     with contextlib.suppress(OSError):  # not everywhere; without them, memory and rights are still limited
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
+        Path("/proc/sys/net/core/somaxconn").write_text("1")  # what waits to be accepted is nobody's memory
         Path("/proc/sys/kernel/shmall").write_text(str(limits["scratch"] // resource.getpagesize()))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")  # when memory runs out, this goes first

@@ -14,7 +14,7 @@ from course_lib.grading.student import Student
     en="CNN2 turns N images (28, 28) into N times ten outputs.",
 )
 def test_ten_outputs_per_image(student: Student, generator: torch.Generator) -> None:
-    for n in (1, 3, 64):
+    for n in (2, 3, 64):  # a single image has a test of its own
         student.forward("CNN2", torch.rand((n, 28, 28), generator=generator))
 
 
