@@ -83,14 +83,19 @@ def show_to_do_in_one_line() -> None:
         return
 
     def show(shell: Any, kind: Any, error: Any, traceback: Any, tb_offset: int | None = None) -> list[str]:
-        if error.args:  # not the one of the stubs: PyTorch raises it, too, where a forward is missing for example
-            lines: list[str] = shell.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset)
-        else:
+        if _is_stub(error):
             lines = [say("labelled", name=_title("to_do"), text=_unfinished(error))]
+        else:
+            lines = shell.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset)
         shell._showtraceback(kind, error, lines)
         return lines
 
     shell.set_custom_exc((NotImplementedError,), show)
+
+
+def _is_stub(error: BaseException) -> bool:
+    """Whether a stub raised ``error``: PyTorch's own has a message, where a forward is missing for example."""
+    return isinstance(error, NotImplementedError) and not error.args
 
 
 def _where(error: BaseException, namespace: dict[str, Any]) -> str:
@@ -102,12 +107,10 @@ def _where(error: BaseException, namespace: dict[str, Any]) -> str:
 
 def _unfinished(error: BaseException) -> str:
     """Says which function or class still raises ``NotImplementedError``: it may be far from the cell that was run."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    code = None if frame is None else frame.tb_frame.f_code
-    # Python 3.10 has no co_qualname
-    name = "<module>" if code is None else str(getattr(code, "co_qualname", code.co_name)).split(".")[0]
+    name = "<module>"
+    for frame, _ in walk_tb(error.__traceback__):
+        name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)  # Python 3.10 has no co_qualname
+    name = name.split(".")[0]
     return say("check.unfinished_cell") if name.startswith("<") else say("check.unfinished", name=name)
 
 
@@ -204,7 +207,7 @@ def check(
                     subject = subject()
                 value = subject(*args) if args else subject
         except Exception as error:
-            if isinstance(error, NotImplementedError) and not error.args:
+            if _is_stub(error):
                 cause, verdict = _unfinished(error), "to_do"
             else:
                 lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))

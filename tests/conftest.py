@@ -1,5 +1,7 @@
 """What the tests share: the assignment, and one demo class graded by the real commands."""
 
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +35,12 @@ def french() -> Iterator[None]:
     set_language("fr")
     yield
     set_language("fr")
+
+
+@pytest.fixture
+def alembic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process make a gradebook: nbgrader calls alembic by its name."""
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 
 
 @pytest.fixture(scope="session")

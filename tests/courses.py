@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
 from course_lib.grading.demo import make_course
 from course_lib.grading.demo_class import CLASS
 from course_lib.grading.records import ClassRecord, read_class
+
+
+def find(notebook: NotebookNode, name: str) -> Any:
+    """The cell of a notebook that has this id of nbgrader's."""
+    return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
 
 
 def nbgrader(folder: Path, *arguments: str, language: str = "fr") -> subprocess.CompletedProcess[str]:

@@ -73,9 +73,9 @@ def test_the_doctor_sees_a_folder_that_nbgrader_takes_for_a_pattern(
     folder.mkdir()
     (folder / "nbgrader_config.py").write_text("")
     monkeypatch.chdir(folder)
-    found = [finding for finding in doctor.examine() if finding.what == "course"]
-    assert "has [ ] in its path" in found[0].says
-    assert "rename" in found[0].mend
+    found = findings()["course"]
+    assert "has [ ] in its path" in found.says
+    assert "rename" in found.mend
 
 
 def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,9 +101,9 @@ def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "workers = 1" in found["memory"].mend
 
 
+@pytest.mark.usefixtures("alembic")
 def test_the_doctor_notices_a_locked_gradebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), os.environ["PATH"]]))  # has alembic
     (tmp_path / "nbgrader_config.py").write_text("")
     with doctor.Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}"):
         pass

@@ -125,8 +125,8 @@ def test_a_locked_gradebook_is_waited_for(course: Path) -> None:
     lock.close()
 
 
+@pytest.mark.usefixtures("alembic")
 def test_of_a_class_only_the_first_submission_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))  # has alembic
     monkeypatch.setattr(gradebook, "PATIENCE", 0.1)
     naps: list[float] = []
     monkeypatch.setattr(time, "sleep", naps.append)

@@ -3,10 +3,10 @@
 import copy
 import json
 from collections.abc import Callable
-from typing import Any
 
 import nbformat
 import pytest
+from courses import find
 from nbformat import NotebookNode
 from nbgrader.utils import compute_checksum
 
@@ -25,10 +25,6 @@ def read(notebook: NotebookNode) -> list[NotebookNode]:
 
 def sources(notebook: NotebookNode) -> dict[str, str]:
     return {cell.metadata.nbgrader.grade_id: cell.source for cell in notebook.cells if "nbgrader" in cell.metadata}
-
-
-def find(notebook: NotebookNode, name: str) -> Any:
-    return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
 
 
 def forge_metadata(notebook: NotebookNode) -> None:

@@ -66,6 +66,15 @@ def test_equal_submissions_are_graded_once(graded: Path) -> None:
     assert len(students_results(graded)) == 2
 
 
+def autograde_here(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command in this process, where tests replace parts of it."""
+    monkeypatch.chdir(course)
+    app = AutogradeApp()
+    app.initialize(["--log-level=ERROR"])
+    app.coursedir.assignment_id = "tiny"
+    JudgedAutograde(coursedir=app.coursedir, parent=app).start()
+
+
 def test_nothing_changed_nothing_is_done(course: Path) -> None:
     before = results(course)
     run = nbgrader(course, "autograde", "tiny")
@@ -201,13 +210,9 @@ def test_a_killed_command_leaves_no_page_with_other_marks(course: Path, monkeypa
     page.parent.mkdir(parents=True)
     page.write_text("marks")
     hand_in(course, "anna", WRONG.replace(b"0.0", b"1.0"))
-    monkeypatch.chdir(course)
     there: list[bool] = []
     monkeypatch.setattr(CourseGradebook, "record", lambda *arguments: there.append(page.exists()))
-    app = AutogradeApp()
-    app.initialize(["--log-level=ERROR"])
-    app.coursedir.assignment_id = "tiny"
-    JudgedAutograde(coursedir=app.coursedir, parent=app).start()
+    autograde_here(course, monkeypatch)
     assert there == [False]
 
 
@@ -218,7 +223,6 @@ def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
     blank = written(notebook("raise NotImplementedError"))
     for student in ("dora", "emil"):
         hand_in(course, student, blank)
-    monkeypatch.chdir(course)
     read: list[str] = []
     jobs = JudgedAutograde._jobs
 
@@ -230,10 +234,7 @@ def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
         return found
 
     monkeypatch.setattr(JudgedAutograde, "_jobs", then_hand_in)
-    app = AutogradeApp()
-    app.initialize(["--log-level=ERROR"])
-    app.coursedir.assignment_id = "tiny"
-    JudgedAutograde(coursedir=app.coursedir, parent=app).start()
+    autograde_here(course, monkeypatch)
     monkeypatch.undo()
     lost = {"test_add": 0.0, "test_mean": 1.0}
     assert marks(course, "tiny") == EXPECTED | {"dora": lost, "emil": lost}

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from courses import marks, nbgrader
+from courses import find, marks, nbgrader
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from tiny_course import PYTHON, cell
 from torch import nn
@@ -220,10 +220,9 @@ def test_all_runs_of_a_notebook_share_its_time(
 
 def test_the_pictures_of_answers_are_not_kept(spec: NotebookSpec, tmp_path: Path) -> None:
     notebook = nbformat.from_dict(deepcopy(spec.source))
-    for name, picture in (("look", b"given"), ("one_hot", b"answer")):
-        cell = next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
-        cell.outputs = [new_output("display_data", {"image/png": base64.b64encode(picture).decode()})]
     pictures = [b"given", b"answer"]
+    for name, picture in zip(("look", "one_hot"), pictures, strict=True):
+        find(notebook, name).outputs = [new_output("display_data", {"image/png": base64.b64encode(picture).decode()})]
     report = Packet(
         {"figures": ["0", "1"]},
         {f"figure{i}": torch.tensor(list(p), dtype=torch.uint8) for i, p in enumerate(pictures)},

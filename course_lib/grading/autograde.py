@@ -194,10 +194,10 @@ class JudgedAutograde(Autograde):
         """The notebooks of the assignment, checked against the gradebook."""
         name = self.coursedir.assignment_id
         tests = Path(self.coursedir.root, self.hidden_tests, name).resolve()
-        notebooks = sorted(self._source.glob("*.ipynb"))
-        self._given = {path.name for path in notebooks}
         specs = [
-            load_notebook_spec(path, tests) for path in notebooks if fnmatch(path.stem, self.coursedir.notebook_id)
+            load_notebook_spec(path, tests)
+            for path in sorted(self._source.glob("*.ipynb"))
+            if fnmatch(path.stem, self.coursedir.notebook_id)
         ]
         if not specs:
             raise AssignmentError(f"{self._source}: no notebook matches '{self.coursedir.notebook_id}'")
@@ -379,7 +379,7 @@ class JudgedAutograde(Autograde):
         jobs = []
         for spec in specs:
             try:
-                submitted: bytes | str = read_submitted(folder / f"{spec.name}.ipynb", self._given)
+                submitted: bytes | str = read_submitted(folder / f"{spec.name}.ipynb", self._source)
             except UnreadableNotebook as error:
                 submitted = str(error)
             jobs.append(new_job(spec, submitted))

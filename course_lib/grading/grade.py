@@ -59,14 +59,12 @@ def grade(job: Job) -> Graded:
         return _unreadable(job, paths, say("rebuild.too_long"))
     seconds: defaultdict[str, float] = defaultdict(float)
     early = job.train_once and not job.reference
-    whole = job.limits
     while True:
-        left = max(1.0, whole.submission - sum(seconds.values()))
-        job = replace(job, limits=replace(whole, submission=left))
+        left = replace(job.limits, submission=max(1.0, job.limits.submission - sum(seconds.values())))
         try:
-            run = _run(job, rebuilt.notebook, paths, early, seconds)
+            run = _run(replace(job, limits=left), rebuilt.notebook, paths, early, seconds)
         except TrainingNeeded as needed:
-            _train(replace(job, limits=whole), needed, seconds)
+            _train(job, needed, seconds)
         else:
             if not (early and run.wants_more()):
                 break

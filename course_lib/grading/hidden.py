@@ -29,7 +29,9 @@ from .errors import AssignmentError, GradingFault
 from .result import CellResult, TestResult, Verdict
 from .student import Student, StudentFailure
 
-__all__ = ["Suspects", "collect_hidden_tests", "expect", "hidden_test", "likely", "run_hidden_tests", "wrong"]
+__all__ = [
+    "Suspects", "collect_hidden_tests", "expect", "hidden_test", "likely", "rounded", "run_hidden_tests", "wrong",
+]  # fmt: skip
 
 Suspects = Mapping[Text, Callable[..., torch.Tensor | float]]
 """Usual mistakes: what to say of each, and a function that makes it."""
@@ -72,6 +74,18 @@ def likely(
             return wrong(cause)
     finite = bool(torch.as_tensor(answer).to(torch.complex128).isfinite().all())
     return StudentFailure(Verdict.FAILED, say("cause.values" if finite else "cause.not_finite"))
+
+
+def rounded(reference: Callable[..., torch.Tensor]) -> Suspects:
+    """The usual mistakes of rounding what ``reference`` gives: to two, three or four decimals."""
+
+    def mistake(n: int) -> Callable[..., torch.Tensor]:
+        return lambda *inputs: reference(*inputs).round(decimals=n)
+
+    return {
+        Text(f"le résultat est arrondi à {n} décimales.", f"the result is rounded to {n} decimals."): mistake(n)
+        for n in (2, 3, 4)
+    }
 
 
 def expect(

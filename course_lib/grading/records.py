@@ -143,8 +143,9 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
         comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
         found = read_result(folder / f"{notebook.name}.ipynb")
         if found is not None:
-            _, results[notebook.name] = found
-            for cell in found[1].cells:  # the first grade cell of an answer has its comment
+            _, result = found
+            results[notebook.name] = result
+            for cell in result.cells:  # the first grade cell of an answer has its comment
                 comments[cell.grade_id] = comments.pop(cell.solution, "")
         penalty += notebook.late_submission_penalty or 0.0
         by_hand = {cell.name for cell in notebook.notebook.solution_cells}  # what is its own answer has no tests

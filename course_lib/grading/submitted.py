@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,12 +49,12 @@ def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
     return content
 
 
-def read_submitted(path: Path, given: Collection[str]) -> bytes:
+def read_submitted(path: Path, source: Path) -> bytes:
     """The bytes of ``submitted/<student>/<assignment>/<notebook>.ipynb``.
 
     Args:
         path: of the file.
-        given: the names of all files of the assignment: none of these is another one that was renamed.
+        source: folder of the source notebooks: a file with the name of one of them is no other one that was renamed.
 
     Raises:
         UnreadableNotebook: if it is not there, or if it or one of its two folders is a link or otherwise not what it
@@ -66,7 +65,8 @@ def read_submitted(path: Path, given: Collection[str]) -> bytes:
     try:
         return read_plain(path, MAX_NOTEBOOK)
     except FileNotFoundError as error:
-        others = sorted(repr(other.name) for other in path.parent.glob("*.ipynb") if other.name not in given)
+        found = [other.name for other in path.parent.glob("*.ipynb") if not (source / other.name).exists()]
+        others = sorted(map(repr, found))
         there = say("rebuild.others", names=", ".join(others[:5])) if others else ""
         raise UnreadableNotebook(say("rebuild.not_there", name=path.name) + there) from error
     except ValueError as error:

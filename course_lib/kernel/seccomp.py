@@ -43,13 +43,17 @@ _NEW = {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427}
 SHARED_ANONYMOUS = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
 """Flags of ``mmap`` for memory that several processes share, and that counts for none of them once it is unmapped."""
 
+WHOLE = 0xFFFFFFFF
+"""All bits of an argument, as far as a filter looks."""
+
 _BY_ARGUMENT = {
-    "socket": (0, socket.AF_VSOCK),
-    "setrlimit": (0, resource.RLIMIT_CPU),
-    "prlimit64": (1, resource.RLIMIT_CPU),
-    "prctl": (0, PR_SET_SECCOMP),
+    "mmap": (3, SHARED_ANONYMOUS, SHARED_ANONYMOUS),
+    "socket": (0, WHOLE, socket.AF_VSOCK),
+    "setrlimit": (0, WHOLE, resource.RLIMIT_CPU),
+    "prlimit64": (1, WHOLE, resource.RLIMIT_CPU),
+    "prctl": (0, WHOLE, PR_SET_SECCOMP),
 }
-"""Calls refused for one value of one argument, counted from 0."""
+"""Calls refused for one argument, counted from 0: where these bits of it have this value."""
 
 
 def _program() -> bytes:
@@ -62,12 +66,9 @@ def _program() -> bytes:
     program = [step(LD, ARCHITECTURE), step(JEQ, architecture, 1, 0), refuse, step(LD, NUMBER)]
     program += [step(JGE, 0x40000000, 0, 1), refuse]  # the numbers of another convention for the same calls
     for name, number in (numbers | _NEW).items():
-        if name == "mmap":
-            program += [step(JEQ, number, 0, 5), step(LD, FIRST_ARGUMENT + 8 * 3), step(AND, SHARED_ANONYMOUS)]
-            program += [step(JEQ, SHARED_ANONYMOUS, 0, 1), refuse, step(LD, NUMBER)]
-        elif name in _BY_ARGUMENT:
-            argument, value = _BY_ARGUMENT[name]
-            program += [step(JEQ, number, 0, 4), step(LD, FIRST_ARGUMENT + 8 * argument)]
+        if name in _BY_ARGUMENT:
+            argument, bits, value = _BY_ARGUMENT[name]
+            program += [step(JEQ, number, 0, 5), step(LD, FIRST_ARGUMENT + 8 * argument), step(AND, bits)]
             program += [step(JEQ, value, 0, 1), refuse, step(LD, NUMBER)]
         else:
             program += [step(JEQ, number, 0, 1), refuse]

@@ -43,6 +43,11 @@ class ModelTests:
         scale = [size / max(p[0].numel(), 1) ** 0.5 if p.dim() > 1 else 0.3 for p in by_shape(model)]
         return [torch.randn(p.shape, generator=self.generator) * s for p, s in zip(by_shape(model), scale, strict=True)]
 
+    def must_give_ten_outputs(self, name: str) -> None:
+        """``name`` must give ten outputs for each image; a single image has a test of its own."""
+        for n in (2, 3, 64):
+            self.student.forward(name, torch.rand((n, 28, 28), generator=self.generator))
+
     def must_agree(self, name: str) -> None:
         """``name`` must give what the reference gives, with the same weights: class probabilities and gradients.
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.grading.hidden import Suspects, expect, hidden_test
+from course_lib.grading.hidden import Suspects, expect, hidden_test, rounded
 from course_lib.grading.student import Student
 from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
@@ -64,11 +64,7 @@ FRACTIONS = {
     Text("c'est divisé par le nombre de scores au lieu du nombre d'images.",
          "this is divided by the number of scores instead of the number of images."):
         lambda y, t: _right(y, t).mean() / 10,
-    **{
-        Text(f"le résultat est arrondi à {n} décimales.", f"the result is rounded to {n} decimals."):
-            lambda y, t, n=n: _right(y, t).mean().round(decimals=n)
-        for n in (2, 3, 4)
-    },
+    **rounded(lambda y, t: _right(y, t).mean()),
     Text("c'est divisé par une image de trop ou de moins.", "this is divided by one image too many or too few."):
         lambda y, t: _right(y, t).sum() / (len(t) + 1),
     Text("ce n'est pas la classe du plus grand score, mais celle du plus petit, qui est comparée au label.",

@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.grading.hidden import expect, hidden_test, likely, wrong
+from course_lib.grading.hidden import expect, hidden_test, likely, rounded, wrong
 from course_lib.grading.student import Student
 from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
@@ -51,11 +51,7 @@ SUSPECTS = {
     Text("ce sont des 0 et des 1 : la classe la plus probable, et non les probabilités.",
          "these are 0 and 1: the most probable class, not the probabilities."):
         lambda z: reference.one_hot(z.argmax(1)),
-    **{
-        Text(f"le résultat est arrondi à {n} décimales.", f"the result is rounded to {n} decimals."):
-            lambda z, n=n: z.softmax(1).round(decimals=n)
-        for n in (2, 3, 4)
-    },
+    **rounded(lambda z: z.softmax(1)),
     Text("ce sont des pourcentages : on demande des probabilités entre 0 et 1.",
          "these are percentages: probabilities between 0 and 1 are asked for."): lambda z: 100 * z.softmax(1),
 }  # fmt: skip
