@@ -17,7 +17,7 @@ from torch import nn
 
 from .messages import Text, say
 
-__all__ = ["CheckFailed", "check"]
+__all__ = ["CheckFailed", "check", "is_stub"]
 
 _STYLE = {  # symbol and colour: 3.9:1 and more on a white page and on a black one; the words have the page's own colour
     "right": ("✓", "#23863b"),
@@ -83,7 +83,7 @@ def show_to_do_in_one_line() -> None:
         return
 
     def show(shell: Any, kind: Any, error: Any, traceback: Any, tb_offset: int | None = None) -> list[str]:
-        if _is_stub(error):
+        if is_stub(error):
             lines = [say("labelled", name=_title("to_do"), text=_unfinished(error))]
         else:
             lines = shell.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset)
@@ -93,7 +93,7 @@ def show_to_do_in_one_line() -> None:
     shell.set_custom_exc((NotImplementedError,), show)
 
 
-def _is_stub(error: BaseException) -> bool:
+def is_stub(error: BaseException) -> bool:
     """Whether a stub raised ``error``: PyTorch's own has a message, where a forward is missing for example."""
     return isinstance(error, NotImplementedError) and not error.args
 
@@ -207,7 +207,7 @@ def check(
                     subject = subject()
                 value = subject(*args) if args else subject
         except Exception as error:
-            if _is_stub(error):
+            if is_stub(error):
                 cause, verdict = _unfinished(error), "to_do"
             else:
                 lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))

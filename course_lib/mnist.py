@@ -102,7 +102,8 @@ def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, dataset
     """The training set and the test set, as torchvision serves them.
 
     Args:
-        root: folder of the unpacked files; the cache folder by default.
+        root: folder of the unpacked files; by default the cache folder or, where it cannot be written, one for
+            temporary files.
 
     Returns:
         Two :class:`torchvision.datasets.MNIST`. ``.data`` is uint8 of shape (60000, 28, 28) and (10000, 28, 28),
@@ -112,5 +113,10 @@ def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, dataset
     """
     from .vision import datasets  # slow to import, and not needed to unpack the files
 
-    folder = unpack_mnist(cache_folder() if root is None else root)
+    try:
+        folder = unpack_mnist(cache_folder() if root is None else root)
+    except OSError:
+        if root is not None:
+            raise
+        folder = unpack_mnist(Path(tempfile.gettempdir(), "course_lib"))
     return datasets.MNIST(str(folder), train=True), datasets.MNIST(str(folder), train=False)

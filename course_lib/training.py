@@ -3,6 +3,7 @@
 The loop itself stays in the notebook, where students read it. :func:`training_loop` decorates it.
 """
 
+import builtins
 import contextlib
 import contextvars
 import ctypes
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from .checks import is_stub
 from .messages import say
 
 try:
@@ -129,6 +131,8 @@ class TrainingRun:
     loop: Callable[..., ConvergenceHistory]
     arguments: dict[str, Any]
     """Every other argument of the call, defaults included, by name."""
+    description: Any = None
+    """What :data:`recall` found out about it before it began, for :data:`keep`."""
 
 
 recall: Callable[[TrainingRun], ConvergenceHistory | float | None] | None = None
@@ -246,12 +250,20 @@ def _ending_at(accuracy: float) -> Iterator[None]:
         yield
 
 
+def _forget_waiting_cells() -> None:
+    """Have "stop" end "run all", too: cells tagged raises-exception would let the next training begin."""
+    shell = getattr(builtins, "get_ipython", lambda: None)()
+    abort = getattr(getattr(shell, "kernel", None), "_abort_queues", None)  # ipykernel's; other kernels go on
+    if abort is not None:
+        abort()
+
+
 def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., ConvergenceHistory]:
     """Decorate a training loop ``fit(model, x_train, ..., EPOCHS=...)`` that returns a :class:`ConvergenceHistory`.
 
     The loop gets a progress bar with loss and accuracy, and convolutions a faster memory layout; what it computes
-    stays the same. An unfinished model (its ``forward`` raises ``NotImplementedError``) gives one line that says so
-    and an empty history, not a traceback.
+    stays the same. An unfinished model (its ``forward`` raises a bare ``NotImplementedError``) gives one line that says
+    so and an empty history, not a traceback.
     """
     signature = inspect.signature(fit)
 
@@ -276,9 +288,15 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
                 _fast_layout(model),
             ):
                 history = fit(*args, **kwargs)
-        except NotImplementedError:
+        except NotImplementedError as error:
+            if not is_stub(error):
+                raise
             print(say("training.to_do"))
             return ConvergenceHistory()
+        except KeyboardInterrupt:
+            if recall is None:
+                _forget_waiting_cells()
+            raise
         except _Enough as enough:
             history, stopped = enough.history, True
             print(say("training.stopped", accuracy=found))

@@ -28,7 +28,9 @@ def record() -> ClassRecord:
         TestResult("test_b", 1, Text("Deux.", "Two."), Verdict.ERROR, detail=FORMULA),
         TestResult("test_c", 1, Text("Trois.", "Three."), Verdict.TIMEOUT),
     ]
-    result = NotebookResult([CellResult("test_x", tests)], ["une réparation"], protection="bubblewrap", seconds=2.0)
+    result = NotebookResult(
+        [CellResult("test_x", tests)], ["une réparation"], protection="bubblewrap", device="cuda", seconds=2.0
+    )
     first = Submission(
         "HYPERLINK_evil_script_alert_1_script_1234567", "", FORMULA, "a@b.org", None, 60, 0.5,
         [Mark("test_x", 1, 3, False, False, "=1+1"), Mark("text", 0, 1, True, True, "")], {"n": result}, ["m"],
@@ -52,6 +54,10 @@ def test_no_text_of_a_student_becomes_a_formula_or_a_script(record: ClassRecord)
     for row in rows(Moodle().content(record, Path("x.csv"))):
         assert "&lt;script&gt;" in row["Feedback comments"]
         assert "<script>" not in row["Feedback comments"]
+
+
+def test_the_report_says_what_students_code_ran_in(record: ClassRecord) -> None:
+    assert "bubblewrap + cuda (2)" in report_html(record, Path("x.html"))
 
 
 def test_moodle_finds_its_participants_and_points_out_of_twenty(record: ClassRecord) -> None:

@@ -1,19 +1,19 @@
-"""A graphics card gives the same marks. These tests are skipped where there is none; `pytest -m gpu` runs no others.
-
-Kernels in the sandbox see no graphics card: here they run without it, as for notebooks that a grader trusts.
-"""
+"""A graphics card gives the same marks. These tests are skipped where there is none; `pytest -m gpu` runs no others."""
 
 from pathlib import Path
 
 import pytest
 import torch
 from corpus import assert_expected, combined, hand_in
-from courses import grade
+from courses import marks, nbgrader
+from nbformat.v4 import new_code_cell, new_notebook
+from safetensors import safe_open
 
 import course_lib
 from course_lib.grading.demo import make_course
 from course_lib.grading.demo_class import CLASS
-from course_lib.grading.job import NotebookSpec
+from course_lib.grading.job import Device, Limits, NotebookSpec
+from course_lib.grading.session import Session
 
 pytestmark = [
     pytest.mark.gpu,
@@ -21,27 +21,69 @@ pytestmark = [
 ]
 
 
-def grade_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, float]]:
-    """The marks of a class whose kernels, several at a time, compute on the graphics card."""
-    monkeypatch.setenv("COURSE_LIB_DEVICE", "cuda")
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache without trainings."""
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def grade_there(folder: Path, *settings: str) -> dict[str, dict[str, float]]:
+    """The marks of a class of which several models at a time train on the card."""
     with (folder / "nbgrader_config.py").open("a") as config:
-        config.write("\nc.JudgedAutograde.protection = 'none'\nc.JudgedAutograde.workers = 3\n")
-    return grade(folder)
+        for setting in ("device = 'cuda'", "workers = 8", *settings):
+            config.write(f"\nc.JudgedAutograde.{setting}\n")
+    assert nbgrader(folder, "generate_assignment", "mnist1").returncode == 0
+    run = nbgrader(folder, "autograde", "mnist1")
+    assert run.returncode == 0, run.stderr
+    assert f"Models are trained on {torch.cuda.get_device_name()}" in run.stderr
+    return marks(folder, "mnist1")
 
 
-def test_the_demo_class_gets_the_same_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_course(tmp_path / "course", CLASS)
-    graded = grade_there(tmp_path / "course", monkeypatch)
+def devices(cache: Path) -> list[str]:
+    """Where the models were trained whose trainings are kept, those of the source first."""
+    found = []
+    for path in sorted((cache / "trainings").glob("*.safetensors")):
+        if path.stat().st_size:
+            with safe_open(path, "pt") as stored:
+                found.append(stored.metadata()["device"].strip('"'))
+    return found
+
+
+def assert_demo(graded: dict[str, dict[str, float]]) -> None:
     for situation in CLASS:
         wanted = situation.marks
         assert {name: graded[situation.name][name] for name in wanted} == wanted, situation.name
 
 
-def test_the_corpus_gets_the_same_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: NotebookSpec) -> None:
+def test_the_demo_class_gets_the_same_marks(tmp_path: Path, cache: Path) -> None:
+    make_course(tmp_path / "course", CLASS)
+    assert_demo(grade_there(tmp_path / "course"))
+    assert set(devices(cache)) == {"cuda"}
+
+
+def test_every_kernel_on_the_card_gives_the_same_marks(tmp_path: Path, cache: Path) -> None:
+    make_course(tmp_path / "course", CLASS)
+    assert_demo(grade_there(tmp_path / "course", "train_once = False"))
+
+
+def test_the_corpus_gets_the_same_marks(tmp_path: Path, cache: Path, spec: NotebookSpec) -> None:
     students = combined(trained=True)
     hand_in(tmp_path / "course", students)
-    graded = grade_there(tmp_path / "course", monkeypatch)
-    assert_expected(graded, students, spec)
+    assert_expected(grade_there(tmp_path / "course"), students, spec)
+    there = devices(cache)
+    assert there.count("cuda") > len(there) / 2, there
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_kernel_sees_the_card_only_where_it_trains_there(library: Path, device: Device) -> None:
+    code = "import os, torch\nprint(torch.cuda.is_available(), any('nvidia' in n for n in os.listdir('/dev')))"
+    notebook = new_notebook(cells=[new_code_cell(code), new_code_cell("print(torch.ones(3, device='cuda').sum())")])
+    with Session(notebook, library, Limits(), device=device) as session:
+        session.run_until(2)
+    expected = "True True\n" if device == "cuda" else "False False\n"
+    assert [o.text for o in notebook.cells[0].outputs] == [expected]
+    assert (notebook.cells[1].outputs[0].output_type == "error") == (device == "cpu")
 
 
 def test_a_training_computes_there() -> None:

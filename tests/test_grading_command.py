@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from courses import marks, nbgrader, result
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
@@ -166,20 +167,23 @@ def test_formgrader_grades_with_the_judge_too(course: Path) -> None:
     assert marks_of_f(course) == {"student": 0}
 
 
-@pytest.mark.parametrize("device", ["", "cpu", "cuda"])
-def test_it_is_said_that_a_sandbox_has_no_gpu(course: Path, monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
+@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+def test_it_is_said_that_there_is_no_graphics_card(course: Path, protection: str) -> None:
     submit(course, "anna", "f = lambda x: x + 1")
-    monkeypatch.setenv("COURSE_LIB_DEVICE", device)
-    run = nbgrader(course, "autograde", "small")
+    of_the_cpu = nbgrader(course, "autograde", "small", f"--JudgedAutograde.protection={protection}")
+    assert "no graphics card" not in of_the_cpu.stderr
+    options = (f"--JudgedAutograde.protection={protection}", "--JudgedAutograde.device=cuda")
+    run = nbgrader(course, "autograde", "small", *options)
     assert run.returncode == 0, run.stderr
-    said = f"COURSE_LIB_DEVICE={device}: kernels in the sandbox compute on the CPU" in run.stderr
-    assert said == (device == "cuda")
+    assert "c.JudgedAutograde.device: no graphics card: models are trained on the CPU (" in run.stderr
     assert marks_of_f(course) == {"anna": 2}
+    assert "1 of them graded already" in run.stderr, "what it gives is what it was"
 
 
 @pytest.mark.parametrize(("setting", "value", "said"), [
     ("language", "de", "'de' is none of fr, en"), ("protection", "chroot", "'chroot' is none of bubblewrap, none"),
-    ("workers", -1, "-1 is less than 0"), ("limits", {"cell": "60"}, "cell is '60', which is no number"),
+    ("device", "tpu", "'tpu' is none of cpu, cuda"), ("workers", -1, "-1 is less than 0"), ("limits", {"cell": "60"}, "cell is '60', which is no number"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_is_named(course: Path, setting: str, value: object, said: str) -> None:
     app = AutogradeApp()

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
-from courses import nbgrader
+from courses import find, nbgrader
 
 from course_lib.grading.demo_class import ALL_POINTS, right_answers
 from course_lib.grading.job import NotebookSpec
@@ -176,3 +177,16 @@ def test_the_stated_thresholds_are_those_of_the_judge(spec: NotebookSpec, root: 
         assert f"a >= {stated}" in by_id[check]
         assert thresholds[model]["accuracy_false_fail"] <= 1e-4
         assert thresholds[model]["shifted_false_fail"] <= 1e-4
+
+
+@pytest.mark.parametrize("beside", [None, ModuleType("course_lib")], ids=["nothing", "an empty folder"])
+def test_without_its_library_the_first_cell_says_in_one_line_what_to_upload(
+    root: Path, monkeypatch: pytest.MonkeyPatch, beside: ModuleType | None
+) -> None:
+    notebook = nbformat.read(root / "release" / "mnist1" / "mnist1.ipynb", as_version=4)
+    monkeypatch.setitem(sys.modules, "course_lib", beside)
+    with pytest.raises(ImportError) as raised:
+        exec(find(notebook, "init").source, {})
+    (line,) = raised.value._render_traceback_()  # what IPython shows
+    assert "upload the folder course_lib" in line
+    assert "pip install torch" in line

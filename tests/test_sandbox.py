@@ -216,6 +216,50 @@ def test_the_judge_does_not_follow_a_socket_that_was_replaced(library: Path, tmp
             host.accept()
 
 
+@pytest.mark.parametrize("cards", [[], ["--dev-bind", "/dev/null", "/dev/nvidia0"]], ids=["cpu", "cuda"])
+def test_the_machines_devices_keep_their_rights(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cards: list[str]
+) -> None:
+    """Where root grades, a student's code owns /dev/null as far as the machine is concerned."""
+    command = module._bubblewrap
+
+    def with_cards(*binds: tuple[Path, str], device: str) -> list[str]:
+        *start, a, b, c, d = command(*binds)  # what makes /dev read-only comes last
+        return [*start, *cards, a, b, c, d]
+
+    monkeypatch.setattr(module, "_bubblewrap", with_cards)
+    code = """
+import os, threading
+from pathlib import Path
+said = []
+for device in Path("/dev").iterdir():
+    try:
+        if device.is_char_device() and not device.is_symlink():
+            os.chmod(device, device.stat().st_mode)
+            said.append(device.name)
+    except OSError:
+        if device.name != "tty":  # which no kernel has
+            open(device, "rb").close()
+try:
+    Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text("named")
+    said.append("named")
+except OSError:
+    pass
+said = " ".join(said)
+"""
+    notebook = new_notebook(cells=[new_code_cell(code)])
+    try:
+        with Session(notebook, library, LIMITS, files=tmp_path) as session:
+            session.run_until(1)
+            assert not [o for o in notebook.cells[0].outputs if o.output_type == "error"]
+            said = Student(session.ask).value("said")
+    finally:
+        sandbox(library, tmp_path).close()
+    assert said == ("named" if cards else ""), (
+        "rights were changed, or CUDA would give up because it cannot name its threads"
+    )
+
+
 def test_what_students_can_read_must_hold_no_secret() -> None:
     with pytest.raises(ProtectionError, match="lies in"):
         check_protection([Path(sys.prefix) / "course"])

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from course_lib import messages
 from course_lib.grading.client import Stopwatch
 from course_lib.grading.harmless import make_harmless
-from course_lib.grading.job import Limits, Protection
+from course_lib.grading.job import Device, Limits, Protection
 from course_lib.grading.rebuild import EXTRA
 from course_lib.grading.result import Verdict
 from course_lib.grading.session import Session
@@ -196,6 +196,18 @@ def test_a_progress_bar_is_one_line() -> None:
     notebook = new_notebook(cells=[new_code_cell("x", outputs=[new_output("stream", text=bar)])])
     make_harmless(notebook)
     assert notebook.cells[0].outputs[0].text == bar
+
+
+@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+@pytest.mark.parametrize(("device", "cards"), [("cpu", ""), ("cuda", "1")])
+def test_a_kernel_on_the_cpu_has_no_graphics_card(
+    library: Path, monkeypatch: pytest.MonkeyPatch, protection: Protection, device: Device, cards: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    code = "import os\nsaid = os.environ['COURSE_LIB_DEVICE'] + ' ' + os.environ['CUDA_VISIBLE_DEVICES']"
+    with Session(notebook_of(code), library, LIMITS, protection, device=device) as session:
+        session.run_until(1)
+        assert Student(session.ask).value("said") == f"{device} {cards}"
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

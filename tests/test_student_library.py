@@ -6,6 +6,7 @@ import os
 import string
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from jupyter_client.manager import run_kernel
 from torch import nn
 
 import course_lib as ooo
@@ -78,6 +80,17 @@ def test_mnist_is_complete_and_unpacked_once(tmp_path: Path) -> None:
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*ubyte")}
     ooo.load_mnist(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*ubyte")} == written
+
+
+def test_without_a_cache_that_can_be_written_there_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    train, _ = ooo.load_mnist()
+    assert len(train) == 60_000
+    assert (tmp_path / "course_lib" / "MNIST").is_dir()
+    with pytest.raises(OSError, match="file"):
+        ooo.load_mnist(tmp_path / "file" / "of my own")
 
 
 def test_a_damaged_file_is_named_and_replaced(tmp_path: Path) -> None:
@@ -210,6 +223,34 @@ def test_an_unfinished_model_gives_one_line_instead_of_a_traceback(capsys: pytes
     history = fit(Unfinished(nn.Identity()), *2 * (torch.rand(8, 8, 8), torch.zeros(8).long()))
     assert history.history["loss"] == []
     assert "À faire" in capsys.readouterr().out
+
+
+def test_an_error_of_pytorch_is_no_unfinished_model() -> None:
+    """A misspelled forward, say: PyTorch raises an error of the same type, with a message."""
+
+    class Misspelled(Convolution):
+        forward = nn.Module.forward
+
+    with pytest.raises(NotImplementedError, match="forward"):
+        fit(Misspelled(nn.Identity()), *2 * (torch.rand(8, 8, 8), torch.zeros(8).long()))
+
+
+def test_who_stops_a_training_starts_no_other(tmp_path: Path) -> None:
+    """By "run all", every cell was handed over before; those that may fail go on after one that was stopped."""
+    loop = "@course_lib.training_loop\ndef fit(model):\n    print('trains')\n    time.sleep(20)\n"
+    cells = (f"import course_lib, time, torch\nnet = torch.nn.Linear(1, 1)\n{loop}fit(net)", "fit(net)", "1 + 1")
+    with run_kernel(cwd=str(tmp_path)) as client:
+        sent = [client.execute(code, stop_on_error=False) for code in cells]
+        while (message := client.get_iopub_msg(timeout=60))["msg_type"] != "stream":
+            pass
+        assert message["content"]["text"].strip() == "trains"
+        client.parent.interrupt_kernel()
+        status = {}
+        while len(status) < len(sent):
+            reply = client.get_shell_msg(timeout=30)
+            status[reply["parent_header"]["msg_id"]] = reply["content"]["status"]
+        assert [status[one] for one in sent] == ["error", "aborted", "aborted"]
+        client.execute_interactive("3 + 4", timeout=30, output_hook=lambda message: None)  # the next one runs
 
 
 def test_students_do_not_look_for_finished_trainings() -> None:

@@ -94,7 +94,10 @@ def net_notebook(answer: str, extra: tuple[str, ...] = (), points: int = 1) -> n
     )
 
 
-STUDENTS = {
+Students = dict[str, tuple[str, tuple[str, ...]]]
+"""Answers, and code in cells of their own."""
+
+STUDENTS: Students = {
     "as the reference": (NET.format("torch.relu"), ()),
     "tanh": (NET.format("torch.tanh"), ()),
     "tanh, commented": (NET.format("torch.tanh") + "\n# mine", ()),
@@ -107,7 +110,7 @@ STUDENTS = {
 PASSES = {name: name not in ("never accurate", "broken") and "poisoned" not in name for name in STUDENTS}
 
 
-def make(folder: Path, root: Path, tests: str, points: int) -> None:
+def make(folder: Path, root: Path, tests: str, points: int, students: Students = STUDENTS) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     config = (root / "nbgrader_config.py").read_text()
@@ -118,7 +121,7 @@ def make(folder: Path, root: Path, tests: str, points: int) -> None:
     source = f"### BEGIN SOLUTION\n{NET.format('torch.relu')}\n### END SOLUTION"
     nbformat.write(net_notebook(source, points=points), folder / "source" / "net" / "net.ipynb")
     assert nbgrader(folder, "generate_assignment", "net").returncode == 0
-    for student, (answer, extra) in STUDENTS.items():
+    for student, (answer, extra) in students.items():
         (folder / "submitted" / student / "net").mkdir(parents=True)
         nbformat.write(net_notebook(answer, extra), folder / "submitted" / student / "net" / "net.ipynb")
 
@@ -164,6 +167,24 @@ def test_a_class_trains_each_model_once(root: Path, tmp_path: Path, monkeypatch:
     assert grade(folder) == with_reuse
     assert set((cache / "trainings").iterdir()) == before
     assert "repris" not in said(folder, "tanh")
+
+
+def test_what_fails_on_a_graphics_card_is_trained_on_the_cpu(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others' code may have taken the card's memory; here a model itself does not like it."""
+    cache, folder = tmp_path / "cache", tmp_path / "course"
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
+    picky = NET.format("torch.sigmoid").replace(
+        "super()", "import os; assert os.environ['COURSE_LIB_DEVICE'] == 'cpu'\n        super()"
+    )
+    students = {"on anything": NET.format("torch.tanh"), "on the CPU": picky}
+    make(folder, root, ACCURATE, 1, {name: (code, ()) for name, code in students.items()})
+    with (folder / "nbgrader_config.py").open("a") as config:
+        config.write("from course_lib.grading import autograde\nautograde.graphics_card = lambda protection: 'one'\n")
+    options = ("--JudgedAutograde.device=cuda", "--JudgedAutograde.language=en")
+    assert grade(folder, *options) == {"on anything": 1, "on the CPU": 1}
+    assert trained(cache) == [True, True]
 
 
 # -- the parts ----------------------------------------------------------------------------------------------------------

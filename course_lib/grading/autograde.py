@@ -39,11 +39,11 @@ from .assignment import load_notebook_spec
 from .errors import AssignmentError, GradingFault, ProtectionError
 from .feedback import read_result
 from .gradebook import CourseGradebook, Marks
-from .job import Graded, Job, Limits, NotebookSpec, Protection, figures_folder, trainings_folder
+from .job import Device, Graded, Job, Limits, NotebookSpec, Protection, figures_folder, trainings_folder
 from .pool import Pool, Work, cluster_pool, local_pool
 from .rebuild import UnreadableNotebook
 from .result import Verdict
-from .sandbox import check_protection, end_orphans, kernel_folder
+from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
 from .store import RESULTS, ResultStore, fingerprint, shrink
 from .submitted import read_receipt, read_submitted, timestamp
 from .worker import grade_in_a_process_of_its_own
@@ -74,6 +74,11 @@ class JudgedAutograde(Autograde):
     ).tag(config=True)
     protection = Unicode(
         "bubblewrap", help="What students' code runs in: bubblewrap, or none, only for notebooks you trust."
+    ).tag(config=True)
+    device = Unicode(
+        "cpu",
+        help="Where models are trained: cpu, or cuda, a graphics card; all else computes on the CPU. Students' code "
+        "then reaches the card's driver.",
     ).tag(config=True)
     limits = Dict(
         help=f"What a submission may use; any of {', '.join(field.name for field in fields(Limits))}: "
@@ -139,8 +144,7 @@ class JudgedAutograde(Autograde):
         set_language(self.language)
         if self.protection != "none":
             check_protection([Path(self.coursedir.root).resolve(), PACKAGE])
-            if (device := os.environ.get("COURSE_LIB_DEVICE", "")) not in ("", "cpu"):
-                self.log.warning("COURSE_LIB_DEVICE=%s: kernels in the sandbox compute on the CPU all the same", device)
+        self._find_device()
         graded = Path(self._format_dest(self.coursedir.assignment_id, "*")).parents[1]
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._alone(graded))
@@ -166,13 +170,25 @@ class JudgedAutograde(Autograde):
             for name, value in self.limits.items()
             if isinstance(value, bool) or not isinstance(value, int | float)
         ]
-        for name, allowed in (("language", LANGUAGES), ("protection", get_args(Protection))):
+        choices = {"language": LANGUAGES, "protection": get_args(Protection), "device": get_args(Device)}
+        for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 wrong.append(f"{name}: {getattr(self, name)!r} is none of {', '.join(allowed)}")
         if self.workers < 0:
             wrong.append(f"workers: {self.workers} is less than 0")
         if wrong:
             raise AssignmentError("\n".join(f"c.JudgedAutograde.{line}" for line in wrong))
+
+    def _find_device(self) -> None:
+        """Train on the CPU where there is no graphics card that works, and say so; a cluster's workers see to that."""
+        if self.device == "cuda" and not self.scheduler:
+            try:
+                self.log.info("Models are trained on %s", graphics_card(self.protection))
+            except GradingFault as error:
+                self.log.warning(
+                    "c.JudgedAutograde.device: no graphics card: models are trained on the CPU (%s)", error
+                )
+                self.device = "cpu"
 
     @contextlib.contextmanager
     def _alone(self, folder: Path) -> Iterator[None]:
@@ -235,8 +251,8 @@ class JudgedAutograde(Autograde):
             raise AssignmentError(f"c.JudgedAutograde.limits: {error}") from error
         library = kernel_folder(room / "library")
         shutil.copytree(self._source, room / "files", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
-        settings = {"language": self.language, "protection": self.protection, "once": str(self.train_once)}
-        settings["device"] = os.environ.get("COURSE_LIB_DEVICE", "")
+        settings = {name: getattr(self, name) for name in ("language", "protection", "device")}
+        settings["once"] = str(self.train_once)
 
         starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, **settings) for spec in specs}
         trainings = trainings_folder()
@@ -245,8 +261,8 @@ class JudgedAutograde(Autograde):
             content = submitted if isinstance(submitted, bytes) else f"!{submitted}".encode()
             key = hashlib.sha256(starts_of_keys[spec.name].encode() + content).hexdigest()
             return Job(
-                spec, submitted, library, trainings, limits, self.language, self.protection, room / "files",
-                train_once=self.train_once, key=key,
+                spec, submitted, library, trainings, limits, self.language, self.protection, self.device,
+                room / "files", train_once=self.train_once, key=key,
             )  # fmt: skip
 
         return job

@@ -26,8 +26,8 @@ from ..mnist import cache_folder, unpack_mnist
 from . import PACKAGE
 from .assignment import load_notebook_spec
 from .autograde import JudgedAutograde
-from .errors import AssignmentError, ProtectionError
-from .sandbox import check_protection
+from .errors import AssignmentError, GradingFault, ProtectionError
+from .sandbox import check_protection, graphics_card
 
 __all__ = ["Finding", "examine", "main"]
 
@@ -81,10 +81,13 @@ def _computing() -> Iterator[Finding]:
     enough = workers >= min(2, os.cpu_count() or 1)
     mend = "" if enough else "Close other programs, or grade one at a time: c.JudgedAutograde.workers = 1"
     yield Finding("memory", f"{memory.available / 2**30:.1f} GB free, enough for {workers} workers", mend)
-    if torch.cuda.is_available():
-        yield Finding("GPU", f"{torch.cuda.get_device_name()}; the sandbox does not use it")
-    else:
+    if not torch.cuda.is_available():
         yield Finding("GPU", "none: networks are trained on the processor")
+        return
+    try:
+        yield Finding("GPU", f"{graphics_card('bubblewrap')}; c.JudgedAutograde.device = 'cuda' trains on it")
+    except (GradingFault, OSError) as error:
+        yield Finding("GPU", f"{torch.cuda.get_device_name()}, which does not work in the sandbox: {error}")
 
 
 def _sandbox() -> Iterator[Finding]:

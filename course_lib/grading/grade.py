@@ -1,8 +1,10 @@
 """Grade one notebook of one submission: a function of the submitted bytes, the assignment and the limits."""
 
 import base64
+import contextlib
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,10 +19,11 @@ from ..kernel.wire import Packet
 from ..messages import say, set_language
 from .causes import error_cause
 from .deadline import TimeIsUp, time_limit
+from .errors import GradingFault
 from .feedback import METADATA, annotate
 from .harmless import drop_outputs, make_harmless
 from .hidden import collect_hidden_tests, run_hidden_tests
-from .job import Graded, Job, figures_folder
+from .job import Device, Graded, Job, figures_folder
 from .rebuild import UnreadableNotebook, read_notebook, rebuild
 from .result import CellResult, NotebookResult, Verdict
 from .session import Session, is_given, is_training
@@ -84,7 +87,7 @@ def grade(job: Job) -> Graded:
                 for t in tests
             ]
     results = [run.tested[cell.grade_id] for cell in job.spec.automatic]
-    result = NotebookResult(results, rebuilt.repairs, protection=job.protection)
+    result = NotebookResult(results, rebuilt.repairs, protection=job.protection, device=job.device)
     result.seconds = round(time.monotonic() - began, 2)
     result.phases = {phase: round(value, 3) for phase, value in seconds.items()}
     return Graded(_autograded(job, rebuilt.notebook, result), result, rebuilt.unchanged, run.trainings)
@@ -96,9 +99,8 @@ def _run(job: Job, notebook: NotebookNode, paths: list[Path], early: bool, secon
     Raises:
         TrainingNeeded: if a model has to be trained first.
     """
-    with Session(
-        notebook, job.library, job.limits, job.protection, job.files, lambda request: run.training(request)
-    ) as session:
+    device: Device = job.device if job.reference or not job.train_once else "cpu"
+    with _session(job, notebook, lambda request: run.training(request), device) as session:
         run = _Run(job, session, early)
         try:
             run.tested = run_hidden_tests(paths, run.student_at, run.accuracies)
@@ -110,6 +112,10 @@ def _run(job: Job, notebook: NotebookNode, paths: list[Path], early: bool, secon
             for phase, value in session.seconds.items():
                 seconds[phase] += value
     return run
+
+
+def _session(job: Job, notebook: NotebookNode, training: Callable[[Packet], Packet], device: Device) -> Session:
+    return Session(notebook, job.library, job.limits, job.protection, job.files, training, device)
 
 
 def _shown(notebook: NotebookNode) -> set[bytes]:
@@ -143,21 +149,37 @@ class TrainingNeeded(pytest.exit.Exception):  # type: ignore[name-defined]  # py
 
 
 def _train(job: Job, needed: TrainingNeeded, seconds: defaultdict[str, float]) -> None:
-    """Train the model of a student, by equal code for all of them: once in a class."""
+    """Train the model of a student, by equal code for all of them: once in a class.
+
+    What does not end well on a graphics card is trained again on the CPU: others' code may have taken the card's
+    memory, and an answer is as right that works only there.
+    """
+    with locked(needed.path):
+        began = time.monotonic()  # to wait for the same training by another worker is nobody's time
+        if not needed.path.exists():
+            report = Packet()
+            if job.device != "cpu":
+                with contextlib.suppress(GradingFault):
+                    report = _trained(job, needed, job.device)
+            if not report.fields.get("trainings"):
+                began = time.monotonic()
+                report = _trained(job, needed, "cpu")
+            keep_code_training(report, needed.path)
+    seconds["training"] += time.monotonic() - began
+
+
+def _trained(job: Job, needed: TrainingNeeded, device: Device) -> Packet:
+    """What the kernel reports in which a training ran alone."""
     enough = Packet({} if needed.enough is None else {"enough": needed.enough})
 
     def training(request: Packet) -> Packet:
         found, _ = recall(request, job.trainings)
         return found if found.tensors else enough
 
-    with locked(needed.path):
-        began = time.monotonic()  # to wait for the same training by another worker is nobody's time
-        if not needed.path.exists():
-            notebook = new_notebook(cells=deepcopy(needed.cells))
-            with Session(notebook, job.library, job.limits, job.protection, job.files, training) as session:
-                session.run_until(len(notebook.cells))
-                keep_code_training(_report(session, "trainings"), needed.path)
-    seconds["training"] += time.monotonic() - began
+    notebook = new_notebook(cells=deepcopy(needed.cells))
+    with _session(job, notebook, training, device) as session:
+        session.run_until(len(notebook.cells))
+        return _report(session, "trainings")
 
 
 def _autograded(job: Job, notebook: NotebookNode, result: NotebookResult) -> str:

@@ -11,10 +11,23 @@ from ..kernel import FIGURES
 from ..mnist import cache_folder
 from .result import NotebookResult
 
-__all__ = ["GradeCell", "Graded", "Job", "Limits", "NotebookSpec", "Protection", "figures_folder", "trainings_folder"]
+__all__ = [
+    "Device",
+    "GradeCell",
+    "Graded",
+    "Job",
+    "Limits",
+    "NotebookSpec",
+    "Protection",
+    "figures_folder",
+    "trainings_folder",
+]
 
 Protection = Literal["bubblewrap", "none"]
 """What a student's code runs in."""
+
+Device = Literal["cpu", "cuda"]
+"""Where models are trained. All else computes on the CPU: there a mark does not depend on the grader's machine."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,7 @@ class Job:
     limits: Limits
     language: str
     protection: Protection = "bubblewrap"
+    device: Device = "cpu"
     files: Path | None = None
     """Folder whose files stand beside the notebook while it runs."""
     reference: bool = False

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from ..messages import Text, language, say
 from .feedback import number, word
 from .records import ALARMING, ClassRecord, Submission
-from .result import Verdict
+from .result import NotebookResult, Verdict
 
 __all__ = ["TEXTS", "report_html"]
 
@@ -190,8 +190,14 @@ def _grading(record: ClassRecord) -> dict[str, Any]:
         "median": statistics.median(seconds) if seconds else 0.0,
         "longest": None if longest is None else (longest[0], longest[1].seconds),
         "phases": [(str(PHASES[phase]), spent) for phase, spent in phases.most_common()],
-        "sandboxes": Counter(result.protection for _, result in results if not result.unreadable),
+        "sandboxes": Counter(_sandbox(result) for _, result in results if not result.unreadable),
     }
+
+
+def _sandbox(result: NotebookResult) -> str:
+    """What a student's code ran in, and whether it reached a graphics card."""
+    name = str(TEXTS["none"]) if result.protection == "none" else result.protection
+    return name if result.device == "cpu" else f"{name} + {result.device}"
 
 
 def _page(submission: Submission, record: ClassRecord, place: Path, feedback: Path | None) -> str | None:

@@ -100,6 +100,8 @@ class NotebookResult:
     """Why the file could not be read at all, or empty."""
     protection: str = "none"
     """The sandbox that the student's code ran in."""
+    device: str = "cpu"
+    """Where models were trained, those excepted that were trained before."""
     seconds: float = 0.0
     """How long the grading took."""
     phases: dict[str, float] = field(default_factory=dict)

@@ -33,7 +33,7 @@ from ..kernel.warm import MAX_MESSAGE
 from ..mnist import cache_folder, unpack_mnist
 from . import PACKAGE
 from .errors import GradingFault, ProtectionError
-from .job import figures_folder
+from .job import Device, Protection, figures_folder
 from .result import Verdict
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "SandboxProvisioner",
     "check_protection",
     "end_orphans",
+    "graphics_card",
     "kernel_folder",
     "sandbox",
 ]
@@ -72,7 +73,7 @@ def _prefixes() -> list[str]:
     return sorted(prefix for prefix in {sys.base_prefix, sys.prefix} if not prefix.startswith("/usr/"))
 
 
-def _bubblewrap(*binds: tuple[Path, str]) -> list[str]:
+def _bubblewrap(*binds: tuple[Path, str], device: Device = "cpu") -> list[str]:
     """The command that runs what follows it in a sandbox; ``binds`` are shown there read-only."""
     command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp"]
@@ -83,6 +84,12 @@ def _bubblewrap(*binds: tuple[Path, str]) -> list[str]:
             command += ["--ro-bind-try", place, place]
     for source, target in [*((Path(prefix), prefix) for prefix in _prefixes()), *binds]:
         command += ["--ro-bind", str(source), target]
+    if device == "cuda":
+        for card in map(str, sorted(Path("/dev").glob("nvidia*"))):
+            command += ["--dev-bind", card, card]
+        for name in ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"):
+            if name in os.environ:
+                command += ["--setenv", name, os.environ[name]]
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
@@ -114,6 +121,24 @@ def check_protection(secrets: Sequence[Path] = ()) -> None:
         )
 
 
+def graphics_card(protection: Protection) -> str:
+    """The name of the graphics card that kernels can compute on.
+
+    Raises:
+        GradingFault: if there is none, or it does not work there; the message says why.
+    """
+    program = "import torch; print(torch.zeros(1, device='cuda').sum().item(), torch.cuda.get_device_name())"
+    command = [] if protection == "none" else _bubblewrap(device="cuda")
+    command += [sys.executable, "-c", program]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START)
+    except subprocess.TimeoutExpired as error:
+        raise GradingFault("it does not answer") from error
+    if run.returncode != 0:
+        raise GradingFault((run.stderr.strip() or f"status {run.returncode}").splitlines()[-1])
+    return run.stdout.strip().removeprefix("0.0 ")
+
+
 def kernel_folder(target: Path) -> Path:
     """Fill ``target`` with what a student's kernel imports: the modules of the student half, and course_lib.kernel."""
     package = target / "course_lib"
@@ -129,9 +154,10 @@ class Sandbox:
     Args:
         library: the folder that kernels import course_lib from.
         files: the folder whose files stand beside the notebook while it runs.
+        device: on ``cuda``, kernels see the machine's graphics cards.
     """
 
-    def __init__(self, library: Path, files: Path | None) -> None:
+    def __init__(self, library: Path, files: Path | None, device: Device = "cpu") -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         binds = [(library, LIBRARY), (unpack_mnist(cache_folder()) / "MNIST", f"{CACHE}/MNIST")]
@@ -145,7 +171,7 @@ class Sandbox:
         program = [sys.executable, "-m", "course_lib.kernel.warm", str(theirs.fileno())]
         with theirs:
             self._process = subprocess.Popen(
-                [*_bubblewrap(*binds), *settings, *program],
+                [*_bubblewrap(*binds, device=device), *settings, *program],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -214,20 +240,20 @@ def end_orphans() -> None:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
-_sandboxes: dict[tuple[Path, Path | None], Sandbox] = {}
+_sandboxes: dict[tuple[Path, Path | None, Device], Sandbox] = {}
 """This process's sandboxes."""
 
 
-def sandbox(library: Path, files: Path | None) -> Sandbox:
+def sandbox(library: Path, files: Path | None, device: Device = "cpu") -> Sandbox:
     """The sandbox of this process for an assignment, started when there is none.
 
     Call it from the main thread: the sandbox ends with the thread that started it.
     """
-    found = _sandboxes.get((library, files))
+    found = _sandboxes.get((library, files, device))
     if found is None or not found.alive:
         if found is not None:
             found.close()
-        found = _sandboxes[library, files] = Sandbox(library, files)
+        found = _sandboxes[library, files, device] = Sandbox(library, files, device)
     return found
 
 

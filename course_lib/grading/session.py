@@ -41,7 +41,7 @@ from .client import (
     packet_message,
 )
 from .errors import GradingFault
-from .job import Limits, Protection
+from .job import Device, Limits, Protection
 from .result import Verdict
 from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, SandboxProvisioner, sandbox
 from .student import StudentFailure, meaning
@@ -74,6 +74,7 @@ class Session:
         protection: what its code runs in.
         files: files of the assignment that the notebook may read, copied beside it.
         finished_training: answers the kernel's request for a finished training; see :mod:`course_lib.kernel.finished`.
+        device: what the kernel sees; on ``cpu`` no graphics card, whatever the machine has.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Session:
         protection: Protection = "bubblewrap",
         files: Path | None = None,
         finished_training: Callable[[Packet], Packet] = no_answer,
+        device: Device = "cpu",
     ) -> None:
         self.notebook = notebook
         self.limits = limits
@@ -95,6 +97,7 @@ class Session:
         """Where time went: ``kernel`` (starting one), ``cells``, ``training`` (cells that train), ``questions``."""
         self._library = library
         self._protection = protection
+        self._device = device
         self._files = files
         self._finished_training = finished_training
         self._deadline = time.monotonic() + limits.submission
@@ -279,7 +282,7 @@ class Session:
         limits = {name: getattr(self.limits, name) for name in ("memory", "tasks", "scratch", "file", "threads")}
         km.provisioner = SandboxProvisioner(
             parent=km,
-            sandbox=sandbox(self._library, self._files),
+            sandbox=sandbox(self._library, self._files, self._device),
             limits=limits,
             environment=self._environment(LIBRARY, CACHE, HOME),
         )
@@ -294,7 +297,7 @@ class Session:
         work.mkdir(exist_ok=True)
         km.connection_file = str(self._scratch / "c.json")
         km.ip = str(self._scratch / "c")
-        kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+        kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
         environment = {name: os.environ[name] for name in kept if name in os.environ}
         environment |= self._environment(str(self._library), str(cache_folder()), str(self._scratch))
         run_sync(km.start_kernel)(cwd=str(work), env=environment)
@@ -308,11 +311,14 @@ class Session:
             "MPLCONFIGDIR": f"{home}/matplotlib",
             "COURSE_LIB_LANG": language(),
             "COURSE_LIB_CACHE": cache,
+            "COURSE_LIB_DEVICE": self._device,
         }
         if self.limits.threads:
             environment["OMP_NUM_THREADS"] = str(self.limits.threads)
-        if "COURSE_LIB_DEVICE" in os.environ:
-            environment["COURSE_LIB_DEVICE"] = os.environ["COURSE_LIB_DEVICE"]
+        if self._device == "cpu":  # then torch says at once that there is no card; CUDA itself would complain
+            environment |= {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+        elif "CUDA_VISIBLE_DEVICES" in os.environ:
+            environment["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
         return environment
 
     def _stop(self) -> Verdict:

@@ -39,7 +39,7 @@ def _content(training: Any, n: int, report: Packet) -> tuple[bytes, str]:
     prefix = f"{n}/"
     tensors = {name.removeprefix(prefix): t for name, t in report.tensors.items() if name.startswith(prefix)}
     behaviour = hashlib.sha256(f"{tensors['probe0'].item():.4f}".encode()).hexdigest()[:8]
-    about = {name: json.dumps(training[name]) for name in ("recipe", "history", "stopped")}
+    about = {name: json.dumps(training[name]) for name in ("recipe", "history", "stopped", "device")}
     return save(tensors, metadata=about), f"{training['recipe']}-{behaviour}"
 
 

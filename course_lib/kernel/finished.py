@@ -70,8 +70,8 @@ def _state(model: nn.Module) -> list[torch.Tensor]:
 
 
 def seed(number: int) -> None:
-    """``torch.manual_seed``, which without a graphics card would note the stack of each call for later: 0.3 ms."""
-    (torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed)(number)
+    """``torch.manual_seed``, which before the first use of a card would note the stack of each call: 0.3 ms."""
+    (torch.manual_seed if torch.cuda.is_initialized() else torch.default_generator.manual_seed)(number)
 
 
 @contextlib.contextmanager
@@ -128,16 +128,20 @@ def recipe(run: TrainingRun) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
+def _inputs(run: TrainingRun) -> list[torch.Tensor]:
+    """The data of a training: images and labels to learn from, and perhaps those to test with."""
+    return [value for value in run.arguments.values() if isinstance(value, torch.Tensor)]
+
+
 def probe(run: TrainingRun) -> list[torch.Tensor]:
     """Loss and gradients of the model on a small batch, with weights drawn from a fixed seed.
 
     The model is left as it was.
     """
-    inputs = [value for value in run.arguments.values() if isinstance(value, torch.Tensor)]
     parameters = by_shape(run.model)
     generator = torch.Generator().manual_seed(0)
     device = parameters[0].device
-    x, labels = (value[:PROBE_ROWS].to(device) for value in inputs[:2])
+    x, labels = (value[:PROBE_ROWS].to(device) for value in _inputs(run)[:2])
     with left_as_it_was(run.model), torch.random.fork_rng():
         with torch.no_grad():
             for p in parameters:
@@ -178,7 +182,8 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
         if not all(_usual(p) for p in by_shape(run.model)):
             return None
         behaviour = {f"probe{i}": value for i, value in enumerate(probe(run))}
-        answer = _ask_judge(Packet({"recipe": recipe(run)}, behaviour))
+        run.description = Packet({"recipe": recipe(run)}, behaviour)
+        answer = _ask_judge(run.description)
     except Exception:
         return None  # the training itself will say what is wrong with the model
     if not answer.tensors:
@@ -187,12 +192,13 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
     with torch.no_grad():
         for i, tensor in enumerate(_state(run.model)):
             tensor.copy_(answer.tensors[f"weight{i}"])
+    inputs = _inputs(run)
+    run.model.to(inputs[0].device)  # as the loop does
     history = ConvergenceHistory()
     history.history = json.loads(answer.fields["history"])
-    test_set = [value for value in run.arguments.values() if isinstance(value, torch.Tensor)][2:4]
-    if len(test_set) == 2:
+    if len(inputs) >= 4:
         last = (history.history["val_loss"][-1], history.history["val_accuracy"][-1])
-        _evaluated[id(run.model)] = (_evaluation(run.model, *test_set), last)
+        _evaluated[id(run.model)] = (_evaluation(run.model, *inputs[2:4]), last)
     return history
 
 
@@ -212,9 +218,10 @@ def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
     with contextlib.suppress(Exception):  # a model that cannot be described is not for others, but may be right
         if stopped and _ask_judge is not None:
             _ask_judge(Packet({"stopped": True}))
-        tensors = {f"weight{i}": value.detach().clone() for i, value in enumerate(_state(run.model))}
-        tensors |= {f"probe{i}": value for i, value in enumerate(probe(run))}
-        _kept.append(({"recipe": recipe(run), "history": history.history, "stopped": stopped}, tensors))
+        state = _state(run.model)
+        about = {"history": history.history, "stopped": stopped, "device": state[0].device.type}
+        tensors = {f"weight{i}": value.detach().to("cpu", copy=True) for i, value in enumerate(state)}
+        _kept.append((run.description.fields | about, run.description.tensors | tensors))
 
 
 def report() -> Packet:

@@ -13,6 +13,7 @@ import platform
 import resource
 import socket
 import struct
+from collections.abc import Container
 
 __all__ = ["forbid_system_calls"]
 
@@ -56,7 +57,7 @@ _BY_ARGUMENT = {
 """Calls refused for one argument, counted from 0: where these bits of it have this value."""
 
 
-def _program() -> bytes:
+def _program(allowed: Container[str]) -> bytes:
     architecture, numbers = _MACHINES[platform.machine()]
 
     def step(code: int, k: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -66,6 +67,8 @@ def _program() -> bytes:
     program = [step(LD, ARCHITECTURE), step(JEQ, architecture, 1, 0), refuse, step(LD, NUMBER)]
     program += [step(JGE, 0x40000000, 0, 1), refuse]  # the numbers of another convention for the same calls
     for name, number in (numbers | _NEW).items():
+        if name in allowed:
+            continue
         if name in _BY_ARGUMENT:
             argument, bits, value = _BY_ARGUMENT[name]
             program += [step(JEQ, number, 0, 5), step(LD, FIRST_ARGUMENT + 8 * argument), step(AND, bits)]
@@ -75,14 +78,17 @@ def _program() -> bytes:
     return b"".join([*program, step(RET, ALLOW)])
 
 
-def forbid_system_calls() -> None:
+def forbid_system_calls(allowed: Container[str] = ()) -> None:
     """Refuse them to this process and to all that it will start, for good; it must have given up new privileges.
+
+    Args:
+        allowed: names of those that are needed all the same.
 
     Raises:
         OSError: if the system has no such filters.
         KeyError: on a machine whose system calls are not known here.
     """
-    program = _program()
+    program = _program(allowed)
     libc = ctypes.CDLL(None, use_errno=True)
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))

@@ -59,6 +59,9 @@ SOCKET_BUFFER = 3 * 2**18
 """Bytes of the system's memory that a socket and the two connections that may wait at it hold, which count for no
 process: each open file counts so."""
 
+THREADS = 1000
+"""Threads and processes of a kernel, those that have ended included, until the first use of a graphics card."""
+
 INODES = 20_000
 """Files, folders and links in each of a kernel's writable folders: an empty one takes memory, too."""
 
@@ -288,6 +291,13 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
         _check(_libc.mount(f"/proc/self/fd/{descriptor}".encode(), os.fsencode(path), None, MS_BIND | MS_REC, None))
         os.close(descriptor)
     _check(_libc.mount(b"/dev/null", b"/dev/zero", None, MS_BIND, None))  # mapped, it is memory that counts for nobody
+    for device in Path("/dev").iterdir():
+        if os.path.ismount(device) and device.name not in ("shm", "pts"):  # the machine's own: its rights stay
+            flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC
+            _check(_libc.mount(b"none", bytes(device), None, flags, None))
+    has_card = any(Path("/dev").glob("nvidia*"))
+    if has_card:
+        _let_cuda_name_its_threads()
     with contextlib.suppress(OSError):  # not everywhere; without them, memory and rights are still limited
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
         Path("/proc/sys/net/core/somaxconn").write_text("1")  # what waits to be accepted is nobody's memory
@@ -306,7 +316,18 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
     _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     header, nothing = (ctypes.c_uint32 * 2)(CAPABILITIES_VERSION_3, 0), (ctypes.c_uint32 * 6)()
     _check(_libc.capset(header, nothing))
-    forbid_system_calls()
+    forbid_system_calls(("mmap",) if has_card else ())  # CUDA's threads and the card share anonymous memory
+
+
+def _let_cuda_name_its_threads() -> None:
+    """Put a folder of the kernel's own over the list of its threads: CUDA gives up where it cannot write their names.
+
+    It looks for them by their numbers in this process namespace, in a /proc that is read-only and of the outer one.
+    """
+    names = f"size=1m,mode=0700,nr_inodes={3 * THREADS},uid={STUDENT},gid={STUDENT}".encode()
+    _check(_libc.mount(b"tmpfs", b"/proc/self/task", b"tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, names))
+    for number in range(1, THREADS):
+        os.mkdir(f"/proc/self/task/{number}")
 
 
 if __name__ == "__main__":
