@@ -1,5 +1,5 @@
 # make demo   a class graded on real MNIST, from nothing
-# make test   all of the kit's tests, from nothing
+# make test   the kit's tests, those of test-long excepted, from nothing
 PYTHON ?= python3
 BIN := .venv/bin
 

@@ -158,8 +158,10 @@ def _fault(
     if equals is not None:
         if isinstance(equals, torch.Tensor) and isinstance(value, torch.Tensor):
             close = value.shape == equals.shape and torch.allclose(value.double(), equals.double(), atol=1e-4)
+        elif isinstance(equals, float):
+            close = isinstance(value, int | float) and abs(value - equals) < 1e-6
         else:
-            close = value == equals or (isinstance(equals, float) and abs(value - equals) < 1e-6)  # type: ignore[operator]
+            close = isinstance(value, type(equals)) and bool(value == equals)
         if not close:
             return say("check.value") + likely
     if holds is not None and not holds(value):
@@ -185,7 +187,7 @@ def check(
         type: the type that should come back.
         shape: the shape of the tensor that should come back.
         dtype: its dtype.
-        equals: what should come back, numbers within 1e-4.
+        equals: what should come back: a tensor within 1e-4, a float within 1e-6.
         holds: a property of what comes back.
         hint: one likely cause when the check is not passed, in French and in English.
 
@@ -201,11 +203,12 @@ def check(
     else:
         subject = namespace[name]
         try:
-            with torch.random.fork_rng(devices=[]), torch.no_grad():
+            with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 if isinstance(subject, builtins.type) and issubclass(subject, nn.Module):
                     subject = subject()
-                value = subject(*args) if args else subject
+                with torch.set_grad_enabled(not isinstance(subject, nn.Module)):  # a function may train something
+                    value = subject(*args) if args else subject
         except Exception as error:
             if is_stub(error):
                 cause, verdict = _unfinished(error), "to_do"

@@ -14,6 +14,11 @@ from .plots import _as_array, new_figure, show
 __all__ = ["confusion_matrix", "display_confusion_matrix", "plot_confusion_matrix"]
 
 
+def _labels(y_true: Any, y_pred: Any) -> np.ndarray:
+    """The labels that occur, in order."""
+    return np.unique(np.concatenate([_as_array(y_true).reshape(-1), _as_array(y_pred).reshape(-1)]))
+
+
 def confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[int] | None = None) -> np.ndarray:
     """Count how often each true label was predicted as each label.
 
@@ -26,7 +31,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[int] | None = No
         int64 array (L, L), rows are the truth, columns the predictions.
     """
     truth, predicted = _as_array(y_true).reshape(-1), _as_array(y_pred).reshape(-1)
-    names = np.unique(np.concatenate([truth, predicted])) if labels is None else np.asarray(list(labels))
+    names = _labels(truth, predicted) if labels is None else np.asarray(list(labels))
     return np.array([[np.sum((truth == t) & (predicted == p)) for p in names] for t in names], dtype=np.int64)
 
 
@@ -49,7 +54,7 @@ def display_confusion_matrix(
         title: Markdown shown above the table.
     """
     counts = confusion_matrix(y_true, y_pred, labels)
-    names = np.unique(np.concatenate([_as_array(y_true), _as_array(y_pred)])) if labels is None else list(labels)
+    names = _labels(y_true, y_pred) if labels is None else list(labels)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cell = (
         "<td style='text-align:right;background:linear-gradient("
@@ -101,7 +106,7 @@ def plot_confusion_matrix(
     ax = figure.add_subplot()
     image = ax.imshow(shown, interpolation="nearest", cmap=cmap or "Blues")
     figure.colorbar(image, ax=ax)
-    names = list(range(len(counts))) if target_names is None else list(target_names)
+    names = _labels(y_true, y_pred) if target_names is None else list(target_names)
     ax.set_xticks(range(len(names)), [str(name) for name in names], rotation=90)
     ax.set_yticks(range(len(names)), [str(name) for name in names])
     for (row, column), value in np.ndenumerate(shown):

@@ -32,6 +32,7 @@ MESSAGES: dict[str, Text] = {
     "check.raised": Text("Erreur levée", "Raised"),
     "check.cause": Text("Cause probable", "Likely cause"),
     "labelled": Text("{name} : {text}", "{name}: {text}"),
+    "separator": Text(" ; ", "; "),
     "check.missing": Text(
         "« {name} » n'existe pas encore : complétez la cellule au-dessus et exécutez-la.",
         "'{name}' does not exist yet: complete the cell above and run it.",
@@ -248,6 +249,10 @@ MESSAGES: dict[str, Text] = {
         "le résultat a {actual} dimension(s) au lieu de {expected}.",
         "the result has {actual} dimension(s) instead of {expected}.",
     ),
+    "cause.items": Text(
+        "on attend {expected} valeurs dans un tuple, et non {actual}.",
+        "{expected} values in a tuple are expected, not {actual}.",
+    ),
     "cause.rows": Text(
         "le résultat n'a pas une ligne pour chaque élément du lot.",
         "the result does not have one row for each element of the batch.",
@@ -325,7 +330,7 @@ MESSAGES: dict[str, Text] = {
     "rebuild.others": Text(", mais {names} : renommez le fichier", ", but {names}: rename the file"),
     "rebuild.no_notebook": Text("pas un notebook", "not a notebook"),
     "rebuild.no_file": Text("lien ou fichier spécial", "a link or a special file"),
-    "rebuild.too_large": Text("plus de 256 Mo", "more than 256 MB"),
+    "rebuild.too_large": Text("plus de {size} Mio", "more than {size} MiB"),
     "rebuild.too_long": Text("sa lecture prend trop de temps", "it takes too long to read"),
     "repair.duplicate": Text(
         "la cellule « {name} » était en plusieurs morceaux, ils ont été réunis",

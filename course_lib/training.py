@@ -57,7 +57,7 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
 
     Args:
         model: maps (N, ...) to (N, classes), logits or log-probabilities.
-        x: inputs, shape (N, ...), any floating type; an array will do.
+        x: inputs, shape (N, ...), an array will do; int32 and int64 stay, another type becomes the parameters'.
         y: labels, int64, shape (N,).
 
     Returns:
@@ -75,7 +75,9 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     try:
         with torch.no_grad():
             for start in range(0, len(x), rows):
-                batch = x[start : start + rows].to(parameter.device, parameter.dtype)
+                batch = x[start : start + rows].to(parameter.device)
+                if batch.dtype not in (torch.int32, torch.int64):  # tokens for an embedding
+                    batch = batch.to(parameter.dtype)
                 labels = y[start : start + rows].to(parameter.device).long()
                 logits = model(batch)
                 loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()

@@ -9,7 +9,6 @@ from browser import TOKEN, Browser, Notebook, contrast, find_chromium, jupyterla
 from courses import Course, nbgrader, short_course
 from selenium.webdriver.common.keys import Keys
 
-from course_lib.grading.job import NotebookSpec
 from course_lib.grading.release import student_library
 
 THEMES = ["JupyterLab Light", "JupyterLab Dark"]
@@ -18,7 +17,7 @@ SHORT = ("init", "one_hot", "test_one_hot")
 
 
 @pytest.fixture(scope="module")
-def handed_out(tmp_path_factory: pytest.TempPathFactory, spec: NotebookSpec, root: Path) -> Iterator[str]:
+def handed_out(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[str]:
     """JupyterLab in the folder that students get; its notebook trains for four epochs instead of 32."""
     find_chromium()
     folder = tmp_path_factory.mktemp("students") / "mnist1"

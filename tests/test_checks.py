@@ -87,6 +87,29 @@ def test_anything_else_says_what_and_why(action: Callable[[], None], parts: tupl
         assert part in text
 
 
+@pytest.mark.parametrize("value", [0.5, "0.5", torch.tensor(0.5), torch.tensor([1.0, 2.0]), [0.5], 3])
+@pytest.mark.parametrize("equals", [0.5, 3, "0.5", torch.tensor([1.0, 2.0]), [0.5]])
+def test_what_is_of_another_kind_is_not_yet_right(
+    monkeypatch: pytest.MonkeyPatch, value: object, equals: object
+) -> None:
+    monkeypatch.setitem(globals(), "number", value)
+    if repr(value) == repr(equals):
+        check("number", equals=equals)
+    else:
+        assert "Pas encore" in said(lambda: check("number", equals=equals))
+
+
+def trained(x: torch.Tensor) -> torch.Tensor:
+    w = torch.zeros(1, requires_grad=True)
+    (w * x - 1).square().sum().backward()
+    return w.grad
+
+
+def test_a_function_may_compute_gradients(capsys: pytest.CaptureFixture[str]) -> None:
+    check("trained", torch.ones(2), equals=torch.tensor([-4.0]))
+    assert "Correct" in capsys.readouterr().out
+
+
 def test_a_model_class_is_instantiated() -> None:
     check("Model", torch.rand(3, 5), shape=(3, 2))
 

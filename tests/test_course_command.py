@@ -1,6 +1,7 @@
 """The `course` command: help, errors in one line, and a doctor who finds what is wrong."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from course_lib.grading import doctor
 from course_lib.grading.__main__ import COMMANDS, main
 from course_lib.grading.demo import make_course
 from course_lib.grading.errors import AssignmentError
+from course_lib.grading.new import make_assignment
 
 BIN = Path(sys.executable).parent
 """Of this Python's environment, with the command itself."""
@@ -99,6 +101,22 @@ def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert f"restore {tmp_path / 'gradebook.db'}" in found["gradebook"].mend
     assert "Make room" in found["disk of course"].mend
     assert "workers = 1" in found["memory"].mend
+
+
+def test_the_doctor_reads_assignments_as_autograde_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nbgrader_config.py").write_text("")
+    for name in ("points", "syntax", "ids"):
+        make_assignment(tmp_path, name)
+    tests = tmp_path / "grader_tests" / "points" / "test_mse.py"
+    tests.write_text(tests.read_text().replace("@hidden_test(", "@hidden_test(10 + ", 1))
+    (tmp_path / "grader_tests" / "syntax" / "test_mse.py").write_text("def test(\n")
+    source = tmp_path / "source" / "ids"
+    shutil.copy(source / "ids.ipynb", source / "again.ipynb")
+    found = findings()
+    assert "add up to" in found["assignment points"].mend
+    assert "SyntaxError" in found["assignment syntax"].mend
+    assert "several notebooks have cells" in found["assignment ids"].mend
 
 
 @pytest.mark.usefixtures("alembic")

@@ -78,6 +78,16 @@ def test_free_texts_wait_for_a_person_unless_they_are_empty(demo: Course) -> Non
             assert grade.needs_manual_grade is waits
 
 
+def test_an_unreadable_file_keeps_the_cells_that_a_person_may_comment(demo: Course) -> None:
+    """A comment stands under a solution cell, and reaches the exports by its mark."""
+    for student in ("truncated_file", "partly_right"):
+        cells = result(demo.folder, student, "mnist1")["cells"]
+        assert [(cell["grade_id"], cell["solution"]) for cell in cells[:2]] == [
+            ("test_dimensions", "dimensions"),
+            ("test_one_hot", "one_hot"),
+        ]
+
+
 def test_an_unreadable_file_says_why_and_what_to_do(demo: Course) -> None:
     page = demo.feedback("truncated_file")
     assert "JSON" in page

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,19 @@ def test_the_report_says_what_students_code_ran_in(record: ClassRecord) -> None:
     assert "bubblewrap + cuda (2)" in report_html(record, Path("x.html"))
 
 
+def test_the_report_links_every_feedback_page(record: ClassRecord, tmp_path: Path) -> None:
+    for student, names in ((record.submissions[0].student, ["é 1", "2"]), ("bo", ["1"])):
+        folder = tmp_path / "feedback" / student / record.assignment
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / f"{name}.html").touch()
+    page = report_html(record, tmp_path / "report.html", tmp_path / "feedback")
+    first = f"feedback/{record.submissions[0].student}/{record.assignment}"
+    assert f'<a href="{first}/%C3%A9%201.html">é 1</a>' in page
+    assert f'<a href="{first}/2.html">2</a>' in page
+    assert f'<a href="feedback/bo/{record.assignment}/1.html">{record.submissions[1].name}</a>' in page
+
+
 def test_moodle_finds_its_participants_and_points_out_of_twenty(record: ClassRecord) -> None:
     first, second = rows(Moodle().content(record, Path("x.csv")))
     assert first["Identifier"] == "Participant 1234567"
@@ -103,11 +117,26 @@ def test_every_detail_is_there(record: ClassRecord) -> None:
     assert NotebookResult.from_dict(document["submissions"][1]["results"]["n"]) == record.submissions[1].results["n"]
 
 
+def fields(document: object) -> Iterator[str]:
+    """The names of all fields of a JSON document; ids and languages are none."""
+    if isinstance(document, list):
+        for item in document:
+            yield from fields(item)
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if name in ("cells", "results") and isinstance(value, dict):  # by grade cell, by notebook
+                yield name
+                yield from fields([*value.values()])
+            elif name not in ("fr", "en"):
+                yield name
+                yield from fields(value)
+
+
 def test_every_field_is_documented(root: Path, record: ClassRecord) -> None:
     documented = (root / "docs" / "export.md").read_text()
     names = {name for row in rows(Details().content(record, Path("x"))) for name in row}
     names |= {name for row in rows(Moodle().content(record, Path("x"))) for name in row}
-    names |= set(json.loads(DetailsJson().content(record, Path("x"))))
+    names |= set(fields(json.loads(DetailsJson().content(record, Path("x")))))
     assert {name for name in names if f"`{name}`" not in documented} == set()
     assert {verdict.value for verdict in Verdict if f"`{verdict}`" not in documented} == set()
 

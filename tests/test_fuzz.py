@@ -19,7 +19,7 @@ from course_lib.grading.job import NotebookSpec
 from course_lib.grading.rebuild import UnreadableNotebook, read_notebook, rebuild
 from course_lib.grading.student import Student, StudentFailure
 from course_lib.grading.trainings import recall
-from course_lib.kernel.wire import MAX_BYTES, Other, Packet, WireError, pack, restore, unpack
+from course_lib.kernel.wire import Other, Packet, WireError, pack, restore, unpack
 
 RUNS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -185,8 +185,3 @@ def test_a_damaged_notebook_is_rebuilt_or_unreadable(spec: NotebookSpec, data: s
     kept = [c for c in rebuilt.notebook.cells if "course_lib_extra" not in c.metadata]
     assert [c.id for c in kept] == [c.id for c in spec.skeleton.cells]
     assert [c.metadata for c in kept] == [c.metadata for c in spec.skeleton.cells]
-
-
-def test_the_largest_packet_is_refused_on_both_ends() -> None:
-    with pytest.raises(WireError):
-        pack(Packet({}, {"x": torch.zeros(MAX_BYTES // 4 + 1)}))

@@ -41,7 +41,7 @@ def grade_there(folder: Path, *settings: str) -> dict[str, dict[str, float]]:
 
 
 def devices(cache: Path) -> list[str]:
-    """Where the models were trained whose trainings are kept, those of the source first."""
+    """Where the models were trained whose trainings are kept."""
     found = []
     for path in sorted((cache / "trainings").glob("*.safetensors")):
         if path.stat().st_size:

@@ -193,6 +193,22 @@ def test_a_setting_that_cannot_be_is_named(course: Path, setting: str, value: ob
         converter.appeal("anna")
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_a_given_cell_of_the_source_that_stops_is_named(course: Path, right: bool) -> None:
+    """Hidden tests may pass all the same, or fail because of it."""
+    source = course / "source" / "small" / "small.ipynb"
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells.insert(1, cell("data", "open('points.csv')", locked=True))
+    if not right:
+        notebook.cells[2].source = notebook.cells[2].source.replace("+ 1", "+ 2")
+    nbformat.write(notebook, source)
+    submit(course, "anna", "f = lambda x: x + 1")
+    assert nbgrader(course, "generate_assignment", "small", "--force").returncode == 0
+    run = nbgrader(course, "autograde", "small")
+    assert (run.returncode == 0) is right
+    assert "small.ipynb, cell 'data' stopped: FileNotFoundError: " in run.stderr
+
+
 @pytest.mark.parametrize("fault", ["syntax", "environment"])
 def test_nbgrader_does_nothing_without_its_configuration(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from corpus import ANSWERS
@@ -166,3 +167,65 @@ model(torch.ones(5, 4)).sum().backward()
     )
     assert torch.equal(model.linear.weight.grad, gradient)  # type: ignore[union-attr,arg-type]
     assert (model.training, model.norm.training, model.frozen.training) == (True, True, False)
+
+
+@pytest.mark.parametrize(("source", "expected"), [
+    ("def f(a): return a - np.mean(a, axis=0)", [[-1.0, -1.0], [1.0, 1.0]]),
+    ("def f(a): return a.astype(float).copy() - a.mean(axis=0, keepdims=True)", [[-1.0, -1.0], [1.0, 1.0]]),
+    ("def f(a): return a.std(axis=0)", [1.0, 1.0]),
+])  # fmt: skip
+def test_an_array_arrives_as_an_array(source: str, expected: list[object]) -> None:
+    namespace: dict[str, object] = {"np": np}
+    exec(source, namespace)
+    student = student_of(namespace)
+    found = student.call("f", np.array([[0.0, 1.0], [2.0, 3.0]]))
+    assert isinstance(found, torch.Tensor)
+    assert found.tolist() == expected
+    student.must_leave_alone("f", np.ones((2, 2)))
+
+
+def test_a_function_that_changes_its_array_is_found_out() -> None:
+    def f(a: np.ndarray) -> None:
+        a += 1
+
+    with pytest.raises(StudentFailure):
+        student_of({"f": f}).must_leave_alone("f", np.ones(2))
+
+
+def test_a_function_may_train_something() -> None:
+    """With gradients of its own; a model is asked without."""
+
+    def slope(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        w = torch.zeros((), requires_grad=True)
+        for _ in range(50):
+            (gradient,) = torch.autograd.grad(((w * x - y) ** 2).mean(), w)
+            w = (w - 0.1 * gradient).detach().requires_grad_()
+        return w
+
+    x = torch.tensor([1.0, 2.0])
+    assert student_of({"slope": slope}).tensor("slope", x, 3 * x, shape=()).item() == pytest.approx(3)
+
+
+def test_tuples_and_dicts_come_and_go() -> None:
+    def count(words: list[str], known: dict[str, int]) -> tuple[int, dict[str, int]]:
+        return sum(word in known for word in words), {word: known.get(word, 0) for word in words}
+
+    found = student_of({"count": count}).call("count", ["a", "b"], {"a": 7})
+    assert found == (1, {"a": 7, "b": 0})
+
+
+@pytest.mark.parametrize(("returned", "note"), [
+    ((1.5, torch.ones(2)), ""), ([torch.tensor(1.5), torch.ones(2)], ""), (torch.ones(2), "Tensor, not a tuple"),
+    ((1.5,), "1 values, not 2"), ((1.5, "a"), "str, not a tensor"), ((1.5, torch.ones(3)), "the shape (3,), not (2,)"),
+    ((1.5, torch.ones(2, dtype=torch.int64)), "not torch.float32"), (None, "NoneType, not a tuple"),
+])  # fmt: skip
+def test_several_tensors_come_back_or_the_answer_is_wrong(returned: object, note: str) -> None:
+    """Whatever it is, the test that asks does not fail by itself."""
+    student = student_of({"f": lambda: returned})
+    if note:
+        with pytest.raises(StudentFailure) as failure:
+            student.tensors("f", shapes=[(), (2,)])
+        assert note in failure.value.note
+    else:
+        first, second = student.tensors("f", shapes=[(), (2,)])
+        assert (first.item(), second.tolist()) == (1.5, [1, 1])

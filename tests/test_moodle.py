@@ -10,11 +10,10 @@ import pytest
 import tiny_course
 from courses import marks, nbgrader
 from nbgrader.api import Gradebook
-from tiny_course import notebook, written
+from tiny_course import HONEST, notebook, written
 
 from course_lib.grading import moodle
 
-ALL = {"test_add": 2.0, "test_mean": 1.0}
 RIGHT, ADD_WRONG = written(notebook()), written(notebook(add="def add(x):\n    return x"))
 OTHER = written(notebook(mean="def mean(t):\n    return t.sum()"))
 
@@ -160,9 +159,9 @@ def test_the_full_names_are_in_the_gradebook_and_the_marks_at_the_right_students
     run = nbgrader(folder, "autograde", "tiny")
     assert run.returncode == 0, run.stderr
     found = marks(folder, "tiny")
-    assert found.pop("Jean_Martin_1234570") == found.pop("Not_Moodle_s_1234576") == ALL | {"test_add": 0.0}
+    assert found.pop("Jean_Martin_1234570") == found.pop("Not_Moodle_s_1234576") == HONEST | {"test_add": 0.0}
     assert set(found) == IDS - {"Jean_Martin_1234570", "Not_Moodle_s_1234576"}
-    assert all(mark == ALL for mark in found.values())
+    assert all(mark == HONEST for mark in found.values())
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
         names = {student.id: student.last_name for student in gradebook.students}
     assert names["Élodie_Dupont-Martin_1234567"] == "Élodie Dupont-Martin"

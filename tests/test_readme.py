@@ -17,12 +17,13 @@ PROGRAMS = ("course", "jupyter", "make", "nbgrader", "pip", "python")
 
 ELSEWHERE = {
     "make demo": (".ci/run", 'make -C "$clone/kit" demo'),
-    "make test": (".ci/run", "make test"),
     "make mutants": ("tests/test_benchmarks.py", "mutants.py"),
     "make setup": ("Makefile", "test: setup"),
     "make test-long": ("Makefile", "test-long:"),
+    "make test": (".ci/run", "make test"),
     "jupyter lab": ("tests/browser.py", '"-m", "jupyterlab"'),
     "pip install torch torchvision matplotlib tqdm jupyter": ("tests/test_student_library.py", "matplotlib"),
+    "pip install dask-jobqueue": ("README.md", "from dask_jobqueue import SLURMCluster"),
     'pip install "course-lib[cluster]"': ("pyproject.toml", "course-lib[cluster]"),
     "nbgrader autograde mnist1 --JudgedAutograde.scheduler": ("tests/test_cluster.py", "scheduler"),
     "course new exercise2": ("tests/test_new.py", "exercise2"),

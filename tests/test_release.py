@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +18,7 @@ from courses import find, nbgrader
 
 from course_lib.grading.demo_class import ALL_POINTS, right_answers
 from course_lib.grading.job import NotebookSpec
+from course_lib.grading.release import release_notebook
 
 GIVEN_LINES = {"x = F.relu(x)"}
 
@@ -190,3 +192,12 @@ def test_without_its_library_the_first_cell_says_in_one_line_what_to_upload(
     (line,) = raised.value._render_traceback_()  # what IPython shows
     assert "upload the folder course_lib" in line
     assert "pip install torch" in line
+
+
+@pytest.mark.parametrize("wrong", ["HIDEN TESTS", "HIDDEN TEST"])
+def test_a_misspelt_marker_releases_nothing(spec: NotebookSpec, wrong: str) -> None:
+    source = nbformat.from_dict(deepcopy(spec.source))
+    cell = find(source, "test_softmax")
+    cell.source = cell.source.replace("HIDDEN TESTS", wrong)
+    with pytest.raises(RuntimeError, match="'test_softmax': '### BEGIN ' would reach students"):
+        release_notebook(source)

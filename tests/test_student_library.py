@@ -18,7 +18,7 @@ from jupyter_client.manager import run_kernel
 from torch import nn
 
 import course_lib as ooo
-from course_lib import mnist, training
+from course_lib import confusion, mnist, training
 from course_lib.messages import MESSAGES, say, set_language
 
 
@@ -253,6 +253,19 @@ def test_who_stops_a_training_starts_no_other(tmp_path: Path) -> None:
         client.execute_interactive("3 + 4", timeout=30, output_hook=lambda message: None)  # the next one runs
 
 
+def test_tokens_stay_what_they_are() -> None:
+    """A model for texts begins with an embedding, which takes whole numbers."""
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(12, 2))
+    x, y = torch.randint(5, (30, 4)), torch.randint(2, (30,))
+    loss, accuracy = ooo.evaluate(model, x, y)
+    with torch.no_grad():
+        logits = model(x)
+    assert loss == pytest.approx(nn.functional.cross_entropy(logits, y).item())
+    assert accuracy == pytest.approx((logits.argmax(1) == y).float().mean().item())
+    images = (torch.rand(30, 4) * 255).to(torch.uint8)
+    ooo.evaluate(nn.Linear(4, 2), images, y)  # raw pixels become numbers of the model's kind
+
+
 def test_students_do_not_look_for_finished_trainings() -> None:
     assert training.recall is None
     assert training.keep is None
@@ -298,13 +311,23 @@ def test_plot_history_draws_one_figure_per_title(tmp_path: Path) -> None:
     plt.close("all")
 
 
-def test_the_confusion_matrix_counts_the_truth_in_rows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_confusion_matrix_counts_the_truth_in_rows() -> None:
     truth, guess = torch.tensor([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 2, 2])
     assert ooo.confusion_matrix(truth, guess).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
     figure = ooo.plot_confusion_matrix(truth, guess, range(3))
     assert figure.axes[0].get_xlabel() == "Predicted label\naccuracy=0.6667; misclass=0.3333"
     plt.close(figure)
-    ooo.display_confusion_matrix(truth, guess, range(3))
+
+
+def test_without_names_a_confusion_matrix_has_the_labels_that_occur(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, guess = torch.tensor([3, 7, 7]), torch.tensor([3, 3, 7])
+    figure = ooo.plot_confusion_matrix(truth, guess, None)
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["3", "7"]
+    plt.close(figure)
+    displayed = []
+    monkeypatch.setattr(confusion, "display", displayed.append)
+    ooo.display_confusion_matrix(truth, guess)
+    assert "<th>3</th><th>7</th>" in displayed[-1].data
 
 
 def test_sixty_images_are_drawn_in_one_mosaic() -> None:

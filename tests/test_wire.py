@@ -1,5 +1,6 @@
 """The wire between judge and kernel: what goes in comes out, and rubbish is refused."""
 
+import json
 import math
 
 import numpy as np
@@ -83,6 +84,49 @@ def test_a_lying_object_arrives_as_plain_data() -> None:
 def test_rubbish_is_refused(content: object, buffers: list[bytes]) -> None:
     with pytest.raises(WireError):
         unpack(content, buffers)
+
+
+@pytest.mark.parametrize("value", [
+    (0.5, "a", True), [1, [2, [3, [4, [5]]]]], {"mean": 2, (1, "b"): [None]}, (), list(range(900)),
+])  # fmt: skip
+def test_lists_tuples_and_dicts_travel(value: object) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    assert restore(json.loads(json.dumps(describe(value, "value", tensors))), tensors) == value
+
+
+def test_tensors_in_a_tuple_travel() -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    described = describe((torch.ones(2, requires_grad=True), np.zeros(3)), "value", tensors)
+    content, data = pack(Packet({"value": described}, tensors))
+    arrived = unpack(content, [data])
+    first, second = restore(arrived.fields["value"], arrived.tensors)  # type: ignore[misc]
+    assert first.tolist() == [1, 1]
+    assert second.tolist() == [0, 0, 0]
+
+
+def test_what_is_too_large_or_endless_is_another_value() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    for value in (list(range(2000)), [[i] for i in range(600)], endless):
+        found = restore(describe(value, "value", {}), {})
+        while isinstance(found, list) and found:
+            found = found[-1]
+        assert isinstance(found, Other)
+
+
+def test_more_items_than_are_sent_are_refused() -> None:
+    wide = {"kind": "list", "value": [{"kind": "list", "value": [{"kind": "none"}] * 100}] * 100}
+    deep: dict[str, object] = {"kind": "none"}
+    for _ in range(900):
+        deep = {"kind": "list", "value": [deep]}
+    for description in (wide, deep, {"kind": "dict", "value": [{"kind": "int", "value": "1"}]}):
+        with pytest.raises(WireError):
+            restore(description, {})
+
+
+def test_a_packet_that_would_be_refused_is_not_packed() -> None:
+    with pytest.raises(WireError):
+        pack(Packet({}, {"x": torch.zeros(MAX_BYTES // 4 + 1)}))
 
 
 @pytest.mark.parametrize(

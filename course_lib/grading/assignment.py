@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 import nbformat
@@ -12,11 +13,48 @@ from nbgrader.utils import is_grade, is_solution
 from .errors import AssignmentError
 from .job import GradeCell, NotebookSpec
 from .release import release_notebook
+from .result import CellResult
 
-__all__ = ["expected_answers", "load_notebook_spec"]
+__all__ = ["check_points", "expected_answers", "load_assignment", "load_notebook_spec"]
 
 _SCHEME = re.compile(r"^ *### BEGIN MARK SCHEME *\n(.*?)^ *### END MARK SCHEME *\n?", re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"^ *### (?:BEGIN|END) SOLUTION *\n?", re.MULTILINE)
+
+
+def load_assignment(source: Path, tests: Path, notebook: str = "*") -> list[NotebookSpec]:
+    """Read the notebooks of an assignment.
+
+    Args:
+        source: ``source/<assignment>``.
+        tests: ``grader_tests/<assignment>``.
+        notebook: pattern of their names.
+
+    Raises:
+        AssignmentError: if there are none, if one cannot be graded, or if they have cells of the same name.
+    """
+    specs = [load_notebook_spec(path, tests) for path in sorted(source.glob("*.ipynb")) if fnmatch(path.stem, notebook)]
+    if not specs:
+        raise AssignmentError(f"{source}: no notebook matches '{notebook}'")
+    names = Counter(cell.grade_id for spec in specs for cell in spec.grade_cells)
+    twice = sorted(name for name, n in names.items() if n > 1)
+    if twice:
+        raise AssignmentError(f"{source}: several notebooks have cells {', '.join(twice)}: rename some")
+    return specs
+
+
+def check_points(spec: NotebookSpec, cells: Iterable[CellResult]) -> None:
+    """Compare the points of hidden tests, by grade cell, with those of the notebook.
+
+    Raises:
+        AssignmentError: if they differ.
+    """
+    tested = {cell.grade_id: cell.points for cell in cells}
+    for cell in spec.automatic:
+        if tested[cell.grade_id] != cell.points:
+            raise AssignmentError(
+                f"{spec.tests[cell.grade_id]}: its tests add up to {tested[cell.grade_id]:g} points (two of the same "
+                f"name count as one), the cell '{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g}"
+            )
 
 
 def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import fields, replace
-from fnmatch import fnmatch
 from glob import escape as glob_escape
 from glob import glob
 from pathlib import Path
@@ -35,7 +34,7 @@ from traitlets import Bool, Dict, Integer, Unicode
 
 from ..messages import LANGUAGES, language, set_language
 from . import PACKAGE
-from .assignment import load_notebook_spec
+from .assignment import check_points, load_assignment
 from .errors import AssignmentError, GradingFault, ProtectionError
 from .feedback import read_result
 from .gradebook import CourseGradebook, Marks
@@ -210,17 +209,7 @@ class JudgedAutograde(Autograde):
         """The notebooks of the assignment, checked against the gradebook."""
         name = self.coursedir.assignment_id
         tests = Path(self.coursedir.root, self.hidden_tests, name).resolve()
-        specs = [
-            load_notebook_spec(path, tests)
-            for path in sorted(self._source.glob("*.ipynb"))
-            if fnmatch(path.stem, self.coursedir.notebook_id)
-        ]
-        if not specs:
-            raise AssignmentError(f"{self._source}: no notebook matches '{self.coursedir.notebook_id}'")
-        names = Counter(cell.grade_id for spec in specs for cell in spec.grade_cells)
-        twice = sorted(name for name, n in names.items() if n > 1)
-        if twice:
-            raise AssignmentError(f"{self._source}: several notebooks have cells {', '.join(twice)}: rename some")
+        specs = load_assignment(self._source, tests, self.coursedir.notebook_id)
         for spec in specs:
             self._gradebook.check(spec)
         return specs
@@ -287,23 +276,27 @@ class JudgedAutograde(Autograde):
             self._store.put(job.key, graded)
 
     def _check_result(self, spec: NotebookSpec, graded: Graded) -> None:
-        for cell, result in zip(spec.automatic, graded.result.cells, strict=True):
-            if result.points != cell.points:
-                raise AssignmentError(
-                    f"{spec.tests[cell.grade_id]}: its tests add up to {result.points:g} points, "
-                    f"the cell '{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g}"
-                )
+        check_points(spec, graded.result.cells)
         lost = [
             f"{cell.grade_id}: {test.name}: {test.verdict} {test.detail} {test.note}"
             for cell in graded.result.cells
             for test in cell.tests
             if test.verdict is not Verdict.PASSED
         ]
+        raised = [
+            f"{spec.name}.ipynb, cell '{cell.metadata.nbgrader.grade_id}' stopped: {output.ename}: {output.evalue}"
+            for cell in nbformat.reads(graded.notebook, as_version=4).cells
+            if "nbgrader" in cell.metadata
+            for output in cell.get("outputs", [])
+            if output.output_type == "error"
+        ]
         if lost:
             raise AssignmentError(
                 f"The source notebook {spec.name} does not pass its own hidden tests. No submission was graded.\n"
-                + "\n".join(lost)
+                + "\n".join([*raised, *lost])
             )
+        for line in raised:
+            self.log.warning("%s", line)
         self.log.info("The source notebook earns %g/%g", graded.result.score, graded.result.points)
 
     # -- the submissions ---------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def main() -> None:
         f"\nStudent's notebook:  {shown}/release/{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
         f"\nReport on the class:  {shown}/{REPORT}"
         f"\nFeedback of one student:  {shown}/feedback/partly_right/{ASSIGNMENT}/{ASSIGNMENT}.html"
-        f"\nFormgrader:  cd {shown} && ../.venv/bin/jupyter lab   (menu Nbgrader > Formgrader)"
+        f"\nFormgrader:  cd {shown} && {Path(sys.executable).with_name('jupyter')} lab   (menu Nbgrader > Formgrader)"
     )
 
 

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import nbformat
 from nbformat import NotebookNode
 
 from .assignment import expected_answers
@@ -93,11 +92,7 @@ def fill(spec: NotebookSpec, situation: Situation) -> bytes:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
         cell.source = answers.get(name, cell.source)
     situation.damage(notebook)
-    text = (
-        json.dumps(notebook, ensure_ascii=False, indent=1).encode()
-        if situation.cut == 1
-        else nbformat.writes(notebook).encode()
-    )
+    text = json.dumps(notebook, ensure_ascii=False, indent=1).encode()
     return text[: int(len(text) * situation.cut)]
 
 

@@ -24,9 +24,10 @@ from sqlalchemy import URL, create_engine, make_url, text
 
 from ..mnist import cache_folder, unpack_mnist
 from . import PACKAGE
-from .assignment import load_notebook_spec
+from .assignment import check_points, load_assignment
 from .autograde import JudgedAutograde
 from .errors import AssignmentError, GradingFault, ProtectionError
+from .hidden import collect_hidden_tests
 from .sandbox import check_protection, graphics_card
 
 __all__ = ["Finding", "examine", "main"]
@@ -66,8 +67,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _python() -> Iterator[Finding]:
-    mend = "" if sys.version_info >= (3, 11) else "Use Python 3.11 or newer."
-    yield Finding("Python", sys.version.split()[0], mend)
+    yield Finding("Python", sys.version.split()[0])
 
 
 def _computing() -> Iterator[Finding]:
@@ -126,13 +126,16 @@ def _course() -> Iterator[Finding]:
         return
     coursedir = CourseDirectory(parent=app)
     hidden_tests = Path(coursedir.root, JudgedAutograde(coursedir=coursedir, parent=app).hidden_tests)
-    for source in sorted(Path(coursedir.root, coursedir.source_directory).glob("*/*.ipynb")):
-        assignment = source.parent.name
+    sources = Path(coursedir.root, coursedir.source_directory)
+    for assignment in sorted({source.parent.name for source in sources.glob("*/*.ipynb")}):
         try:
-            spec = load_notebook_spec(source, hidden_tests / assignment)
-            points = sum(cell.points for cell in spec.grade_cells)
-            yield Finding(f"assignment {assignment}", f"{len(spec.grade_cells)} grade cells, {points:g} points")
-        except AssignmentError as error:
+            specs = load_assignment(sources / assignment, hidden_tests / assignment)
+            for spec in specs:
+                check_points(spec, collect_hidden_tests([*spec.tests.values()]).values())
+            cells = [cell for spec in specs for cell in spec.grade_cells]
+            points = sum(cell.points for cell in cells)
+            yield Finding(f"assignment {assignment}", f"{len(cells)} grade cells, {points:g} points")
+        except (AssignmentError, GradingFault) as error:
             yield Finding(f"assignment {assignment}", "cannot be graded", str(error))
     yield _gradebook(make_url(coursedir.db_url))
 

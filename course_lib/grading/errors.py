@@ -4,11 +4,11 @@ __all__ = ["AssignmentError", "GradingFault", "ProtectionError"]
 
 
 class AssignmentError(Exception):
-    """The assignment itself is at fault: its source notebook, its hidden tests. No submission was graded."""
+    """What was asked cannot be done: the assignment, a setting or the cluster is at fault. No submission was graded."""
 
 
 class GradingFault(Exception):
-    """The grader failed on one submission. It is not the student's fault: nothing was recorded for it."""
+    """The grader failed, through no fault of the student: nothing was recorded."""
 
 
 class ProtectionError(Exception):

@@ -76,7 +76,7 @@ def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
     if result.unreadable:
         notes.append(say("hint.unreadable", detail=result.unreadable))
     if result.repairs:
-        notes.append(say("feedback.repaired", what=" ; ".join(result.repairs)))
+        notes.append(say("feedback.repaired", what=say("separator").join(result.repairs)))
     if notes:
         notebook.cells.insert(0, new_markdown_cell("\n\n".join(f"**⚠ {note}**" for note in notes)))
     notebook.metadata[METADATA] = result.public()

@@ -152,7 +152,7 @@ def _train(job: Job, needed: TrainingNeeded, seconds: defaultdict[str, float]) -
     """Train the model of a student, by equal code for all of them: once in a class.
 
     What does not end well on a graphics card is trained again on the CPU: others' code may have taken the card's
-    memory, and an answer is as right that works only there.
+    memory, which shows at once and is nobody's time.
     """
     with locked(needed.path):
         began = time.monotonic()  # to wait for the same training by another worker is nobody's time
@@ -162,7 +162,8 @@ def _train(job: Job, needed: TrainingNeeded, seconds: defaultdict[str, float]) -
                 with contextlib.suppress(GradingFault):
                     report = _trained(job, needed, job.device)
             if not report.fields.get("trainings"):
-                began = time.monotonic()
+                if time.monotonic() - began < job.limits.training / 10:
+                    began = time.monotonic()
                 report = _trained(job, needed, "cpu")
             keep_code_training(report, needed.path)
     seconds["training"] += time.monotonic() - began
@@ -282,7 +283,9 @@ class _Run:
 
 def _unreadable(job: Job, paths: list[Path], why: str) -> Graded:
     cells = list(collect_hidden_tests(paths).values())
+    solutions = {cell.grade_id: cell.solution for cell in job.spec.automatic}
     for cell in cells:
+        cell.solution = solutions[cell.grade_id]
         cell.tests = [replace(test, verdict=Verdict.UNREADABLE, detail=why) for test in cell.tests]
     result = NotebookResult(cells, unreadable=why)
     unchanged = {cell.solution for cell in job.spec.grade_cells}

@@ -45,7 +45,7 @@ def hidden_test(points: float, *, fr: str, en: str, accuracy: float | None = Non
         fr: what it checks, said to the student in French: the property, never a value.
         en: the same in English.
         accuracy: the accuracy that a model trained before this grade cell must reach on the test set. While grading, a
-            training may end there.
+            training may end there. For the report, the test also sets ``student.accuracy = (measured, required)``.
 
     Raises:
         ValueError: if the points are no number, or less than 0.

@@ -27,7 +27,8 @@ Protection = Literal["bubblewrap", "none"]
 """What a student's code runs in."""
 
 Device = Literal["cpu", "cuda"]
-"""Where models are trained. All else computes on the CPU: there a mark does not depend on the grader's machine."""
+"""Where models are trained. As long as that is done once for all, everything else computes on the CPU: so a mark does
+not depend on the grader's machine."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class NotebookSpec:
     skeleton: NotebookNode
     """The notebook that students were given."""
     grade_cells: list[GradeCell]
-    tests: dict[str, Path] = field(default_factory=dict)
+    tests: dict[str, Path]
     """Hidden test file or folder of each grade cell that is graded automatically."""
 
     @property

@@ -41,7 +41,10 @@ def make_assignment(course: Path, name: str) -> list[Path]:
         ValueError: if nothing can be made; the message says why.
     """
     if not re.fullmatch(NAME, name):
-        raise ValueError(f"'{name}' cannot be the name of an assignment: letters (no accents), digits, '_' and '-' can")
+        raise ValueError(
+            f"'{name}' cannot be the name of an assignment: letters (no accents), digits, '_' and '-' can, "
+            "50 at most, the first one a letter"
+        )
     if not (course / "nbgrader_config.py").exists():
         raise ValueError(f"{course} has no nbgrader_config.py: run this in the course's folder")
     folders = {".ipynb": course / "source" / name, ".py": course / "grader_tests" / name}

@@ -44,6 +44,19 @@ class AddStudentLibrary(NbGraderPreprocessor):
         return nb, resources
 
 
+class NothingLeft(NbGraderPreprocessor):
+    """Refuses to release a notebook in which a misspelt marker has kept what students must not get."""
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        """Look for nbgrader's markers and for the judge."""
+        for cell in nb.cells:
+            for left in ("### BEGIN ", "### END ", "course_lib.grading"):
+                if left in cell.source:
+                    where = f"cell '{cell.metadata.get('nbgrader', {}).get('grade_id', '')}'"
+                    raise RuntimeError(f"{where}: '{left}' would reach students: is a ### BEGIN or ### END misspelt?")
+        return nb, resources
+
+
 class TidyMetadata(NbGraderPreprocessor):
     """Leaves out what the author's Jupyter wrote into the metadata: no answer and no trace of a machine in them."""
 
@@ -60,7 +73,7 @@ class TidyMetadata(NbGraderPreprocessor):
 
 # nbgrader's own list without IncludeHeaderFooter and InstantiateTests, which the kit does not use, and with two of ours
 _CLEAR = [LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
-_HIDE = [ClearHiddenTests, ClearMarkScheme, ComputeChecksums, CheckCellMetadata]
+_HIDE = [ClearHiddenTests, ClearMarkScheme, NothingLeft, ComputeChecksums, CheckCellMetadata]
 PREPROCESSORS = [*_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
 """For ``c.GenerateAssignment.preprocessors``."""
 

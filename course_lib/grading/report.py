@@ -131,7 +131,7 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
         failures=_failures(record),
         accuracies=_accuracies(record),
         grading=_grading(record),
-        pages={one.student: _page(one, record, place, feedback) for one in record.submissions},
+        pages={one.student: _pages(one, record, place, feedback) for one in record.submissions},
     )
 
 
@@ -195,17 +195,15 @@ def _grading(record: ClassRecord) -> dict[str, Any]:
 
 
 def _sandbox(result: NotebookResult) -> str:
-    """What a student's code ran in, and whether it reached a graphics card."""
+    """What a student's code ran in, and whether models were to be trained on a graphics card."""
     name = str(TEXTS["none"]) if result.protection == "none" else result.protection
     return name if result.device == "cpu" else f"{name} + {result.device}"
 
 
-def _page(submission: Submission, record: ClassRecord, place: Path, feedback: Path | None) -> str | None:
-    """The feedback page of a student as seen from the report; None when there is none."""
-    if feedback is None:
-        return None
-    pages = sorted((feedback / submission.student / record.assignment).glob("*.html"))
-    return Path(os.path.relpath(pages[0], place.resolve().parent)).as_posix() if pages else None
+def _pages(submission: Submission, record: ClassRecord, place: Path, feedback: Path | None) -> list[tuple[str, str]]:
+    """The feedback pages of a student: the name of the notebook, and the page as seen from the report."""
+    pages = sorted((feedback / submission.student / record.assignment).glob("*.html")) if feedback else []
+    return [(page.stem, Path(os.path.relpath(page, place.resolve().parent)).as_posix()) for page in pages]
 
 
 # -- figures ---------------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class NotebookResult:
     protection: str = "none"
     """The sandbox that the student's code ran in."""
     device: str = "cpu"
-    """Where models were trained, those excepted that were trained before."""
+    """Where models were to be trained; what fails on a graphics card is trained on the CPU."""
     seconds: float = 0.0
     """How long the grading took."""
     phases: dict[str, float] = field(default_factory=dict)

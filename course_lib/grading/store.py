@@ -85,9 +85,7 @@ class ResultStore:
         try:
             graded = Graded.from_json(path.read_text())
             path.touch()  # used now
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError):  # damaged: it is graded again, and replaced
+        except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: it is graded again, and replaced
             return None
         return graded
 

@@ -9,13 +9,14 @@ import builtins
 import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..kernel.finished import by_shape
-from ..kernel.wire import Other, Packet, WireError, describe, restore
+from ..kernel.wire import Other, Packet, Value, WireError, describe, restore
 from ..messages import say
 from .causes import dtype_cause, error_cause, shape_cause, type_cause
 from .result import Verdict
@@ -38,7 +39,8 @@ Ask = Callable[[Packet], Packet]
 Dtype = torch.dtype | Literal["floating", "any"]
 """What a tensor's dtype has to be; any floating type comes back as float32."""
 
-Value = bool | int | float | str | torch.Tensor | Other | None
+Argument = torch.Tensor | np.ndarray | bool | float | str | list[Any] | tuple[Any, ...] | dict[Any, Any] | None
+"""What a function of the notebook can be called with; an array arrives as an array."""
 
 
 class StudentFailure(Exception):
@@ -72,7 +74,7 @@ def meaning(kind: str, message: str) -> Verdict:
 
 def missing_name(name: str) -> StudentFailure:
     """The notebook does not define ``name``."""
-    return StudentFailure(Verdict.ERROR, f"NameError: {name}; {say('cause.name')}")
+    return StudentFailure(Verdict.ERROR, say("separator").join((f"NameError: {name}", say("cause.name"))))
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class Student:
         kind, message = str(reply.fields.get("type")), str(reply.fields.get("message"))
         # The message may hold the hidden test's inputs, and so may the name of a student's own exception class.
         known = isinstance(getattr(builtins, kind, None), type)
-        detail = f"{kind if known else 'Exception'}; {error_cause(kind, message)}"
+        detail = say("separator").join((kind if known else "Exception", error_cause(kind, message)))
         raise StudentFailure(meaning(kind, message), detail, note=f"{kind}: {message}")
 
     def _value(self, reply: Packet) -> Value:
@@ -199,29 +201,52 @@ class Student:
             raise _wrong(str(error)) from error
 
     def value(self, name: str) -> Value:
-        """The global variable ``name``: a bool, int, float, str, tensor or None; :class:`Other` for any other type."""
+        """The global variable ``name``: a bool, int, float, str, tensor or None, or a list, tuple or dict of them.
+
+        An array is a tensor here, any other type an :class:`Other`.
+        """
         return self._value(self._answer("value", {"name": name}))
 
-    def call(self, name: str, *args: torch.Tensor | float | int) -> Value:
-        """What the function ``name`` returns for ``args``; a model class is instantiated and run."""
+    def call(self, name: str, *args: Argument) -> Value:
+        """What the function ``name`` returns for ``args``; a model class is instantiated and run.
+
+        It may be of any type: what a test does with it must not raise. The methods below see to that.
+        """
         return self._value(self._call(name, *args))
 
-    def _call(self, name: str, *args: torch.Tensor | float | int) -> Packet:
+    def _call(self, name: str, *args: Argument) -> Packet:
         tensors: dict[str, torch.Tensor] = {}
         described = [describe(argument, f"a{i}", tensors) for i, argument in enumerate(args)]
-        return self._answer("call", {"name": name, "args": described}, tensors)
+        arrays = [f"a{i}" for i, argument in enumerate(args) if isinstance(argument, np.ndarray)]
+        return self._answer("call", {"name": name, "args": described, "arrays": arrays}, tensors)
 
     def tensor(
         self,
         name: str,
-        *args: torch.Tensor | float | int,
+        *args: Argument,
         shape: Sequence[int],
         dtype: Dtype = "floating",
     ) -> torch.Tensor:
         """The tensor that the function ``name`` returns for ``args``; any other shape or dtype is wrong."""
         return _checked(self.call(name, *args), shape, dtype)
 
-    def number(self, name: str, *args: torch.Tensor | float | int) -> float:
+    def tensors(
+        self, name: str, *args: Argument, shapes: Sequence[Sequence[int]], dtype: Dtype = "floating"
+    ) -> list[torch.Tensor]:
+        """The tensors that the function ``name`` returns as a tuple or list, one for each of ``shapes``.
+
+        A float is a tensor of the shape (); any other number of tensors, shape or dtype is wrong.
+        """
+        values = self.call(name, *args)
+        if not isinstance(values, tuple | list):
+            raise _wrong(f"returned {_name(values)}, not a tuple", type_cause(_name(values), "tuple"))
+        if len(values) != len(shapes):
+            cause = say("cause.items", actual=len(values), expected=len(shapes))
+            raise _wrong(f"returned {len(values)} values, not {len(shapes)}", cause)
+        tensors = [torch.tensor(value) if isinstance(value, float) else value for value in values]
+        return [_checked(value, shape, dtype) for value, shape in zip(tensors, shapes, strict=True)]
+
+    def number(self, name: str, *args: Argument) -> float:
         """The real number that the function ``name`` returns: a float, or a floating tensor with one element."""
         value = self.call(name, *args)
         if isinstance(value, torch.Tensor) and value.numel() == 1 and value.is_floating_point():
@@ -237,7 +262,7 @@ class Student:
             raise _wrong(f"{name} is {_name(value)}, not an int", type_cause(_name(value), "int"))
         return value
 
-    def must_leave_alone(self, name: str, *args: torch.Tensor) -> None:
+    def must_leave_alone(self, name: str, *args: Argument) -> None:
         """Call the function ``name`` on ``args``, or run the model of that name on the only one.
 
         Raises:

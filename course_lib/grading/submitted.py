@@ -70,7 +70,7 @@ def read_submitted(path: Path, source: Path) -> bytes:
         there = say("rebuild.others", names=", ".join(others[:5])) if others else ""
         raise UnreadableNotebook(say("rebuild.not_there", name=path.name) + there) from error
     except ValueError as error:
-        raise UnreadableNotebook(say("rebuild.too_large")) from error
+        raise UnreadableNotebook(say("rebuild.too_large", size=MAX_NOTEBOOK >> 20)) from error
     except OSError as error:
         raise UnreadableNotebook(say("rebuild.no_file")) from error
 

@@ -22,7 +22,7 @@ def marks_table(record: ClassRecord) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        first, *middle, last = (text for text in row)
+        first, *middle, last = row
         middle = [text.rjust(width) for text, width in zip(middle, widths[1:-1], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *middle, last]).rstrip())
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

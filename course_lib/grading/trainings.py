@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -63,7 +64,6 @@ def keep_figures(report: Packet, shown: Container[bytes], folder: Path) -> None:
 
 def keep_code_training(report: Packet, path: Path) -> None:
     """Write the last training that a student's kernel reports to ``path``, or that there is none."""
-    content = b""
     try:
         trainings = report.fields["trainings"]
         content, _ = _content(trainings[-1], len(trainings) - 1, report)
@@ -120,7 +120,7 @@ def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
     parts = [torch.__version__, Path(training.__file__).read_text(), str(enough)]
     for cell in cells:
         try:
-            parts.append(ast.dump(ast.parse(cell.source)))
+            parts.append(ast.dump(ast.parse(TransformerManager().transform_cell(cell.source))))  # as IPython runs it
         except Exception:  # magics, a syntax error, nested too deep
             parts.append(cell.source)
     digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()

@@ -15,7 +15,7 @@ import torch
 from IPython.core.pylabtools import print_figure
 from matplotlib import pyplot as plt
 
-from .. import plots
+from .. import confusion, plots
 from ..mnist import cache_folder
 from ..training import ConvergenceHistory
 from . import FIGURES
@@ -47,7 +47,7 @@ def picture(figure: plots.ShownFigure, name: str, arguments: Mapping[str, Any]) 
         name: what tells it from others with the same arguments.
         arguments: what it was made from.
     """
-    parts = [matplotlib.__version__, inspect.getsource(plots), name, repr(figure.get_size_inches())]
+    parts = [matplotlib.__version__, *map(inspect.getsource, (plots, confusion)), name, repr(figure.get_size_inches())]
     parts += [f"{key}={_described(value)}" for key, value in arguments.items()]
     parts += [repr(sorted(plt.rcParams.items()))]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -7,8 +7,9 @@ ask        fields                                answer
 ========== ===================================== =============================================================
 ping                                             ``{}``
 value      ``name``                              ``value``
-call       ``name``, ``args`` (values)           ``value``, what the function or model returned; ``modified``: whether
-                                                 it changed a tensor among its arguments
+call       ``name``, ``args`` (values);          ``value``, what the function or model returned; ``modified``: whether
+           ``arrays``: keys of those tensors     it changed a tensor among its arguments
+           that arrive as numpy arrays
 forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``labels`` also the gradients of the
            of tensors ``w0``.. to inject first;  cross entropy, ``g0``.. . A class is instantiated first, an
            ``labels``: bool; ``train``: bool     instance is left as it was. A class is seeded: it begins with the
@@ -120,8 +121,10 @@ class Responder:
 
     def _called(self, function: Callable[..., object], question: Packet) -> Packet:
         before = {name: tensor.clone() for name, tensor in question.tensors.items()}
-        with torch.no_grad():
-            reply = self._reply(function(*(restore(a, question.tensors) for a in question.fields["args"])))
+        arrays: dict[str, Any] = {name: question.tensors[name].numpy() for name in question.fields["arrays"]}
+        arguments = [restore(argument, question.tensors | arrays) for argument in question.fields["args"]]
+        with torch.set_grad_enabled(not isinstance(function, nn.Module)):  # a function may train something
+            reply = self._reply(function(*arguments))
         reply.fields["modified"] = not all(torch.equal(before[name], t) for name, t in question.tensors.items())
         return reply
 

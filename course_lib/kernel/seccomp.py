@@ -1,13 +1,14 @@
 """The system calls that a student's kernel may not make: those that namespaces do not fence in.
 
-Kernel keyrings belong to the user, not to a namespace; sockets of virtual machines ignore network namespaces; files in
-memory, semaphores, message queues and anonymous memory that processes share count for no limit; and some calls let a
-process be killed by the system for reasons of its own, which must stay the sign of a kill from outside. None of them
-has a use in a notebook.
+Kernel keyrings, message queues, watches for changes of files and leases of files belong to the user, not to a
+namespace; sockets of virtual machines ignore network namespaces; files in memory, semaphores and anonymous memory that
+processes share count for no limit; and some calls let a process be killed by the system for reasons of its own, which
+must stay the sign of a kill from outside. None of them has a use in a notebook.
 """
 
 import ctypes
 import errno
+import fcntl
 import mmap
 import platform
 import resource
@@ -29,13 +30,13 @@ _MACHINES = {
         "add_key": 248, "request_key": 249, "keyctl": 250, "memfd_create": 319, "bpf": 321, "perf_event_open": 298,
         "userfaultfd": 323, "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "seccomp": 317,
         "io_setup": 206, "socket": 41, "setrlimit": 160, "prlimit64": 302, "prctl": 157, "mmap": 9, "semget": 64,
-        "msgget": 68,
+        "msgget": 68, "mq_open": 240, "inotify_init": 253, "inotify_init1": 294, "fanotify_init": 300, "fcntl": 72,
     }),
     "aarch64": (0xC00000B7, {
         "add_key": 217, "request_key": 218, "keyctl": 219, "memfd_create": 279, "bpf": 280, "perf_event_open": 241,
         "userfaultfd": 282, "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "seccomp": 277,
         "io_setup": 0, "socket": 198, "setrlimit": 164, "prlimit64": 261, "prctl": 167, "mmap": 222, "semget": 190,
-        "msgget": 186,
+        "msgget": 186, "mq_open": 180, "inotify_init1": 26, "fanotify_init": 262, "fcntl": 25,
     }),
 }  # fmt: skip
 """The audit name and the numbers of system calls, by machine; new calls have the same number everywhere."""
@@ -53,6 +54,7 @@ _BY_ARGUMENT = {
     "setrlimit": (0, WHOLE, resource.RLIMIT_CPU),
     "prlimit64": (1, WHOLE, resource.RLIMIT_CPU),
     "prctl": (0, WHOLE, PR_SET_SECCOMP),
+    "fcntl": (1, WHOLE ^ 16, fcntl.F_SETLEASE),  # and F_SETDELEG: others who open the file wait 45 s
 }
 """Calls refused for one argument, counted from 0: where these bits of it have this value."""
 

@@ -62,6 +62,9 @@ process: each open file counts so."""
 THREADS = 1000
 """Threads and processes of a kernel, those that have ended included, until the first use of a graphics card."""
 
+SIGNALS = 1000
+"""Signals that may wait: a user may have so many, on the machine as here."""
+
 INODES = 20_000
 """Files, folders and links in each of a kernel's writable folders: an empty one takes memory, too."""
 
@@ -82,6 +85,8 @@ class _Kernel:
     """Readable once the kernel has ended."""
     memory: int
     tasks: int
+    shared: int | None = None
+    """Bytes that all processes of the machine shared at its start, where a card lets it have such memory unseen."""
     verdict: str = ""
 
 
@@ -145,24 +150,43 @@ def _beyond(kernel: _Kernel) -> str:
     used = [_numbers(process / "status") for process in processes]
     if _total(used, "Threads") > kernel.tasks:
         return "too_many_processes"
+    if kernel.shared is not None and _shared() - kernel.shared > kernel.memory:
+        return "out_of_memory"
     # first what each process has in memory, which counts twice what two of them share; only then, slower, the truth
     system = _total(used, "VmPTE") * 1024 + sum(map(_open_files, processes)) * SOCKET_BUFFER
     if _total(used, "RssAnon", "RssShmem") * 1024 + system <= kernel.memory:
         return ""
     shared = [_numbers(process / "smaps_rollup") for process in processes]
-    for status, numbers in zip(used, shared, strict=True):
-        if "Pss_Anon" not in numbers:  # it hides: then all of it counts
-            numbers["Pss_Anon"] = _total([status], "RssAnon", "RssShmem")
+    for process, numbers in zip(processes, shared, strict=True):
+        if "Pss_Anon" not in numbers:  # it hides: then all of it counts; or it has ended meanwhile, and has none
+            numbers["Pss_Anon"] = _total([_numbers(process / "status")], "RssAnon", "RssShmem")
     return "out_of_memory" if _total(shared, "Pss_Anon", "Pss_Shmem") * 1024 + system > kernel.memory else ""
+
+
+def _shared() -> int:
+    """Bytes of memory that all processes of the machine share."""
+    return _numbers(Path("/proc/meminfo")).get("Shmem", 0) * 1024
 
 
 def _open_files(process: Path) -> int:
     try:
-        return len(os.listdir(process / "fd"))
+        files = os.listdir(process / "fd")
+        return len(files) + sum(_watched(process, name) for name in files)
     except FileNotFoundError:
         return 0
     except OSError:  # it hides
         return FILES
+
+
+def _watched(process: Path, name: str) -> int:
+    """For an epoll file, the kB of the list of what it watches: a user may have so many, on the machine as here."""
+    try:
+        if os.readlink(process / "fd" / name) != "anon_inode:[eventpoll]":
+            return 0
+        with (process / "fdinfo" / name).open("rb") as file:
+            return len(file.read(SOCKET_BUFFER)) >> 10
+    except OSError:
+        return 0
 
 
 def _numbers(path: Path) -> dict[str, int]:
@@ -231,7 +255,8 @@ def _fork(request: dict[str, Any], control: socket.socket) -> _Kernel | None:
             control.send(json.dumps({"id": request["id"], "failed": "killed"}).encode())
         return None
     limits = request["limits"]
-    return _Kernel(request["id"], int(pid), os.pidfd_open(int(pid)), limits["memory"], limits["tasks"])
+    shared = _shared() if any(Path("/dev").glob("nvidia*")) else None
+    return _Kernel(request["id"], int(pid), os.pidfd_open(int(pid)), limits["memory"], limits["tasks"], shared)
 
 
 def _become_kernel(request: dict[str, Any], control: socket.socket) -> None:
@@ -310,6 +335,7 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
         (resource.RLIMIT_FSIZE, limits["file"]),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, FILES),
+        (resource.RLIMIT_SIGPENDING, SIGNALS),
     ):
         resource.setrlimit(name, (value, value))
     os.nice(5)  # what watches over it comes first

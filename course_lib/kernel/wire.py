@@ -1,14 +1,15 @@
 """How the judge and a student's kernel exchange values: JSON for scalars, safetensors for tensors, nothing else.
 
-A packet travels as a Jupyter message (``judge_request`` or ``judge_reply``): its fields are the message's content,
-its tensors one binary buffer. No pickle, no ``eval``, no type chosen by the sender. Both ends use this module, and
-either end may be lying: :func:`unpack` takes any bytes and gives a packet or a :class:`WireError`.
+A packet travels as a Jupyter message (``judge_request``, ``training_request`` and their replies): its fields are the
+message's content, its tensors one binary buffer. No pickle, no ``eval``, no type chosen by the sender. Both ends use
+this module, and either end may be lying: :func:`unpack` takes any bytes and gives a packet or a :class:`WireError`.
 
 A *value* is described by ``{"kind": ...}``: ``tensor`` (its data under a key of the tensors), ``bool``, ``int``,
-``float``, ``str``, ``none``, or ``other`` with the name of its type.
+``float``, ``str``, ``none``, ``list``, ``tuple``, ``dict``, or ``other`` with the name of its type.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +17,18 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
-__all__ = ["MAX_BYTES", "Packet", "WireError", "describe", "pack", "restore", "unpack"]
+__all__ = ["MAX_BYTES", "Other", "Packet", "Value", "WireError", "describe", "pack", "restore", "unpack"]
 
 MAX_BYTES = 64 * 2**20
 """Largest binary part of a packet. MNIST's 10,000 test images in float32 are 31 MB."""
 
 MAX_HEADER = 1_000_000
 """Largest header of the binary part, in bytes: it names each tensor, so this bounds their number."""
+
+MAX_ITEMS = 1000
+"""Lists, tuples and dicts in a value, and what is in them, all together."""
+
+CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {"list": list, "tuple": tuple, "dict": dict}
 
 MAX_TEXT = 500
 """Longest text that a value or an error message keeps."""
@@ -79,13 +85,29 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
         raise WireError(f"tensors are unreadable: {error}") from error
 
 
-def describe(value: object, key: str, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """The description of ``value``; a tensor or numeric array is put into ``tensors`` under ``key``."""
+def describe(
+    value: object, key: str, tensors: dict[str, torch.Tensor], items: Iterator[int] | None = None
+) -> dict[str, Any]:
+    """The description of ``value``; a tensor or numeric array is put into ``tensors`` under ``key``.
+
+    Args:
+        value: anything.
+        key: the tensors in a list, tuple or dict get this and a number.
+        tensors: gets the tensors.
+        items: counts what is in lists, tuples and dicts; none for the outermost value.
+    """
+    items = items or iter(range(MAX_ITEMS))
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
         value = torch.as_tensor(np.array(value, order="C")) if value.ndim else value.item()  # mirrored ones, too
     if isinstance(value, torch.Tensor):
-        tensors[key] = value
+        tensors[key] = value.detach()
         return {"kind": "tensor", "key": key}
+    if isinstance(value, list | tuple | dict) and type(value).__name__ in CONTAINERS and next(items, None) is not None:
+        inner = value.items() if isinstance(value, dict) else value
+        with contextlib.suppress(RecursionError):  # a list in itself
+            parts = [describe(part, f"{key}_{i}", tensors, items) for part, i in zip(inner, items, strict=False)]
+            if len(parts) == len(value):
+                return {"kind": type(value).__name__, "value": parts}
     if value is None:
         return {"kind": "none"}
     for kind, types in (("bool", bool), ("int", int), ("float", float), ("str", str)):
@@ -106,10 +128,12 @@ class Other:
         self.type_name = type_name
 
 
-def restore(
-    description: Any, tensors: dict[str, torch.Tensor]
-) -> bool | int | float | str | torch.Tensor | Other | None:
-    """The value that ``description`` stands for.
+Value = bool | int | float | str | torch.Tensor | Other | list[Any] | tuple[Any, ...] | dict[Any, Any] | None
+"""What travels: in lists, tuples and dicts, too."""
+
+
+def restore(description: Any, tensors: dict[str, torch.Tensor], items: Iterator[int] | None = None) -> Value:
+    """The value that ``description`` stands for; the rest as for :func:`describe`.
 
     Raises:
         WireError: if there is none.
@@ -117,11 +141,16 @@ def restore(
     if not isinstance(description, dict):
         raise WireError("a value is not described")
     kind, value = description.get("kind"), description.get("value")
+    items = items or iter(range(MAX_ITEMS))
     try:
         if kind == "tensor":
             return tensors[str(description["key"])]
         if kind == "none":
             return None
+        if kind in CONTAINERS and isinstance(value, list) and next(items, None) is not None:
+            parts = [restore(part, tensors, items) for part, _ in zip(value, items, strict=False)]
+            if len(parts) == len(value):
+                return CONTAINERS[kind](parts)  # type: ignore[no-any-return]
         if kind == "bool" and isinstance(value, bool):
             return value
         if kind == "int" and isinstance(value, str):
@@ -132,6 +161,6 @@ def restore(
             return value
         if kind == "other":
             return Other(str(description.get("type"))[:MAX_TEXT])
-    except (KeyError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise WireError(f"a value of kind {kind!r} is unreadable") from error
     raise WireError(f"unknown kind of value {kind!r}")
