@@ -3,7 +3,6 @@
 The loop itself stays in the notebook, where students read it. :func:`training_loop` decorates it.
 """
 
-import builtins
 import contextlib
 import contextvars
 import ctypes
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from IPython.core.getipython import get_ipython
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -254,8 +254,7 @@ def _ending_at(accuracy: float) -> Iterator[None]:
 
 def _forget_waiting_cells() -> None:
     """Have "stop" end "run all", too: cells tagged raises-exception would let the next training begin."""
-    shell = getattr(builtins, "get_ipython", lambda: None)()
-    abort = getattr(getattr(shell, "kernel", None), "_abort_queues", None)  # ipykernel's; other kernels go on
+    abort = getattr(getattr(get_ipython(), "kernel", None), "_abort_queues", None)  # ipykernel's; other kernels go on
     if abort is not None:
         abort()
 

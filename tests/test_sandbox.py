@@ -45,6 +45,13 @@ def tell(library: Path) -> Iterator:
     assert sandbox(library, None).alive
 
 
+@pytest.fixture
+def files(library: Path, tmp_path: Path) -> Iterator[Path]:
+    """An empty folder beside notebooks: with it, a test has a sandbox of its own, which ends with the test."""
+    yield tmp_path
+    sandbox(library, tmp_path).close()
+
+
 def test_there_is_nothing_to_steal(tell, root: Path) -> None:
     places = [str(root / name) for name in ("source", "grader_tests", "course_lib", "gradebook.db")]
     places += [
@@ -98,7 +105,7 @@ def test_nothing_but_its_own_scratch_can_be_written(tell) -> None:
     assert said == "[]"
 
 
-def test_a_kit_installed_below_tmp_works(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kit_installed_below_tmp_works(library: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's own /tmp must not hide its Python environment."""
     here = Path(tempfile.mkdtemp(dir="/tmp", prefix="a kit "))
     (here / "module.py").write_text("found = 'found'")
@@ -110,11 +117,10 @@ def test_a_kit_installed_below_tmp_works(library: Path, tmp_path: Path, monkeypa
     )
     notebook = new_notebook(cells=[new_code_cell(code)])
     try:
-        with Session(notebook, library, LIMITS, files=tmp_path) as session:
+        with Session(notebook, library, LIMITS, files=files) as session:
             session.run_until(1)
             assert Student(session.ask).value("said") == "found, Read-only file system"
     finally:
-        sandbox(library, tmp_path).close()
         shutil.rmtree(here)
 
 
@@ -230,7 +236,7 @@ def show_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_machines_devices_keep_their_rights(
-    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+    library: Path, files: Path, monkeypatch: pytest.MonkeyPatch, device: str
 ) -> None:
     """Where root grades, a student's code owns /dev/null as far as the machine is concerned."""
     if device == "cuda":
@@ -255,13 +261,10 @@ except OSError:
 said = " ".join(said)
 """
     notebook = new_notebook(cells=[new_code_cell(code)])
-    try:
-        with Session(notebook, library, LIMITS, files=tmp_path) as session:
-            session.run_until(1)
-            assert not [o for o in notebook.cells[0].outputs if o.output_type == "error"]
-            said = Student(session.ask).value("said")
-    finally:
-        sandbox(library, tmp_path).close()
+    with Session(notebook, library, LIMITS, files=files) as session:
+        session.run_until(1)
+        assert not [o for o in notebook.cells[0].outputs if o.output_type == "error"]
+        said = Student(session.ask).value("said")
     assert said == ("named" if device == "cuda" else ""), (
         "rights were changed, or CUDA would give up because it cannot name its threads"
     )
@@ -297,7 +300,7 @@ def test_watches_count_as_memory(library: Path, watches: int, verdict: Verdict) 
         assert session.outcomes[0] is verdict
 
 
-def test_shared_memory_beside_a_card_is_limited(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_memory_beside_a_card_is_limited(library: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CUDA needs anonymous memory that processes share; once unmapped, it counts for none of them."""
     show_a_card(monkeypatch)
     code = (
@@ -307,12 +310,9 @@ def test_shared_memory_beside_a_card_is_limited(library: Path, tmp_path: Path, m
         "    memory.close()\ntime.sleep(2)"
     )
     notebook = new_notebook(cells=[new_code_cell(code)])
-    try:
-        with Session(notebook, library, replace(LIMITS, memory=2**30), files=tmp_path) as session:
-            session.run_until(1)
-            assert session.outcomes[0] is Verdict.OUT_OF_MEMORY
-    finally:
-        sandbox(library, tmp_path).close()
+    with Session(notebook, library, replace(LIMITS, memory=2**30), files=files) as session:
+        session.run_until(1)
+        assert session.outcomes[0] is Verdict.OUT_OF_MEMORY
 
 
 def test_what_students_can_read_must_hold_no_secret() -> None:

@@ -76,8 +76,8 @@ class JudgedAutograde(Autograde):
     ).tag(config=True)
     device = Unicode(
         "cpu",
-        help="Where models are trained: cpu, or cuda, a graphics card; all else computes on the CPU. Students' code "
-        "then reaches the card's driver.",
+        help="Where models are trained: cpu, or cuda, a graphics card; all else computes on the CPU, as long as "
+        "train_once is set. Students' code then reaches the card's driver.",
     ).tag(config=True)
     limits = Dict(
         help=f"What a submission may use; any of {', '.join(field.name for field in fields(Limits))}: "

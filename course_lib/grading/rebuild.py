@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from ..messages import say
 
-__all__ = ["PICTURES", "Rebuilt", "UnreadableNotebook", "is_base64", "read_notebook", "rebuild"]
+__all__ = ["PICTURES", "Rebuilt", "UnreadableNotebook", "is_base64", "parsed", "read_notebook", "rebuild"]
 
 PICTURES = ("image/png", "image/jpeg")
 """The kinds of pictures that are kept, as base64."""
@@ -136,12 +136,13 @@ def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
     return pictures
 
 
-def _parses(source: str) -> bool:
+def parsed(source: str) -> ast.Module | None:
+    """A code cell as IPython runs it; None where that is no Python."""
     try:
-        ast.parse(TransformerManager().transform_cell(source))
+        code: ast.Module = ast.parse(TransformerManager().transform_cell(source))
     except Exception:  # a SyntaxError, and what deep or endless input makes of IPython
-        return False
-    return True
+        return None
+    return code
 
 
 def _join(pieces: list[str], is_code: bool) -> str:
@@ -149,8 +150,8 @@ def _join(pieces: list[str], is_code: bool) -> str:
     if is_code:  # this magic works in the first line only
         pieces = pieces[:1] + [re.sub(r"\A\s*%%time\b.*", "", piece) for piece in pieces[1:]]
     joined = "\n".join(pieces)
-    if is_code and not _parses(joined):
-        good = [piece for piece in pieces if _parses(piece)]
+    if is_code and parsed(joined) is None:
+        good = [piece for piece in pieces if parsed(piece) is not None]
         return "\n".join(good) if good else joined
     return joined
 
@@ -223,10 +224,10 @@ def _lines(text: str) -> set[str]:
 
 def _is_text(cell: NotebookNode) -> bool:
     """Whether a person reads it, not Python: a text, also one in a code cell, as Jupyter's new cells are."""
-    if cell.kind != "code" or not _parses(cell.source):
+    code = parsed(cell.source) if cell.kind == "code" else None
+    if code is None:
         return True
-    body = ast.parse(TransformerManager().transform_cell(cell.source)).body
-    return all(isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) for part in body)
+    return all(isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) for part in code.body)
 
 
 def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> None:

@@ -71,7 +71,7 @@ class TidyMetadata(NbGraderPreprocessor):
         return nb, resources
 
 
-# nbgrader's own list without IncludeHeaderFooter and InstantiateTests, which the kit does not use, and with two of ours
+# nbgrader's own list without IncludeHeaderFooter and InstantiateTests, which the kit does not use, and with ours
 _CLEAR = [LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
 _HIDE = [ClearHiddenTests, ClearMarkScheme, NothingLeft, ComputeChecksums, CheckCellMetadata]
 PREPROCESSORS = [*_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]

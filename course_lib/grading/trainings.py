@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -28,6 +27,7 @@ from safetensors.torch import save
 from .. import training
 from ..kernel.wire import Packet
 from ..mnist import write_whole
+from .rebuild import parsed
 
 __all__ = ["code_name", "keep_code_training", "keep_figures", "keep_trainings", "locked", "recall", "recall_code"]
 
@@ -119,9 +119,10 @@ def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
     """
     parts = [torch.__version__, Path(training.__file__).read_text(), str(enough)]
     for cell in cells:
+        code = parsed(cell.source)
         try:
-            parts.append(ast.dump(ast.parse(TransformerManager().transform_cell(cell.source))))  # as IPython runs it
-        except Exception:  # magics, a syntax error, nested too deep
+            parts.append(cell.source if code is None else ast.dump(code))
+        except RecursionError:
             parts.append(cell.source)
     digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
     return f"code-{digest[:32]}.safetensors"

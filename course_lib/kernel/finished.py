@@ -3,8 +3,8 @@
 While grading, a training loop first describes to the judge what it is about to train: a *recipe* and a *probe*. The
 recipe is a hash of all that decides a training except the model's behaviour: the loop's source and what surrounds it,
 its arguments, data included, and the shapes of the parameters. The probe tells the behaviour: with the same weights
-injected, on the same batch, the cross entropy and its gradients. Logits and log-probabilities agree there, as they do
-in the training; another activation, axis or dropout does not.
+injected, on the same batch, a loss and its gradients. For the cross entropy, logits and log-probabilities agree there,
+as they do in the training; another activation, axis or dropout does not.
 
 When the judge knows a training with that recipe and that probe, it answers with its weights. They are no secret to
 whoever can answer the probe: that takes the model itself. And no trust is needed: whatever weights a model ends up

@@ -171,19 +171,19 @@ def _shared() -> int:
 def _open_files(process: Path) -> int:
     try:
         files = os.listdir(process / "fd")
-        return len(files) + sum(_watched(process, name) for name in files)
+        return len(files) + sum(_watched(f"{process}/fd/{name}") for name in files)
     except FileNotFoundError:
         return 0
     except OSError:  # it hides
         return FILES
 
 
-def _watched(process: Path, name: str) -> int:
+def _watched(path: str) -> int:
     """For an epoll file, the kB of the list of what it watches: a user may have so many, on the machine as here."""
     try:
-        if os.readlink(process / "fd" / name) != "anon_inode:[eventpoll]":
+        if os.readlink(path) != "anon_inode:[eventpoll]":
             return 0
-        with (process / "fdinfo" / name).open("rb") as file:
+        with open(path.replace("/fd/", "/fdinfo/"), "rb") as file:
             return len(file.read(SOCKET_BUFFER)) >> 10
     except OSError:
         return 0
@@ -255,7 +255,7 @@ def _fork(request: dict[str, Any], control: socket.socket) -> _Kernel | None:
             control.send(json.dumps({"id": request["id"], "failed": "killed"}).encode())
         return None
     limits = request["limits"]
-    shared = _shared() if any(Path("/dev").glob("nvidia*")) else None
+    shared = _shared() if _has_card() else None
     return _Kernel(request["id"], int(pid), os.pidfd_open(int(pid)), limits["memory"], limits["tasks"], shared)
 
 
@@ -320,8 +320,7 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
         if os.path.ismount(device) and device.name not in ("shm", "pts"):  # the machine's own: its rights stay
             flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC
             _check(_libc.mount(b"none", bytes(device), None, flags, None))
-    has_card = any(Path("/dev").glob("nvidia*"))
-    if has_card:
+    if _has_card():
         _let_cuda_name_its_threads()
     with contextlib.suppress(OSError):  # not everywhere; without them, memory and rights are still limited
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
@@ -342,7 +341,12 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
     _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     header, nothing = (ctypes.c_uint32 * 2)(CAPABILITIES_VERSION_3, 0), (ctypes.c_uint32 * 6)()
     _check(_libc.capset(header, nothing))
-    forbid_system_calls(("mmap",) if has_card else ())  # CUDA's threads and the card share anonymous memory
+    forbid_system_calls(("mmap",) if _has_card() else ())  # CUDA's threads and the card share anonymous memory
+
+
+def _has_card() -> bool:
+    """Whether kernels see a graphics card."""
+    return any(Path("/dev").glob("nvidia*"))
 
 
 def _let_cuda_name_its_threads() -> None:
