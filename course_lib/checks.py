@@ -148,6 +148,8 @@ def _fault(
     likely = likely and f" {likely[0].upper()}{likely[1:]}"  # a sentence after another
     if type_ is None and (shape is not None or dtype is not None):
         type_ = torch.Tensor
+    if value is None and any(expected is not None for expected in (type_, shape, dtype, equals, holds)):
+        return say("cause.no_return")
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
         return say("check.type", expected=type_.__name__, actual=type(value).__name__) + likely
     if isinstance(value, torch.Tensor):

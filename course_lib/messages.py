@@ -227,6 +227,10 @@ MESSAGES: dict[str, Text] = {
         "la cellule contient encore « raise NotImplementedError ».",
         "the cell still contains 'raise NotImplementedError'.",
     ),
+    "cause.input": Text(
+        "input() attend une réponse que personne ne donne pendant la correction : écrivez la valeur dans le code.",
+        "input() waits for an answer that nobody gives while grading: write the value into the code.",
+    ),
     "cause.recursion": Text("la fonction s'appelle elle-même sans fin.", "the function calls itself without end."),
     "cause.zero": Text("une division par zéro.", "a division by zero."),
     "cause.overflow": Text(
@@ -240,8 +244,10 @@ MESSAGES: dict[str, Text] = {
     "cause.exit": Text("le code met fin au programme (exit, quit).", "the code ends the program (exit, quit)."),
     "cause.indentation": Text("ce n'est pas du Python valide.", "this is not valid Python."),
     "cause.error": Text(
-        "exécutez la cellule de contrôle sous votre réponse : elle montre le message complet.",
-        "run the check cell below your answer: it shows the whole message.",
+        "exécutez la cellule de contrôle sous votre réponse : elle montre le message complet. Si elle n'en montre pas, "
+        "essayez d'autres arguments : un seul exemple, beaucoup, de grandes valeurs.",
+        "run the check cell below your answer: it shows the whole message. If it shows none, try other "
+        "arguments: a single example, many, large values.",
     ),
     # likely causes, of what came back
     "cause.transposed": Text("les lignes et les colonnes sont échangées.", "rows and columns are swapped."),
@@ -265,6 +271,10 @@ MESSAGES: dict[str, Text] = {
         "rien n'est retourné : il manque return, ou print le remplace.",
         "nothing is returned: return is missing, or print stands in its place.",
     ),
+    "cause.is_none": Text(
+        "la variable vaut None : donnez-lui sa valeur (print affiche, mais ne rend rien).",
+        "the variable is None: give it its value (print shows something, but gives nothing back).",
+    ),
     "cause.type": Text(
         "le résultat est de type {actual}, l'énoncé demande {expected}.",
         "the result is of type {actual}, the exercise asks for {expected}.",
@@ -278,8 +288,10 @@ MESSAGES: dict[str, Text] = {
         "this is a function that is not called: () is missing.",
     ),
     "cause.not_finite": Text(
-        "le résultat contient des NaN ou des infinis : un débordement de l'exponentielle, ou une division par zéro.",
-        "the result contains NaN or infinity: an exponential that overflows, or a division by zero.",
+        "le résultat contient des NaN ou des infinis : un débordement de l'exponentielle, une division par zéro, "
+        "ou le logarithme d'un nombre négatif ou nul.",
+        "the result contains NaN or infinity: an exponential that overflows, a division by zero, or the logarithm of a "
+        "number that is not positive.",
     ),
     "cause.values": Text(
         "les valeurs ne sont pas celles attendues : essayez votre code sur un exemple calculé à la main.",

@@ -25,6 +25,10 @@ def broken(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
     raise ValueError("no such thing")
 
 
+def silent(x: int) -> None:
+    pass
+
+
 def unfinished(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
     raise NotImplementedError
 
@@ -79,6 +83,7 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
         (lambda: check("absent", torch.ones(2)), ("À faire", "absent")),
         (lambda: check("nothing"), ("À faire", "nothing")),
         (lambda: check("number", equals=4), ("Pas encore", "3")),
+        (lambda: check("silent", 1, shape=(2,), hint=("moitié", "half")), ("Pas encore", "il manque return")),
     ],
 )
 def test_anything_else_says_what_and_why(action: Callable[[], None], parts: tuple[str, ...]) -> None:

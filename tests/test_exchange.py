@@ -4,12 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import tiny_course
 from courses import marks, nbgrader
 from tiny_course import HONEST, notebook, written
+
+from course_lib.grading.exchange import _changed_later
 
 RIGHT = written(notebook())
 
@@ -105,3 +108,14 @@ def test_what_students_put_into_the_exchange_stops_nobody_and_opens_nothing(roun
 
 def test_feedback_goes_past_those_who_handed_in_otherwise(round_trip: Round) -> None:
     assert "late_by_mail" in round_trip.said["release_feedback"]
+
+
+def test_who_dates_back_a_submission_is_named(tmp_path: Path) -> None:
+    """The penalty for a late one follows the time stamp, a file of the student's own."""
+    stamp = tmp_path / "timestamp.txt"
+    for written_there, named in ((datetime.now(UTC), False), (datetime.now(UTC) - timedelta(days=2), True)):
+        stamp.write_text(f"{written_there:%Y-%m-%d %H:%M:%S.%f} UTC")
+        os.utime(tmp_path, (0, 0))
+        assert (_changed_later(str(tmp_path)) is not None) == named
+    stamp.unlink()
+    assert _changed_later(str(tmp_path)) is None

@@ -153,3 +153,19 @@ def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
 
 def test_the_report_of_an_empty_class_is_a_page(record: ClassRecord) -> None:
     assert "zoé" in report_html(replace(record, submissions=[]), Path("x.html"))
+
+
+def test_the_report_believes_the_verdict_where_less_is_better(record: ClassRecord) -> None:
+    """A perplexity of 1.2 passes a threshold of 1.5; a cell without points has no share of them."""
+    first, _ = record.submissions
+    pages = []
+    for verdict in (Verdict.PASSED, Verdict.FAILED):
+        test = TestResult("test_a", 3, Text("Un.", "One."), verdict, accuracy=(1.2, 1.5))
+        results = {"n": NotebookResult([CellResult("test_x", [test])])}
+        cells = [*record.cells, ("nothing", 0.0)]
+        marks = [*first.marks, Mark("nothing", 0, 0, False, False, "")]
+        one = replace(first, marks=marks, results=results)
+        pages.append(report_html(replace(record, cells=cells, submissions=[one]), Path("x")))
+    crosses = ["stroke-opacity: 0.7; stroke-linejoin: miter" in page for page in pages]  # a disc has no corners
+    assert crosses == [False, True]
+    assert all(page.count("0 %  (0 / 1)") == 1 for page in pages), "the free text waits; of nothing, there is no share"

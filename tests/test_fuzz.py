@@ -1,6 +1,7 @@
 """Whatever a student sends, the judge answers with a verdict: no crash, no hang, nothing believed."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -109,6 +110,16 @@ def test_any_answer_gives_a_value_or_a_verdict(packet: Packet, question: Callabl
     except StudentFailure as failure:
         assert failure.verdict != "passed"
         assert str(failure)
+
+
+def test_a_long_message_gives_a_cause_in_no_time() -> None:
+    long = "expected input[" * 40_000
+    began = time.monotonic()
+    for fields in ({"type": long, "message": ""}, {"type": "E", "message": long}):
+        answer = Packet({"status": "raised"} | fields)
+        with pytest.raises(StudentFailure):
+            Student(lambda _, answer=answer: answer).value("x")  # type: ignore[misc]
+    assert time.monotonic() - began < 5
 
 
 @RUNS

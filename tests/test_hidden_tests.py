@@ -8,10 +8,11 @@ import torch
 from corpus import ANSWERS
 
 from course_lib.grading.authoring import hidden_tests, student_of
+from course_lib.grading.causes import error_cause
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.hidden import collect_hidden_tests, likely, run_hidden_tests
 from course_lib.grading.job import NotebookSpec
-from course_lib.grading.result import Verdict
+from course_lib.grading.result import TestResult, Verdict
 from course_lib.grading.student import StudentFailure
 from course_lib.kernel.finished import by_shape
 
@@ -102,6 +103,7 @@ def test_the_place_of_an_error_in_a_file_of_hidden_tests_is_named(tmp_path: Path
         ("def f(x):\n    raise ValueError(x)", Verdict.ERROR),
         ("def f(x):\n    raise SystemExit", Verdict.ERROR),
         ("def f(x):\n    raise MemoryError", Verdict.OUT_OF_MEMORY),
+        ("import torch\ndef f(x):\n    return torch.ones(10**15)", Verdict.OUT_OF_MEMORY),
         ("def f(x):\n    import warnings; warnings.warn('careful'); return x + 1", Verdict.PASSED),
         ("g = 1", Verdict.ERROR),
     ],
@@ -119,6 +121,14 @@ def test_each_outcome_has_its_verdict(tmp_path: Path, source: str, verdict: Verd
 def test_an_answer_of_any_dtype_is_wrong_and_no_fault(dtype: torch.dtype) -> None:
     """Torch has no `isfinite` for some of them."""
     assert isinstance(likely(torch.full((2, 10), 3.0).to(dtype), {}), StudentFailure)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "cause"),
+    [("EOFError", "EOF when reading a line", "input()"), ("ValueError", "mine", "essayez d'autres valeurs")],
+)
+def test_an_error_that_the_check_cell_does_not_show_has_a_cause_too(kind: str, message: str, cause: str) -> None:
+    assert cause in error_cause(kind, message)
 
 
 def test_an_exception_does_not_carry_the_hidden_inputs_to_the_student(tmp_path: Path) -> None:
@@ -229,3 +239,32 @@ def test_several_tensors_come_back_or_the_answer_is_wrong(returned: object, note
     else:
         first, second = student.tensors("f", shapes=[(), (2,)])
         assert (first.item(), second.tolist()) == (1.5, [1, 1])
+
+
+LEAVES = """
+import torch
+from course_lib.grading.hidden import hidden_test
+@hidden_test(1, fr="x", en="x")
+def test_x(student):
+    student.accuracy = {}
+"""
+
+
+def left(folder: Path, value: str) -> TestResult:
+    """The result of a hidden test that puts ``value`` into ``student.accuracy``."""
+    path = folder / "test_cell.py"
+    path.write_text(LEAVES.format(value))
+    return run_hidden_tests([path], lambda _: student_of({}))["test_cell"].tests[0]
+
+
+def test_tensors_become_numbers(tmp_path: Path) -> None:
+    assert left(tmp_path, "(torch.tensor(0.5), 0.25)").accuracy == (0.5, 0.25)
+
+
+def test_what_json_does_not_have_is_left_out(tmp_path: Path) -> None:
+    assert left(tmp_path, "(float('nan'), 0.25)").accuracy is None
+
+
+def test_anything_else_is_a_fault_of_the_test(tmp_path: Path) -> None:
+    with pytest.raises(GradingFault, match=r"student\.accuracy is two numbers"):
+        left(tmp_path, "0.5")

@@ -1,5 +1,6 @@
 """`course new`: an assignment that works, to start from."""
 
+import csv
 import shutil
 import sys
 from collections.abc import Callable
@@ -7,16 +8,22 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from courses import marks, nbgrader
+from courses import find, marks, nbgrader
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
 
 from course_lib.grading import doctor, new
 from course_lib.grading.__main__ import main
-from course_lib.grading.assignment import load_notebook_spec
+from course_lib.grading.assignment import expected_answers, load_assignment, load_notebook_spec
 from course_lib.grading.authoring import hidden_tests
 from course_lib.grading.demo_class import Situation, fill
+from course_lib.grading.errors import AssignmentError
+from course_lib.grading.new import make_assignment
+from course_lib.grading.release import PREPROCESSORS
 
 ROOT_MSE = "def mse(y_pred, y):\n    return ((y_pred - y) ** 2).mean().sqrt()"
+MARK_SCHEME = "### BEGIN MARK SCHEME\n1 for the title, 2 for the curve\n### END MARK SCHEME"
 IN_PLACE = "def mse(y_pred, y):\n    y_pred -= y\n    return (y_pred**2).mean()"
 
 
@@ -118,3 +125,74 @@ def test_nothing_is_overwritten_and_no_bad_name_is_taken(
     with pytest.raises(ValueError, match="run this in the course's folder"):
         new.make_assignment(tmp_path, "exercise2")
     assert list(tmp_path.iterdir()) == []
+
+
+def _space(notebook: NotebookNode) -> None:
+    find(notebook, "test_mse").metadata.nbgrader.grade_id = "test mse"
+
+
+def _no_points(notebook: NotebookNode) -> None:
+    del find(notebook, "test_mse").metadata.nbgrader["points"]
+
+
+def _no_end(notebook: NotebookNode) -> None:
+    cell = find(notebook, "mse")
+    cell.source = cell.source.replace("### END SOLUTION", "")
+
+
+def _twice(notebook: NotebookNode) -> None:
+    find(notebook, "init").metadata.nbgrader.grade_id = "mse"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_space, "cell 5 'test mse': grade_id: 'test mse' does not match"),
+        (_no_points, "cell 5 'test_mse': nbgrader cell 'test_mse' does not have points"),
+        (_no_end, "cell 4 'mse': ### BEGIN SOLUTION and ### END SOLUTION do not go together"),
+        (_twice, "two cells are called 'mse'"),
+    ],
+)
+def test_a_careless_cell_is_named(tmp_path: Path, spoil: Callable[[NotebookNode], None], said: str) -> None:
+    (tmp_path / "nbgrader_config.py").touch()
+    make_assignment(tmp_path, "ex")
+    path = tmp_path / "source" / "ex" / "ex.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    spoil(notebook)
+    nbformat.write(notebook, path)
+    with pytest.raises(AssignmentError) as found:
+        load_notebook_spec(path, tmp_path / "grader_tests" / "ex")
+    assert said in str(found.value)
+    with pytest.raises(RuntimeError) as stopped:  # of `nbgrader generate_assignment`, first of all
+        PREPROCESSORS[0]().preprocess(notebook, {"metadata": {"name": "ex"}})
+    assert "ex.ipynb:" in str(stopped.value)
+    assert said in str(stopped.value)
+
+
+def test_a_task_counts_in_what_can_be_earned(tmp_path: Path, root: Path) -> None:
+    """Nbgrader's "manually graded task": a cell with points that has no tests and no answer of its own."""
+    for name in ("nbgrader_config.py", "nbgrader_config.json"):
+        (tmp_path / name).write_bytes((root / name).read_bytes())
+    make_assignment(tmp_path, "curves")
+    path = tmp_path / "source" / "curves" / "curves.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    task = {"grade_id": "draw", "grade": False, "solution": False, "task": True, "locked": True, "points": 3}
+    notebook.cells.append(
+        new_markdown_cell(f"Draw.\n\n{MARK_SCHEME}", id="draw", metadata={"nbgrader": task | {"schema_version": 3}})
+    )
+    nbformat.write(notebook, path)
+    assert expected_answers(notebook)["draw"] == ("", "1 for the title, 2 for the curve")
+    [spec] = load_assignment(path.parent, tmp_path / "grader_tests" / "curves")
+    assert sum(cell.points for cell in spec.grade_cells) == 6
+    assert nbgrader(tmp_path, "generate_assignment", "curves").returncode == 0
+    handed_in = tmp_path / "submitted" / "anna" / "curves" / "curves.ipynb"
+    handed_in.parent.mkdir(parents=True)
+    nbformat.write(notebook, handed_in)
+    done = nbgrader(tmp_path, "autograde", "curves")
+    assert done.returncode == 0, done.stderr
+    for exporter in ("Moodle", "Details"):
+        assert nbgrader(tmp_path, "export", f"--exporter=course_lib.grading.export.{exporter}").returncode == 0
+    [line] = csv.DictReader((tmp_path / "moodle_curves.csv").read_text(encoding="utf-8").splitlines())
+    assert line["Grade"] == "6.67"  # 2 of 6 points
+    details = list(csv.DictReader((tmp_path / "details_curves.csv").read_text(encoding="utf-8").splitlines()))
+    assert {line["kind"] for line in details if line["grade_id"] == "draw"} == {"by hand"}

@@ -3,16 +3,20 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
+from course_lib.grading import worker
 from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.pool import AHEAD, Pool, cluster_pool
+from course_lib.grading.pool import AHEAD, Pool, _watch_workers, cluster_pool
 from course_lib.grading.worker import worker_processes
 
 
@@ -108,6 +112,46 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path: Any, monkeypatch: pyte
             pass
 
 
+def test_a_lost_scheduler_ends_the_run_with_one_line() -> None:
+    """Dask then cancels what is under way, and whatever comes after it."""
+
+    class Cancelling(ThreadPoolExecutor):
+        def submit(self, function: Any, *arguments: Any) -> Any:
+            future: Future[Any] = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return future
+
+    @contextmanager
+    def start() -> Iterator[tuple[Executor, int]]:
+        yield Cancelling(1), 1
+
+    with pytest.raises(BrokenExecutor, match="scheduler has ended"), Pool(start) as pool:
+        list(pool.grade_all((name, []) for name in ("a", "b")))
+    with pytest.raises(BrokenExecutor, match="scheduler has ended"), Pool(start) as pool:
+        pool.grade([])
+
+
+def test_a_cluster_that_lost_all_its_workers_is_not_waited_for_in_silence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.01)
+    ended = threading.Event()
+    answers = iter([{"one": 2}, OSError(), {}])
+
+    class Client:
+        def nthreads(self) -> Any:
+            answer = next(answers)
+            if isinstance(answer, OSError):
+                raise answer
+            if not answer:
+                ended.set()
+            return answer
+
+    _watch_workers(Client(), ended)
+    assert [record.message.count("no workers any more") for record in caplog.records] == [1]
+
+
 def test_a_worker_ends_with_the_command_that_started_it() -> None:
     # by the system: a worker that only waits for work would wait for ever
     started = "from course_lib.grading.worker import worker_processes as w\nimport os\npool = w(1, None)\n"
@@ -129,3 +173,48 @@ def test_a_worker_imports_what_grades_and_no_command() -> None:
         imported = executor.submit(eval, "{*__import__('sys').modules}").result()
     assert "torch" in imported
     assert "nbgrader" not in imported
+
+
+def test_a_cluster_grades_for_two_commands_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one of them starts cancels nothing of the other; the processes of a command go when it has ended."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(state=SimpleNamespace(nthreads=1)))
+    monkeypatch.setattr(worker, "_pools", {})
+    monkeypatch.setattr(worker, "grade_submission", lambda jobs: [time.sleep(0.2)])
+    monkeypatch.setattr(worker, "worker_processes", lambda workers, room: ThreadPoolExecutor(workers))
+    monkeypatch.setattr(worker, "_check_machine", lambda job: None)
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for folder in folders:
+        folder.mkdir()
+    jobs = [[SimpleNamespace(library=folder, protection="none")] for folder in folders]
+    with ThreadPoolExecutor(8) as tasks:
+        graded = [tasks.submit(worker.grade_in_a_process_of_its_own, jobs[i % 2]) for i in range(8)]
+        assert [future.result() for future in graded] == [[None]] * 8
+    assert set(worker._pools) == set(folders[:2])
+    folders[0].rmdir()
+    worker.grade_in_a_process_of_its_own(jobs[2])
+    assert set(worker._pools) == set(folders[1:])
+
+
+@pytest.mark.parametrize("lacking", ["bubblewrap", "cache", "course"])
+def test_a_dask_worker_that_cannot_grade_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    """Its processes would only die."""
+    distributed = pytest.importorskip("distributed")
+    here = SimpleNamespace(state=SimpleNamespace(nthreads=1), address="tcp://there:1")
+    monkeypatch.setattr(distributed, "get_worker", lambda: here)
+    monkeypatch.setattr(worker, "_pools", {})
+    monkeypatch.setattr(worker, "worker_processes", lambda workers, room: pytest.fail("started"))
+    library = tmp_path / "library"
+    if lacking == "bubblewrap":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    elif lacking == "cache":
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "file"))
+    if lacking != "course":
+        library.mkdir()
+    job = SimpleNamespace(library=library, trainings=tmp_path, protection="bubblewrap")
+    said = {"bubblewrap": "bubblewrap is missing", "cache": "file", "course": "library"}[lacking]
+    with pytest.raises(GradingFault, match=f"tcp://there:1 cannot grade: .*{said}"):
+        worker.grade_in_a_process_of_its_own([job])

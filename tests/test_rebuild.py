@@ -126,6 +126,14 @@ def test_unchanged_answers_are_known(spec: NotebookSpec) -> None:
     assert blank.repairs == []
 
 
+@pytest.mark.parametrize("source", ["", " \n", "# nothing", "pass"])
+def test_an_emptied_cell_was_not_attempted(spec: NotebookSpec, source: str) -> None:
+    def empty(notebook: NotebookNode) -> None:
+        find(notebook, "one_hot").source = source
+
+    assert rebuild(spec.skeleton, read_notebook(submitted(spec, empty))).unchanged == {"one_hot"}
+
+
 def test_a_split_cell_is_joined_and_a_copy_with_a_fault_is_left_out(spec: NotebookSpec) -> None:
     answer = right_answers(spec)["argmax"]
     at = answer.index("torch.argmax")
@@ -147,6 +155,19 @@ def test_a_split_cell_is_joined_and_a_copy_with_a_fault_is_left_out(spec: Notebo
     copied = rebuild(spec.skeleton, read_notebook(submitted(spec, copy_with_a_fault)))
     assert sources(copied.notebook)["argmax"] == answer
     assert len(split.repairs) == len(copied.repairs) == 1
+
+
+def test_an_earlier_try_that_stops_does_not_stop_the_answer(spec: NotebookSpec) -> None:
+    def copy_that_stops(notebook: NotebookNode) -> None:
+        index = notebook.cells.index(find(notebook, "dimensions"))
+        first = copy.deepcopy(notebook.cells[index])
+        first.source = "n_images, n_rows = x_train.shape"
+        notebook.cells.insert(index, first)
+
+    found = rebuild(spec.skeleton, read_notebook(submitted(spec, copy_that_stops)))
+    assert sources(found.notebook)["dimensions"] == right_answers(spec)["dimensions"]
+    assert "n_images, n_rows = x_train.shape" in [cell.source for cell in found.notebook.cells]
+    assert len(found.repairs) == 1
 
 
 def test_extra_cells_keep_their_place_and_answers_in_them_count(spec: NotebookSpec) -> None:

@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,16 @@ from courses import marks, nbgrader
 from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy import text
 from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
-from course_lib.grading.autograde import JudgedAutograde
+from course_lib.grading.assignment import load_assignment
+from course_lib.grading.autograde import JudgedAutograde, _room
 from course_lib.grading.gradebook import CourseGradebook
-from course_lib.grading.job import Graded, Job
+from course_lib.grading.job import Graded, Job, Limits
 from course_lib.grading.records import read_class
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
-from course_lib.grading.store import ResultStore
+from course_lib.grading.store import ResultStore, fingerprint
 from course_lib.messages import Text
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
@@ -105,6 +109,22 @@ def test_an_edited_hidden_test_outdates_every_result(course: Path) -> None:
     assert autograde(course) == 3
     assert marks(course, "tiny") == EXPECTED
     assert results(course) == before
+
+
+def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path) -> None:
+    """Kernels see what is in it."""
+    make_course(tmp_path / "course", {})
+    source, tests = tmp_path / "course" / "source" / "tiny", tmp_path / "course" / "grader_tests" / "tiny"
+    keys = set()
+    for linked in (source / "data", tests / "helpers"):
+        shared = tmp_path / linked.name
+        shared.mkdir()
+        linked.symlink_to(shared)
+        for numbers in ("1", "2"):
+            (shared / "numbers.txt").write_text(numbers)
+            [spec] = load_assignment(source, tests)
+            keys.add(fingerprint(spec, source, Limits()))
+    assert len(keys) == 4
 
 
 @pytest.mark.parametrize(
@@ -198,8 +218,11 @@ def test_a_page_with_other_marks_does_not_stay(course: Path) -> None:
         page.write_text("marks")
     hand_in(course, "anna", WRONG.replace(b"0.0", b"1.0"))
     left = course / "autograded" / "anna" / ".tiny.killed"
+    other = course / "autograded" / "anna" / ".tiny.2.at_work"
     left.mkdir()
+    other.mkdir()
     assert autograde(course) == 1
+    assert other.exists(), "what a command writes that grades the assignment tiny.2"
     assert not (course / "feedback" / "anna" / "tiny").exists()
     assert (course / "feedback" / "bruno" / "tiny" / "tiny.html").exists()
     assert not left.exists(), "what a killed command was writing"
@@ -240,6 +263,58 @@ def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
     assert marks(course, "tiny") == EXPECTED | {"dora": lost, "emil": lost}
     assert autograde(course) == 1
     assert marks(course, "tiny") == EXPECTED | {"dora": HONEST, "emil": lost}
+
+
+def test_a_gradebook_locked_while_new_students_come_is_waited_for(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite itself waits for 5 s; nbgrader then raises an error of its own."""
+    hand_in(course, "dora", RIGHT)
+    other = sqlite3.connect(course / "gradebook.db", check_same_thread=False)
+    record = CourseGradebook.record
+
+    def while_locked(self: CourseGradebook, *arguments: Any) -> None:
+        self._gradebook.db.execute(text("PRAGMA busy_timeout = 100"))
+        other.execute("begin immediate")
+        threading.Timer(0.5, other.rollback).start()
+        record(self, *arguments)
+
+    monkeypatch.setattr(CourseGradebook, "record", while_locked)
+    autograde_here(course, monkeypatch)
+    assert marks(course, "tiny") == EXPECTED | {"dora": HONEST}
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_fault_of_the_machine_is_one_line(course: Path) -> None:
+    hand_in(course, "dora", RIGHT)
+    (course / "autograded" / "dora").touch()
+    run = nbgrader(course, "autograde", "tiny")
+    assert "Submission of dora: [Errno" in run.stderr
+    (course / "autograded" / "dora").unlink()
+    more = nbgrader(course, "autograde", "tiny", "--Autograde.create_student=False")
+    assert "Submission of dora: No such student: dora" in more.stderr
+    assert run.returncode == more.returncode == 1
+    assert "Traceback" not in run.stderr + more.stderr
+
+
+def test_what_kernels_saw_of_a_killed_command_goes(tmp_path: Path) -> None:
+    killed = "from pathlib import Path\nimport os, sys\nfrom course_lib.grading.autograde import _room\n"
+    killed += "with _room(Path(sys.argv[1])) as room: (room / 'library').mkdir(); os._exit(9)"
+    subprocess.run([sys.executable, "-c", killed, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    with _room(tmp_path) as first, _room(tmp_path) as second:
+        assert set(tmp_path.iterdir()) == {first, second}, "what is in use stays"
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_folder_is_not_left_out_in_silence(course: Path) -> None:
+    for student in ("file", "link"):
+        (course / "submitted" / student).mkdir()
+    (course / "submitted" / "file" / "tiny").write_bytes(RIGHT)
+    (course / "submitted" / "link" / "tiny").symlink_to(course / "moved")
+    run = nbgrader(course, "autograde", "tiny")
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count("is no folder, or leads nowhere") == 2
 
 
 def test_a_comment_on_code_stands_with_its_mark(course: Path) -> None:

@@ -1,8 +1,10 @@
 """The same submission gets the same marks, in any order and company; an appeal shows where they come from."""
 
 import json
+import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -13,6 +15,7 @@ from courses import marks, nbgrader, result
 from tiny_course import CANARY, HONEST, hand_in, make_course, notebook, release, written
 
 from course_lib.grading.appeal import account
+from course_lib.grading.feedback import cell_html
 from course_lib.grading.job import Graded
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.messages import Text
@@ -116,3 +119,22 @@ def test_an_appeal_of_nobody_says_so(tmp_path: Path) -> None:
     shown = appeal(tmp_path / "course", "nobody")
     assert shown.returncode == 1
     assert "nobody/tiny: there is no such folder" in shown.stderr
+
+
+def test_an_appeal_prints_no_line_of_the_students() -> None:
+    lie = "\x1b[2J\x1b[H\ntest_add  2 / 2"
+    test = TestResult("test_it", 1, Text("C'est juste.", "It is right."), Verdict.ERROR, detail=lie, note=lie)
+    test.asked = [f"call add(1) -> {lie}"]
+    graded = Graded("", NotebookResult([CellResult("test_x", [test])], [lie], lie), set())
+    for line in account(graded, {"test_x": 0.0}):
+        assert line.isprintable()
+        assert not line.startswith("test_add")
+
+
+def test_a_hint_is_no_formula() -> None:
+    """MathJax would draw over the marks what a student's error message says."""
+    cover = r"ValueError: $\smash{\raise 200px{\rule{900px}{500px}}}$ $$x$$ \(x\) \[x\] \begin{align}x\end{align} <b>"
+    test = TestResult("test_it", 1, Text("C'est juste.", "It is right."), Verdict.ERROR, detail=cover)
+    html = cell_html(CellResult("test_x", [test]))
+    assert not re.search(r"\$[^<]|\\[^<]", html)
+    assert cover in unescape(re.sub("</?span>", "", html))

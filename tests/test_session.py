@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from nbconvert.filters import ansi2html
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_lib import messages
 from course_lib.grading.client import Stopwatch
-from course_lib.grading.harmless import make_harmless
+from course_lib.grading.deadline import TimeIsUp, time_limit
+from course_lib.grading.harmless import clean_html, make_harmless
 from course_lib.grading.job import Device, Limits, Protection
 from course_lib.grading.rebuild import EXTRA
 from course_lib.grading.result import Verdict
@@ -54,6 +56,19 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
     passed, error, timeout, died = Verdict.PASSED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.KERNEL_DIED
     assert list(session.outcomes.values()) == [passed, error, timeout, timeout, passed, died, passed]
     assert time.monotonic() - began < 120
+
+
+def test_exit_ends_the_cell_and_not_the_kernel(library: Path) -> None:
+    notebook = notebook_of("x = 3\nexit()\nx = 4", "quit", "def leave(): exit()\ny = x + 1")
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(len(notebook.cells))
+        time.sleep(0.5)
+        student = Student(session.ask)
+        with pytest.raises(StudentFailure, match="exit, quit"):
+            student.call("leave")
+        time.sleep(0.5)
+        assert student.value("y") == 4
+    assert list(session.outcomes.values()) == [Verdict.ERROR, Verdict.ERROR, Verdict.PASSED]
 
 
 @pytest.mark.parametrize("protection", ["bubblewrap", "none"])
@@ -153,6 +168,49 @@ def test_a_page_shows_the_beginning_of_what_was_printed_and_the_end_of_a_traceba
     assert error.traceback == [str(i) for i in range(200, 300)]
 
 
+def test_colours_without_end_are_shown_without_colours() -> None:
+    """A page is made in seconds: ``nbgrader generate_feedback`` makes those of a class one after another."""
+    many, long = "\x1b[31mx" * 400_000, f"\x1b[{'1;' * 500_000}mx"
+    outputs = [
+        new_output("stream", text="\x1b[31mred\x1b[0m"),
+        new_output("stream", text=many),
+        new_output("error", ename="E", evalue="", traceback=[long, many]),
+        new_output("display_data", {"text/plain": many}),
+        *(new_output("stream", text="\x1b[31mx" * 15_000) for _ in range(50)),
+    ]
+    notebook = new_notebook(cells=[new_code_cell("x", outputs=outputs)])
+    began = time.monotonic()
+    make_harmless(notebook)
+    red, stream, error, data, *others = notebook.cells[0].outputs
+    pages = [ansi2html(text) for text in (red.text, stream.text, *error.traceback, *(other.text for other in others))]
+    assert time.monotonic() - began < 5
+    assert pages[:2] == ['<span class="ansi-red-fg">red</span>', "x" * 400_000]
+    assert data.data["text/plain"] == "x" * 400_000
+
+
+def test_a_long_style_is_left_out_in_no_time() -> None:
+    output = new_output("display_data", {"text/html": f"<p style='color:{'a' * 30_000}'>text</p>"})
+    notebook = new_notebook(cells=[new_code_cell("x", outputs=[output] * 5)])
+    began = time.monotonic()
+    make_harmless(notebook)
+    assert time.monotonic() - began < 2
+    assert "<p>text</p>" in notebook.cells[0].outputs[0].data["text/html"]
+
+
+def test_html_with_many_attributes_is_cleaned_within_the_time_limit() -> None:
+    """The cleaner swallows what is raised while it asks about an attribute."""
+    html = "<p style='color:red'>" * 4000
+    began = time.monotonic()
+
+    def clean_for_ten_seconds() -> None:
+        while time.monotonic() - began < 10:
+            clean_html(html)
+
+    with pytest.raises(TimeIsUp), time_limit(0.5):
+        clean_for_ten_seconds()
+    assert time.monotonic() - began < 8
+
+
 def test_a_picture_that_stands_a_thousand_times_is_left_out() -> None:
     """Each time, the page would have all of it again."""
     picture = {"image/png": "A" * 400_000}
@@ -221,3 +279,14 @@ def test_a_kernel_speaks_the_language_of_the_grading(library: Path, language: st
             assert Student(session.ask).value("spoken") == language
     finally:
         messages.set_language(before)
+
+
+def test_a_long_line_is_kept_in_no_time(library: Path) -> None:
+    """A carriage return still takes back what stands before it in its line."""
+    notebook = notebook_of("print('kept\\r\\n1 %\\r2 %\\rdone\\n' + 'x' * 400_000)")
+    began = time.monotonic()
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(1)
+    assert time.monotonic() - began < 20
+    [output] = notebook.cells[0].outputs
+    assert output.text == "kept\r\ndone\n" + "x" * 400_000 + "\n"

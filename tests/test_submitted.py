@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from courses import Course, marks, nbgrader
+from courses import Course, marks, nbgrader, result
 from nbgrader.api import Gradebook
 from tiny_course import CANARY, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
+
+from course_lib.grading.submitted import read_plain
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
 NOTHING = {"test_add": 0.0, "test_mean": 0.0}
@@ -90,3 +92,27 @@ def test_an_impossible_name_is_said_and_left_out(trapped: Course) -> None:
     assert "rename the folder" in trapped.autograde.stderr
     assert not [student for student in marks(trapped.folder, "tiny") if "impossible" in student]
     assert WRONG_ADD not in marks(trapped.folder, "tiny").values()
+
+
+def test_the_name_of_a_file_writes_nothing_to_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b[2J.ipynb"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="is not a plain file") as caught:
+        read_plain(path, 100)
+    assert "\x1b" not in str(caught.value)
+    path.unlink()
+    path.write_text("x" * 101)
+    with pytest.raises(ValueError, match="has more than 100 bytes") as long:
+        read_plain(path, 100)
+    assert "\x1b" not in str(long.value)
+
+
+def test_a_wrong_answer_beside_an_empty_cell_was_attempted(tmp_path: Path) -> None:
+    folder = tmp_path / "course"
+    make_course(folder, {})
+    hand_in(folder, "zoe", written(notebook("", "pass", extra=("def add(x):\n    return 0.0",))))
+    release(folder)
+    run = nbgrader(folder, "autograde", "tiny")
+    assert run.returncode == 0, run.stderr
+    verdicts = {c["grade_id"]: {t["verdict"] for t in c["tests"]} for c in result(folder, "zoe", "tiny")["cells"]}
+    assert verdicts == {"test_add": {"failed"}, "test_mean": {"not_attempted"}}

@@ -18,6 +18,7 @@ import pytest
 import torch
 from courses import find, marks, nbgrader
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from safetensors.torch import save
 from tiny_course import PYTHON, cell
 from torch import nn
 
@@ -27,7 +28,17 @@ from course_lib.grading import grade as grade_module
 from course_lib.grading.errors import GradingFault
 from course_lib.grading.grade import TrainingNeeded
 from course_lib.grading.job import Job, Limits, NotebookSpec
-from course_lib.grading.trainings import code_name, keep_code_training, keep_figures, locked, recall, recall_code
+from course_lib.grading.store import is_whole
+from course_lib.grading.trainings import (
+    code_name,
+    is_kept,
+    keep_code_training,
+    keep_figures,
+    keep_trainings,
+    locked,
+    recall,
+    recall_code,
+)
 from course_lib.kernel import finished
 from course_lib.kernel.wire import Packet
 
@@ -318,7 +329,7 @@ def test_who_waited_for_the_same_training_does_not_train_again(tmp_path: Path, m
             with locked(path):
                 started.set()
                 time.sleep(0.5)
-                path.write_bytes(b"trained meanwhile")
+                path.write_bytes(save({}))  # trained meanwhile
 
     started = threading.Event()
     Busy().start()
@@ -452,6 +463,23 @@ def test_a_stored_training_fits_what_behaves_the_same_only(judge: list[Packet], 
     assert recall(Packet(request.fields | {"recipe": "0" * 32}, request.tensors), tmp_path)[0].tensors == {}
 
 
+def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
+    """It is written with little on the stack, and read with much: that is no fault of the grader."""
+
+    def with_much_on_the_stack(calls: int) -> tuple[Packet, bool]:
+        return with_much_on_the_stack(calls - 1) if calls else recall_code(request, path)
+
+    history: list[object] = []
+    for _ in range(800):
+        history = [history]
+    about = {"recipe": "0" * 32, "history": history, "stopped": False, "device": "cpu"}
+    path = tmp_path / "code.safetensors"
+    keep_code_training(Packet({"trainings": [about]}, {"0/probe0": torch.tensor(1.0)}), path)
+    request = Packet({"recipe": "0" * 32}, {"probe0": torch.tensor(1.0)})
+    assert path.stat().st_size
+    assert with_much_on_the_stack(400) == (Packet(), False)
+
+
 @pytest.mark.parametrize("report", [
     Packet(), Packet({"trainings": []}), Packet({"trainings": [1]}), Packet({"trainings": [{"recipe": "x"}]}),
     Packet({"trainings": {"a": 1}}), Packet({"trainings": [{"recipe": [], "history": {}, "stopped": 1}]}, {"0/probe0": torch.ones(3)}),
@@ -530,3 +558,22 @@ def test_who_begins_with_unusual_weights_takes_over_no_training(
     loop = training.training_loop(lambda model, x, y, EPOCHS=0: training.ConvergenceHistory())
     finished.recall(training.TrainingRun(model, loop, {"x": x, "y": y}))
     assert bool(asked) is usual
+
+
+def test_a_damaged_training_is_done_anew(tmp_path: Path) -> None:
+    """Everybody who needs it would train for himself, in every run."""
+    report = Packet(
+        {"trainings": [{"recipe": "a" * 32, "history": [1], "stopped": False, "device": "cpu"}]},
+        {"0/probe0": torch.ones(1), "0/weight": torch.ones(1000)},
+    )
+    [name] = keep_trainings(report, tmp_path)
+    by_code = tmp_path / "code-0.safetensors"
+    keep_code_training(report, by_code)
+    assert is_whole(tmp_path / name)
+    assert is_kept(by_code)
+    for path in (tmp_path / name, by_code):
+        path.write_bytes(path.read_bytes()[:-100])
+    assert not is_whole(tmp_path / name)
+    assert not is_kept(by_code)
+    keep_code_training(Packet(), by_code)
+    assert is_kept(by_code), "it trains nothing"

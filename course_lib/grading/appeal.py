@@ -25,6 +25,11 @@ from .job import Graded
 __all__ = ["account", "main"]
 
 
+def _printable(text: str) -> str:
+    """A text in one line that cannot change what the terminal shows: an error message is the student's."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def account(graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[str]:
     """The lines that account for every point of a graded notebook.
 
@@ -35,7 +40,7 @@ def account(graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[st
     result = graded.result
     protection = say("labelled", name=say("appeal.protection"), text=result.protection)
     yield f"{number(result.score)} / {number(result.points)}  ({protection})"
-    yield from (f"! {note}" for note in [result.unreadable, *result.repairs] if note)
+    yield from (f"! {_printable(note)}" for note in [result.unreadable, *result.repairs] if note)
     for cell in result.cells:
         yield ""
         line = f"{cell.grade_id}  {number(cell.score)} / {number(cell.points)}"
@@ -45,8 +50,8 @@ def account(graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[st
         yield line
         for test in cell.tests:
             yield f"  {word(test.verdict)}  {number(test.score)} / {number(test.points)}  {test.name}"
-            yield from (f"      {text}" for text in (str(test.rationale), test.hint, test.note) if text)
-            yield from (f"      ? {question}" for question in test.asked)
+            yield from (f"      {_printable(text)}" for text in (str(test.rationale), test.hint, test.note) if text)
+            yield from (f"      ? {_printable(question)}" for question in test.asked)
 
 
 def _recorded(converter: JudgedAutograde, student: str) -> dict[str, float | None]:

@@ -2,17 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import is_grade, is_solution, is_task
 
 from .errors import AssignmentError
 from .job import GradeCell, NotebookSpec
-from .release import release_notebook
+from .release import faults, release_notebook
 from .result import CellResult
 
 __all__ = ["check_points", "expected_answers", "load_assignment", "load_notebook_spec"]
@@ -73,7 +73,7 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
         skeleton = release_notebook(notebook)
     except Exception as error:  # nbformat and nbgrader raise plain RuntimeErrors here
         what = f"{source}: cannot be turned into a student's notebook: {error}"
-        raise AssignmentError("\n".join([what, *_faults(notebook.cells)])) from error
+        raise AssignmentError("\n".join([what, *faults(notebook.cells)])) from error
     cells: list[GradeCell] = []
     solution = ""
     for cell in skeleton.cells:
@@ -82,6 +82,9 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
         if is_grade(cell):
             meta = cell.metadata.nbgrader
             cells.append(GradeCell(meta.grade_id, float(meta.points), bool(meta.solution), solution))
+        elif is_task(cell):
+            meta = cell.metadata.nbgrader
+            cells.append(GradeCell(meta.grade_id, float(meta.points), True, ""))
     found = {}
     for grade_cell in cells:
         if grade_cell.manual:
@@ -97,24 +100,16 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
     return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, cells, found)
 
 
-def _faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
-    """What nbgrader does not say: in which cells of a notebook the author was careless."""
-    names = Counter(str(cell.metadata.get("nbgrader", {}).get("grade_id")) for cell in cells)
-    yield from (f"two cells are called '{name}'" for name, n in names.items() if n > 1 and name != "None")
-    for number, cell in enumerate(cells, 1):
-        for block in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME"):
-            if cell.source.count(f"### BEGIN {block}") != cell.source.count(f"### END {block}"):
-                name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-                yield f"cell {number} '{name}': ### BEGIN {block} and ### END {block} do not go together"
-
-
 def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:
-    """The answers of an instructor's notebook by solution cell, each with its mark scheme, which may be empty."""
+    """The answers of an instructor's notebook by solution cell, each with its mark scheme, which may be empty.
+
+    A task has no answer of its own, only a mark scheme.
+    """
     return {
         cell.metadata.nbgrader.grade_id: (
-            _MARKER.sub("", _SCHEME.sub("", cell.source)).strip("\n"),
+            _MARKER.sub("", _SCHEME.sub("", cell.source)).strip("\n") if is_solution(cell) else "",
             "\n".join(_SCHEME.findall(cell.source)).strip("\n"),
         )
         for cell in source.cells
-        if is_solution(cell)
+        if is_solution(cell) or is_task(cell)
     }

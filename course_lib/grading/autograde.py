@@ -24,6 +24,7 @@ from typing import Any, get_args
 import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
+from nbgrader.api import MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -43,7 +44,7 @@ from .pool import Pool, Work, cluster_pool, local_pool
 from .rebuild import UnreadableNotebook
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
-from .store import RESULTS, ResultStore, fingerprint, shrink
+from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink
 from .submitted import read_receipt, read_submitted, timestamp
 from .worker import grade_in_a_process_of_its_own
 
@@ -93,7 +94,10 @@ class JudgedAutograde(Autograde):
     def init_notebooks(self) -> None:
         """Find the submissions: every matching folder counts, whatever is in it."""
         pattern = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
-        folders = sorted(folder for folder in glob(pattern) if Path(folder).is_dir())
+        found = sorted(glob(pattern))
+        folders = [folder for folder in found if Path(folder).is_dir()]
+        for other in set(found).difference(folders):
+            self.log.error("%s is no folder, or leads nowhere: it is left out", other)
         if not folders:
             message = f"No submissions were found in {pattern}"
             self.log.error(message)
@@ -153,7 +157,7 @@ class JudgedAutograde(Autograde):
             )
             self._store = ResultStore(graded / RESULTS)
             shared = graded if self.scheduler else None  # a cluster sees the course's folder, not this /tmp
-            room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".room", dir=shared))).resolve()
+            room = stack.enter_context(_room(shared)).resolve()
             pool = stack.enter_context(self._pool(room))
             specs = self._specs()
             yield specs, self._furnish(room, specs), pool
@@ -262,7 +266,7 @@ class JudgedAutograde(Autograde):
             job = new_job(spec, nbformat.writes(spec.source).encode())
             job = replace(job, reference=True, key=f"{job.key}-source", train_once=True)
             graded = self._store.get(job.key)
-            if graded is not None and all((job.trainings / name).exists() for name in graded.trainings):
+            if graded is not None and all(is_whole(job.trainings / name) for name in graded.trainings):
                 continue
             self.log.info("Grading the source notebook %s (its models are trained if they are not yet)", spec.name)
             try:
@@ -329,7 +333,7 @@ class JudgedAutograde(Autograde):
                             t.verdict.value for one in outcome for cell in one.result.cells for t in cell.tests
                         )
                     except Exception as error:  # the others go on; this one is reported at the end
-                        traceback = not isinstance(error, GradingFault)
+                        traceback = not isinstance(error, GradingFault | MissingEntry | OSError | SQLAlchemyError)
                         self.log.error("Submission of %s: %s", student, error, exc_info=traceback)
                         faults.append(student)
                     bar.set_postfix(counts)
@@ -415,7 +419,8 @@ class JudgedAutograde(Autograde):
         target.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{assignment}."
         for left in target.parent.glob(f"{glob_escape(prefix)}*"):  # by a command that was killed
-            shutil.rmtree(left)
+            if "." not in left.name.removeprefix(prefix):  # else of an assignment with a dot in its name
+                shutil.rmtree(left)
         building = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
         try:
             for name, one in by_name.items():  # before the marks: what fails, fails here
@@ -447,6 +452,19 @@ class JudgedAutograde(Autograde):
         names = {"student": student, "assignment": self.coursedir.assignment_id, "notebook": notebook_id}
         resources: dict[str, Any] = {"nbgrader": names | {"db_url": self.coursedir.db_url}}
         AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
+
+
+@contextlib.contextmanager
+def _room(beside: Path | None) -> Iterator[Path]:
+    """A temporary folder for what kernels see; those of commands that were killed are removed."""
+    for lock in Path(beside or tempfile.gettempdir()).glob(".room*/.lock"):
+        with contextlib.suppress(OSError), lock.open("r+") as file:  # of a command at work, or of somebody else
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent)
+    with tempfile.TemporaryDirectory(prefix=".room", dir=beside) as name, Path(name, ".new").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        Path(file.name).rename(Path(name, ".lock"))  # a lock that nobody holds is never seen
+        yield Path(name)
 
 
 def _group(jobs: list[Job]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ..kernel.wire import MAX_TEXT
 from ..messages import say
 
 __all__ = ["dtype_cause", "error_cause", "shape_cause", "type_cause"]
@@ -36,7 +37,7 @@ _ERRORS = {
     "in_place": "inplace operation|in-place operation",
     "one_image": "more than 1 value per channel",
     "numpy": r"Can't call numpy\(\)",
-    "detached": "does not require grad",
+    "detached": r"does not require grad|argument to `grad\(\)` cannot be empty",
     "forward": r'missing the required "forward"',
     "super": r"before Module.__init__\(\)",
     "arguments": "positional argument|keyword argument|invalid combination of arguments",
@@ -45,6 +46,7 @@ _ERRORS = {
     "name": "^(NameError|UnboundLocalError)",
     "key": "^KeyError",
     "unfinished": "^NotImplementedError",
+    "input": "^(EOFError|StdinNotImplementedError)",
     "recursion": "^RecursionError",
     "zero": "^ZeroDivisionError",
     "overflow": "^OverflowError",
@@ -59,9 +61,9 @@ def error_cause(kind: str, message: str) -> str:
 
     Args:
         kind: name of its type.
-        message: its text.
+        message: its text; no more of it is looked at than a kernel that nobody changed sends.
     """
-    text = f"{kind}: {message}"
+    text = f"{kind[:MAX_TEXT]}: {message[:MAX_TEXT]}"  # the time to search grows with the square of the length
     key = next((key for key, pattern in _ERRORS.items() if re.search(pattern, text)), "error")
     return say(f"cause.{key}")
 

@@ -6,6 +6,7 @@ before nbclient sees them, and outputs are kept up to a limit.
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from queue import Empty
 from typing import Any
 
 import fastjsonschema
+import nbclient.client
 import psutil
 import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
@@ -59,6 +61,9 @@ PATIENCE = 3
 
 REQUESTS = 50
 """Requests for a finished training that are answered to one cell."""
+
+# nbclient looks for one from each letter of a line on: for a line of 4 MB without any, that takes more than an hour
+nbclient.client._RGX_CARRIAGERETURN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
 
 _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}

@@ -81,7 +81,7 @@ class Situation:
 
 def right_answers(spec: NotebookSpec) -> dict[str, str]:
     """The answers of the source notebook, by solution cell."""
-    return {name: answer for name, (answer, _) in expected_answers(spec.source).items()}
+    return {name: answer for name, (answer, _) in expected_answers(spec.source).items() if answer}
 
 
 def fill(spec: NotebookSpec, situation: Situation) -> bytes:

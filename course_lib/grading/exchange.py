@@ -6,16 +6,20 @@ MNIST for each student and what links point to, with the instructor's rights, an
 
 import os
 import tempfile
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from logging import Logger
 from pathlib import Path
 from typing import Any
 
 from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
+from nbgrader.utils import parse_utc
 
-from .submitted import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt
+from .submitted import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt, read_stamp
 
 __all__ = ["Collect", "ReleaseFeedback"]
+
+SLOW = timedelta(hours=1)
+"""For ``nbgrader submit``, from its time stamp to its last change of the folder."""
 
 
 class Collect(ExchangeCollect):
@@ -46,8 +50,17 @@ class Collect(ExchangeCollect):
             try:
                 _copy_plain(src, plain)
                 super().do_copy(str(plain), dest, log)
+                if changed := _changed_later(src):
+                    self.log.warning("%r was changed at %s UTC, long after the time in its %s", src, changed, STAMP)
             except (OSError, RuntimeError, ValueError) as error:  # nbgrader raises a RuntimeError for a large folder
                 self.log.error("%r is not collected: %s. Look into it, then copy what counts to %s", src, error, dest)
+
+
+def _changed_later(folder: str) -> datetime | None:
+    """When a folder was last changed, in UTC, if that was long after its time stamp: a student may write any."""
+    stamp, changed = read_stamp(Path(folder)), datetime.fromtimestamp(os.lstat(folder).st_ctime, UTC)
+    found = changed.replace(tzinfo=None, microsecond=0)
+    return found if stamp is not None and found - parse_utc(stamp.decode().strip()) > SLOW else None
 
 
 def _copy_plain(source: str, target: Path) -> None:

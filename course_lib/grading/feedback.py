@@ -4,6 +4,7 @@ A student sees, for each hidden test, what it checks, the verdict, the points an
 """
 
 import json
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,15 @@ def cell_html(cell: CellResult) -> str:
         letter, colour = symbol(test.verdict)
         verdict = f"<b style='color:{colour}'>{letter}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
         points = f"{number(test.score)}&nbsp;/&nbsp;{number(test.points)}"
-        texts = (verdict, escape(str(test.rationale)), points, escape(test.hint))
+        texts = (verdict, escape(str(test.rationale)), points, _no_formula(escape(test.hint)))
         rows.append("<tr>" + "".join(f"<td style='{_CELL}'>{text}</td>" for text in texts) + "</tr>")
     title = say("feedback.title", score=number(cell.score), points=number(cell.points))
     return f"<p><b>{escape(title)}</b></p><table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _no_formula(html: str) -> str:
+    """HTML in which nothing is TeX: an error message could draw over the marks; MathJax takes no formula with tags."""
+    return re.sub(r"[$\\]", r"<span>\g<0></span>", html)
 
 
 def _text(cell: CellResult) -> str:

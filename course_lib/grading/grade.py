@@ -27,8 +27,8 @@ from .job import Device, Graded, Job, figures_folder
 from .rebuild import UnreadableNotebook, read_notebook, rebuild
 from .result import CellResult, NotebookResult, Verdict
 from .session import Session, is_given, is_training
-from .student import Student, StudentFailure, missing_name
-from .trainings import code_name, keep_code_training, keep_figures, keep_trainings, locked, recall, recall_code
+from .student import Student, StudentFailure, missing_name, raised_verdict
+from .trainings import code_name, is_kept, keep_code_training, keep_figures, keep_trainings, locked, recall, recall_code
 
 __all__ = ["grade"]
 
@@ -80,10 +80,12 @@ def grade(job: Job) -> Graded:
         drop_outputs(rebuilt.notebook)
     for cell in job.spec.automatic:
         run.tested[cell.grade_id].solution = cell.solution
-        if cell.solution in rebuilt.unchanged:  # whatever its tests met, nothing was tried
+        if cell.solution in rebuilt.unchanged:  # nothing was tried, but where an answer elsewhere gives something wrong
             tests = run.tested[cell.grade_id].tests
             run.tested[cell.grade_id].tests = [
-                t if t.verdict is Verdict.PASSED else replace(t, verdict=Verdict.NOT_ATTEMPTED, detail="")
+                t
+                if t.verdict in (Verdict.PASSED, Verdict.FAILED)
+                else replace(t, verdict=Verdict.NOT_ATTEMPTED, detail="")
                 for t in tests
             ]
     results = [run.tested[cell.grade_id] for cell in job.spec.automatic]
@@ -156,7 +158,7 @@ def _train(job: Job, needed: TrainingNeeded, seconds: defaultdict[str, float]) -
     """
     with locked(needed.path):
         began = time.monotonic()  # to wait for the same training by another worker is nobody's time
-        if not needed.path.exists():
+        if not is_kept(needed.path):
             report = Packet()
             if job.device != "cpu":
                 with contextlib.suppress(GradingFault):
@@ -252,7 +254,7 @@ class _Run:
         ]  # fmt: skip
         enough = self.accuracies.get(graded.grade_id) if self.early else None
         path = self.job.trainings / code_name(alone, enough)
-        if not path.exists():
+        if not is_kept(path):
             raise TrainingNeeded(alone, enough, path)
         found, stopped = recall_code(request, path)
         if stopped:
@@ -276,6 +278,7 @@ class _Run:
             error = next((o for o in cell.outputs if o.output_type == "error"), None)
             detail = ""
             if error is not None and verdict is Verdict.ERROR:
+                verdict = raised_verdict(error.ename, error.evalue)
                 detail = f"{error.ename}: {error.evalue or error_cause(error.ename, '')}"[:300]
             return StudentFailure(verdict, detail)
         return missing_name(name)
@@ -288,7 +291,7 @@ def _unreadable(job: Job, paths: list[Path], why: str) -> Graded:
         cell.solution = solutions[cell.grade_id]
         cell.tests = [replace(test, verdict=Verdict.UNREADABLE, detail=why) for test in cell.tests]
     result = NotebookResult(cells, unreadable=why)
-    unchanged = {cell.solution for cell in job.spec.grade_cells}
+    unchanged = {cell.solution or cell.grade_id for cell in job.spec.grade_cells}
     return Graded(_autograded(job, deepcopy(job.spec.skeleton), result), result, unchanged)
 
 

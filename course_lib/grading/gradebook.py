@@ -13,12 +13,14 @@ from nbgrader.api import (
     BaseCell,
     Grade,
     Gradebook,
+    InvalidEntry,
     MissingEntry,
     Notebook,
     Student,
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from ..messages import say
@@ -29,6 +31,9 @@ __all__ = ["CourseGradebook", "Marks", "automatic_marks"]
 
 PATIENCE = 60
 """Seconds to wait for a gradebook that another program has locked."""
+
+_NOTHING = text("UPDATE student SET id = id WHERE 1 = 0")
+"""Changes nothing, but wants to write."""
 
 T = TypeVar("T")
 
@@ -74,7 +79,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         while True:
             try:
                 return action(self._gradebook)
-            except OperationalError as error:
+            except (OperationalError, InvalidEntry) as error:  # nbgrader raises the second for the first
                 self._forget()
                 if "locked" not in str(error):
                     raise
@@ -104,7 +109,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
 
         def cells(gradebook: Any) -> tuple[dict[str, float], set[str], bool, datetime | None]:
             notebook = gradebook.find_notebook(spec.name, spec.assignment)
-            marks = {cell.name: cell.max_score for cell in notebook.grade_cells}
+            marks = {cell.name: cell.max_score for cell in [*notebook.grade_cells, *notebook.task_cells]}
             solutions = {cell.name for cell in notebook.solution_cells}
             return marks, solutions, bool(notebook.submissions), notebook.assignment.duedate
 
@@ -211,6 +216,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         when = {} if timestamp is None else {"timestamp": timestamp}
 
         def write(gradebook: Any) -> list[str]:
+            gradebook.db.execute(_NOTHING)  # a lock shows here; nbgrader makes a traceback of a later one
             if create:
                 gradebook.update_or_create_student(student)
             with gradebook.db.no_autoflush:  # nbgrader links the parts of a new submission before it adds it

@@ -21,6 +21,7 @@ from nbformat.v4 import new_output
 from pygments.token import STANDARD_TYPES
 
 from ..messages import say
+from .deadline import uninterrupted
 from .rebuild import EXTRA, PICTURES, is_base64
 
 __all__ = ["PAGE_FILTERS", "clean_html", "drop_outputs", "highlight_code", "make_harmless", "markdown2html"]
@@ -44,12 +45,20 @@ MAX_COLOURED = 50_000
 MAX_LINE = 1000
 """Longest program, and longest line of one, that is shown in colours: the time grows with the square of a line."""
 
+MAX_STYLE = 1000
+"""Longest style of an element that is kept: to look for functions in it takes a time that grows with its square."""
+
 MAX_REOPENED = 2_000_000
 """A parser opens unclosed tags again in each paragraph: their length, times all tags, may not be more than this."""
 
 MAX_PRINTED, MAX_TRACEBACK = 1000, 100
 """Most lines that are shown of what a cell printed, and of a traceback: as many as nbgrader shows."""
 
+MAX_ESCAPES = 20_000
+"""Escape sequences of a terminal in a notebook that become colours: the time grows with them times a text's length."""
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-9;]*[@-~]?)?")
+_LONG_ESCAPE = re.compile(r"\x1b\[[^@-~\n]{100,}")
 _CALL = re.compile(r"([^\s,:;(]*)\(")
 _OPEN = re.compile(r"<\s*(?:a|b|code|em|i|s|small|strong|u)\b[^>]*>?", re.IGNORECASE)
 
@@ -73,11 +82,12 @@ _CLASSES = {"div": {"highlight"}, "span": {name for name in STANDARD_TYPES.value
 
 def make_harmless(notebook: NotebookNode) -> None:
     """Clean the outputs of every cell, and bound the texts that the student wrote."""
-    left = MAX_SOURCE
+    left, escapes = MAX_SOURCE, MAX_ESCAPES
     for cell in notebook.cells:
         own = cell.metadata.get(EXTRA) or cell.metadata.get("nbgrader", {}).get("solution")
         if cell.cell_type == "code":
             cell.outputs = list(_shortened([_output(output) for output in cell.get("outputs", [])]))
+            escapes = _few_colours(cell.outputs, escapes)
             cell.execution_count = None
         elif own:
             cell.source = re.sub(r"[^\S\n]{100,}", " ", cell.source)  # takes a renderer minutes
@@ -108,16 +118,17 @@ def clean_html(text: str) -> str:
     """
     if sum(map(len, _OPEN.findall(text))) * text.count("<") > MAX_REOPENED:
         raise ValueError("too many unclosed tags")
-    clean = nh3.clean(
-        text,
-        tags=_TAGS,
-        attributes=_ATTRIBUTES,
-        attribute_filter=_attribute,
-        url_schemes={"http", "https", "mailto", "data"},
-        url_relative="deny",
-        filter_style_properties=_STYLES,
-        allowed_classes=_CLASSES,
-    )
+    with uninterrupted():  # nh3 goes on past what its filter of attributes raises
+        clean = nh3.clean(
+            text,
+            tags=_TAGS,
+            attributes=_ATTRIBUTES,
+            attribute_filter=_attribute,
+            url_schemes={"http", "https", "mailto", "data"},
+            url_relative="deny",
+            filter_style_properties=_STYLES,
+            allowed_classes=_CLASSES,
+        )
     return f"<div style='contain:paint;overflow:hidden'>{clean}</div>"  # nothing is drawn outside of it
 
 
@@ -125,6 +136,8 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     if value.strip().lower().startswith("data:") and not (tag == "img" and value.startswith("data:image/")):
         return None
     if name == "src" and not value.startswith("data:image/"):  # a request in the instructor's name
+        return None
+    if name == "style" and len(value) > MAX_STYLE:
         return None
     if name == "style" and (re.search(r"[\\\"'@]|/\*", value) or set(_CALL.findall(value.lower())) - _FUNCTIONS):
         return None
@@ -183,6 +196,25 @@ def _shortened(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
                 output.text = "\n".join([*lines, say("output.cut")])
             left -= len(lines) + bool(rest)
         yield output
+
+
+def _few_colours(outputs: list[NotebookNode], left: int) -> int:
+    """Leave out the escape sequences of a text that has more than ``left``, and long ones; how many others may have."""
+
+    def bounded(text: str) -> str:
+        nonlocal left
+        text = _LONG_ESCAPE.sub("", text)
+        if text.count("\x1b") > left:
+            text = _ESCAPE.sub("", text)
+        left -= text.count("\x1b")
+        return text
+
+    for output in outputs:
+        for part in (output, output.get("data", {})):
+            part.update({name: bounded(part[name]) for name in ("text", "text/plain") if name in part})
+        if "traceback" in output:
+            output.traceback = list(map(bounded, output.traceback))
+    return left
 
 
 def _data(item: tuple[str, Any]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ differ, with the usual mistakes; :func:`wrong` states a cause.
 
 import contextlib
 import io
+import math
 import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -30,7 +31,8 @@ from .result import CellResult, TestResult, Verdict
 from .student import Student, StudentFailure
 
 __all__ = [
-    "Suspects", "collect_hidden_tests", "expect", "hidden_test", "likely", "rounded", "run_hidden_tests", "wrong",
+    "Suspects", "collect_hidden_tests", "expect", "expect_all", "hidden_test", "likely", "rounded", "run_hidden_tests",
+    "wrong",
 ]  # fmt: skip
 
 Suspects = Mapping[Text, Callable[..., torch.Tensor | float]]
@@ -104,6 +106,24 @@ def expect(
         raise likely(answer, suspects, *inputs, atol=atol)
 
 
+def expect_all(
+    answers: Sequence[torch.Tensor | float],
+    reference: Callable[..., torch.Tensor | float],
+    inputs: Sequence[tuple[torch.Tensor, ...]],
+    suspects: Suspects,
+    atol: float = 1e-5,
+) -> None:
+    """The same as :func:`expect`, for the ``answers`` to several ``inputs``: a cause must explain all of them."""
+
+    def are(function: Callable[..., torch.Tensor | float]) -> bool:
+        return all(_close(a, function(*i), atol) for a, i in zip(answers, inputs, strict=True))
+
+    if not are(reference):
+        cause = next((cause for cause, mistake in suspects.items() if are(mistake)), None)
+        worst = next((a for a in answers if not torch.as_tensor(a).isfinite().all()), answers[0])
+        raise likely(worst, {}) if cause is None else wrong(cause)
+
+
 class _Plugin:
     """The pytest plug-in behind one run."""
 
@@ -149,8 +169,19 @@ class _Plugin:
             test = TestResult(item.name, mark.kwargs["points"], mark.kwargs["rationale"], verdict, detail, note)
             student = self.students.pop(item.nodeid, None)
             if student is not None:
-                test.asked, test.accuracy = student.asked, student.accuracy
+                test.asked, test.accuracy = student.asked, self._accuracy(item, student.accuracy)
             self.results.setdefault(self._grade_id(item), []).append(test)
+
+    def _accuracy(self, item: pytest.Item, left: object) -> tuple[float, float] | None:
+        """What a test left in ``student.accuracy``, as numbers; None where one is none that JSON has."""
+        if left is None:
+            return None
+        try:
+            measured, required = map(float, left)  # type: ignore[call-overload]
+        except (TypeError, ValueError, RuntimeError):  # the last one by a tensor of several numbers
+            self.faults.append(f"{item.nodeid}: student.accuracy is two numbers, measured and required, not {left!r}")
+            return None
+        return (measured, required) if math.isfinite(measured) and math.isfinite(required) else None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

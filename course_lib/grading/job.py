@@ -75,9 +75,9 @@ class GradeCell:
     grade_id: str
     points: float
     manual: bool
-    """Whether a person grades it: a free-text answer."""
+    """Whether a person grades it: a free-text answer or a task."""
     solution: str
-    """Id of the solution cell that it grades: the last one before it; itself for a free text."""
+    """Id of the solution cell that it grades: the last one before it; itself for a free text, empty for a task."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ worker takes along what the others were at: these are graded again, each alone, 
 
 import contextlib
 import json
+import logging
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from .errors import AssignmentError, GradingFault
 from .job import Graded, Job
@@ -26,6 +29,24 @@ CONNECT = 30
 
 Work = tuple[str, Sequence[Job]]
 """The name of a submission, and its notebooks."""
+
+
+class ClusterLost(BrokenExecutor):
+    """There is nowhere left to grade."""
+
+
+def _outcome(future: Future[list[Graded]]) -> list[Graded]:
+    """What was graded.
+
+    Raises:
+        ClusterLost: if the future was cancelled: nobody does so, but a Dask client that has lost its scheduler.
+    """
+    try:
+        return future.result()
+    except CancelledError as error:
+        raise ClusterLost(
+            "the Dask scheduler has ended: start a cluster, then run the command again; what was graded is kept"
+        ) from error
 
 
 class Pool:
@@ -70,12 +91,16 @@ class Pool:
 
         Raises:
             GradingFault: if the grader fails on it.
-            BrokenExecutor: if its worker dies.
+            BrokenExecutor: if its worker dies, or the cluster is gone.
         """
-        return self._submit(jobs).result()
+        return _outcome(self._submit(jobs))
 
     def grade_all(self, work: Iterable[Work]) -> Iterator[tuple[str, list[Graded] | Exception]]:
-        """Grade many submissions; each one's name with its result, or what was raised, as they are ready."""
+        """Grade many submissions; each one's name with its result, or what was raised, as they are ready.
+
+        Raises:
+            ClusterLost: if there is nowhere left to grade.
+        """
         lost: list[Work] = []
         yield from self._grade_some(iter(work), lost)
         for name, jobs in lost:
@@ -97,7 +122,9 @@ class Pool:
             for future in done:
                 name, jobs = running.pop(future)
                 try:
-                    outcome: list[Graded] | Exception = future.result()
+                    outcome: list[Graded] | Exception = _outcome(future)
+                except ClusterLost:
+                    raise
                 except BrokenExecutor:
                     lost.append((name, jobs))
                     continue
@@ -148,8 +175,20 @@ def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, int]]:
         workers = sum(client.nthreads().values())
         if not workers:
             raise AssignmentError(f"the Dask scheduler at {scheduler} has no workers: start some first")
-        executor = client.get_executor(pure=False)
+        executor, ended = client.get_executor(pure=False), threading.Event()
+        threading.Thread(target=_watch_workers, args=(client, ended), daemon=True).start()
         try:
             yield executor, workers
         finally:
+            ended.set()
             executor.shutdown(wait=False)  # cancels what is under way
+
+
+def _watch_workers(client: Any, ended: threading.Event) -> None:
+    """Say when all workers of a cluster are lost: Dask waits for others, which may never come."""
+    while not ended.wait(CONNECT):
+        with contextlib.suppress(Exception):  # the scheduler is lost, which others notice
+            if not client.nthreads():
+                logging.getLogger(__name__).warning(
+                    "The Dask cluster has no workers any more: start some, or interrupt; what was graded is kept"
+                )

@@ -40,7 +40,8 @@ class Rebuilt:
 
     notebook: NotebookNode
     unchanged: set[str] = field(default_factory=set)
-    """Ids of the solution cells that were handed in as they were given, no text of the student's beside a question."""
+    """Ids of the solution cells that were handed in as they were given, or without any code, and with no text of the
+    student's beside a question."""
     repairs: list[str] = field(default_factory=list)
     """What had to be mended, in the student's language."""
 
@@ -156,6 +157,28 @@ def _join(pieces: list[str], is_code: bool) -> str:
     return joined
 
 
+def _written_anew(pieces: list[str]) -> int:
+    """How many of the first ``pieces`` are earlier tries: all that they define is defined again by the last one."""
+    defined = [None if code is None else _defined(code) for code in map(parsed, pieces)]
+    last = defined[-1]
+    if last is None:
+        return 0
+    return len(list(itertools.takewhile(lambda names: names and names <= last, defined[:-1])))
+
+
+def _defined(code: ast.Module) -> set[str]:
+    """The names that a cell defines or imports, outside of its functions and classes."""
+    names = set()
+    for part in code.body:
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(part.name)
+        else:
+            inside = list(ast.walk(part))
+            names |= {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+            names |= {node.asname or node.name for node in inside if isinstance(node, ast.alias)}
+    return names
+
+
 def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
     """Put the student's answers and extra cells into a copy of ``skeleton``.
 
@@ -166,7 +189,8 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
     Returns:
         A notebook in which every cell of the skeleton stands once and in its order. A student's extra cell stands
         before the next cell of the skeleton that followed it in the submission. A solution cell that was split or
-        copied is joined; a missing one is put back, one for code as an empty cell: its answer may stand elsewhere.
+        copied is joined, but an earlier try stays a cell of its own, which may stop on an error. A missing one is put
+        back, one for code as an empty cell: its answer may stand elsewhere.
     """
     notebook = deepcopy(skeleton)
     known = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
@@ -205,7 +229,8 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
         name = cell.metadata.nbgrader.grade_id if "nbgrader" in cell.metadata else None
         if name is not None:
             rebuilt += map(_extra_cell, extras.get(name, []))
-            _fill(cell, name, pieces.get(name, []), result)
+            tries = _fill(cell, name, pieces.get(name, []), result)
+            rebuilt += [_extra_cell(NotebookNode(kind="code", source=source)) for source in tries]
             if cell.cell_type == "markdown" and cell.metadata.nbgrader.solution and pictures.get(name):
                 cell.attachments = pictures[name]
         rebuilt.append(cell)
@@ -230,21 +255,35 @@ def _is_text(cell: NotebookNode) -> bool:
     return all(isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) for part in code.body)
 
 
-def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> None:
-    """Take the student's ``pieces`` of the cell ``name`` over, if it is one that students fill in."""
+def _is_empty(source: str) -> bool:
+    """Whether code does nothing: the stub was taken out, and nothing but a comment written."""
+    code = parsed(source)
+    return code is not None and all(isinstance(part, ast.Pass) for part in code.body)
+
+
+def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> list[str]:
+    """Take the student's ``pieces`` of the cell ``name`` over, if it is one that students fill in.
+
+    Returns:
+        Those that are earlier tries.
+    """
     if not pieces:
         result.repairs.append(say("repair.missing", name=name))
     if not cell.metadata.nbgrader.solution:
         if pieces and any(piece.strip() != cell.source.strip() for piece in pieces):
             result.repairs.append(say("repair.changed", name=name))
-        return
+        return []
     if len(pieces) > 1:
         result.repairs.append(say("repair.duplicate", name=name))
     written = [piece for piece in pieces if piece.strip() != cell.source.strip()]  # a copy may be as it was given
+    n = _written_anew(written) if written and cell.cell_type == "code" else 0
+    tries, written = written[:n], written[n:]
     answer = _join(written, cell.cell_type == "code") if written else cell.source
-    if answer.strip() == cell.source.strip() and (pieces or cell.cell_type == "code"):
+    given = answer.strip() == cell.source.strip() and (pieces or cell.cell_type == "code")
+    if given or (cell.cell_type == "code" and _is_empty(answer)):
         result.unchanged.add(name)
     cell.source = answer if pieces or cell.cell_type == "markdown" else ""  # a stub would undo an answer elsewhere
+    return tries
 
 
 def _extra_cell(cell: NotebookNode) -> NotebookNode:

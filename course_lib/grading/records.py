@@ -120,7 +120,11 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
         nbgrader.api.MissingEntry: if the gradebook does not know the assignment.
     """
     notebooks = gradebook.find_assignment(assignment).notebooks
-    cells = [(cell.name, float(cell.max_score)) for notebook in notebooks for cell in notebook.grade_cells]
+    cells = [
+        (cell.name, float(cell.max_score))
+        for notebook in notebooks
+        for cell in [*notebook.grade_cells, *notebook.task_cells]
+    ]
     order = {name: i for i, (name, _) in enumerate(cells)}
     submissions = []
     for submitted in gradebook.assignment_submissions(assignment):
@@ -148,7 +152,8 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
             for cell in result.cells:  # the first grade cell of an answer has its comment
                 comments[cell.grade_id] = comments.pop(cell.solution, "")
         penalty += notebook.late_submission_penalty or 0.0
-        by_hand = {cell.name for cell in notebook.notebook.solution_cells}  # what is its own answer has no tests
+        of_source = notebook.notebook  # what is its own answer has no tests, a task neither
+        by_hand = {cell.name for cell in [*of_source.solution_cells, *of_source.task_cells]}
         marks += [
             Mark(
                 grade.name,

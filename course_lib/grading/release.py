@@ -1,10 +1,14 @@
 """From the source notebook to the student's: nbgrader's own steps, and the student half of course_lib beside it."""
 
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
 from nbconvert.exporters.exporter import ResourcesDict
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
+from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError
 from nbgrader.preprocessors import (
     CheckCellMetadata,
     ClearHiddenTests,
@@ -20,7 +24,7 @@ from traitlets.config import Config
 
 from . import PACKAGE
 
-__all__ = ["PREPROCESSORS", "AddStudentLibrary", "release_notebook", "student_library"]
+__all__ = ["PREPROCESSORS", "AddStudentLibrary", "faults", "release_notebook", "student_library"]
 
 CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
 TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
@@ -41,6 +45,32 @@ class AddStudentLibrary(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         """Hand the files to nbconvert's writer, which puts them beside the notebook."""
         resources.setdefault("outputs", {}).update(student_library())
+        return nb, resources
+
+
+def faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
+    """What nbgrader does not say: in which cells of a notebook the author was careless."""
+    names = Counter(str(cell.metadata.get("nbgrader", {}).get("grade_id")) for cell in cells)
+    yield from (f"two cells are called '{name}'" for name, n in names.items() if n > 1 and name != "None")
+    for number, cell in enumerate(cells, 1):
+        where = f"cell {number} '{cell.metadata.get('nbgrader', {}).get('grade_id', '')}'"
+        for block in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME"):
+            if cell.source.count(f"### BEGIN {block}") != cell.source.count(f"### END {block}"):
+                yield f"{where}: ### BEGIN {block} and ### END {block} do not go together"
+        with contextlib.suppress(SchemaTooNewError, SchemaTooOldError):  # nbgrader says the way out
+            try:
+                MetadataValidator().validate_cell(cell)
+            except ValidationError as error:
+                yield ": ".join([where, *map(str, error.path), error.message])
+
+
+class Careful(NbGraderPreprocessor):
+    """Names the cells in which the author was careless, before nbgrader stops at one and does not say which."""
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        """Look for faults."""
+        if found := [*faults(nb.cells)]:
+            raise RuntimeError("\n".join([f"{resources['metadata']['name']}.ipynb:", *found]))
         return nb, resources
 
 
@@ -74,7 +104,7 @@ class TidyMetadata(NbGraderPreprocessor):
 # nbgrader's own list without IncludeHeaderFooter and InstantiateTests, which the kit does not use, and with ours
 _CLEAR = [LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
 _HIDE = [ClearHiddenTests, ClearMarkScheme, NothingLeft, ComputeChecksums, CheckCellMetadata]
-PREPROCESSORS = [*_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
+PREPROCESSORS = [Careful, *_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
 """For ``c.GenerateAssignment.preprocessors``."""
 
 

@@ -56,9 +56,10 @@ TEXTS = {
     "threshold": Text("seuil", "threshold"),
     "early": Text(
         "Un modèle qui se comporte comme celui de la source reprend son entraînement. Un autre est entraîné, parfois "
-        "seulement jusqu'au seuil ; il est alors mesuré sur des images déplacées d'un pixel, avec un seuil plus bas.",
+        "seulement jusqu'au seuil ; s'il calcule autrement, un test peut le mesurer sur d'autres données, avec un "
+        "autre seuil.",
         "A model that behaves like the source's takes over its training. Another one is trained, sometimes only up to "
-        "the threshold; if it computes otherwise, it is measured on images moved by a pixel, with a lower threshold.",
+        "the threshold; if it computes otherwise, a test may measure it on other data, with another threshold.",
     ),
     "look": Text("À regarder", "To look at"),
     "nothing": Text("rien", "nothing"),
@@ -244,7 +245,7 @@ def _questions(record: ClassRecord) -> str:
         for mark in submission.marks:
             if mark.out_of and not mark.waits:
                 shares[mark.grade_id].append(mark.points / mark.out_of)
-    names = [name for name, _ in record.cells]
+    names = [name for name, points in record.cells if points]  # of nothing, there is no share
     figure, axes = _axes(7, 0.5 + 0.26 * max(1, len(names)))
     values = [100 * statistics.fmean(shares[name] or [0]) for name in names]
     bars = axes.barh(names, values, color=_BLUE)
@@ -263,22 +264,20 @@ def _questions(record: ClassRecord) -> str:
 
 def _accuracies(record: ClassRecord) -> str | None:
     """Each accuracy as a point, beside the threshold that it had to reach; None when nothing was trained."""
-    rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    rows: dict[str, list[tuple[float, float, bool]]] = defaultdict(list)
     for submission in record.submissions:
         for grade_id, test in submission.tests():
             if test.accuracy is not None:
-                rows[grade_id].append(test.accuracy)
+                rows[grade_id].append((*test.accuracy, test.verdict is Verdict.PASSED))
     if not rows:
         return None
     figure, axes = _axes(7, 0.7 + 0.45 * len(rows))
     for y, measured in enumerate(rows.values()):
         n = len(measured)
         for passed, marker in ((True, "o"), (False, "X")):  # told apart without colour
-            chosen = [
-                (a, y + 0.5 * (i / max(1, n - 1) - 0.5)) for i, (a, t) in enumerate(measured) if (a >= t) == passed
-            ]
+            chosen = [(a, y + 0.5 * (i / max(1, n - 1) - 0.5)) for i, (a, _, p) in enumerate(measured) if p == passed]
             axes.plot([a for a, _ in chosen], [h for _, h in chosen], marker, color=_BLUE, alpha=0.7, mec=_DARK, ms=5)
-        for threshold in {t for _, t in measured}:
+        for threshold in {t for _, t, _ in measured}:
             axes.vlines(threshold, y - 0.4, y + 0.4, color=_DARK, linestyle="--")
     axes.set_yticks(range(len(rows)), list(rows))
     axes.invert_yaxis()

@@ -11,7 +11,7 @@ from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import is_grade
+from nbgrader.utils import is_grade, is_task
 
 from ..messages import say
 from .assignment import expected_answers
@@ -39,8 +39,11 @@ class ShowRubric(Preprocessor):
         for cell in nb.cells:
             cells.append(cell)
             name = cell.metadata.get("nbgrader", {}).get("grade_id")
-            if name in expected and is_grade(cell):
-                lines = "\n\n".join((f"**{say('rubric')}**", *expected[name])).splitlines()
+            if any(expected.get(name, ())) and (is_grade(cell) or is_task(cell)):
+                answer, scheme = expected[name]
+                if cell.cell_type == "code":
+                    answer = f"```python\n{answer}\n```"
+                lines = "\n\n".join((f"**{say('rubric')}**", answer, scheme)).splitlines()
                 cells.append(new_markdown_cell("\n".join(f"> {line}" for line in lines)))
         nb.cells = cells
         return nb, resources

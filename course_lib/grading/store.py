@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -17,12 +18,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
+from safetensors import SafetensorError, safe_open
 
 from ..mnist import write_whole
 from . import PACKAGE
 from .job import Graded, Limits, NotebookSpec
 
-__all__ = ["RESULTS", "ResultStore", "fingerprint", "shrink"]
+__all__ = ["RESULTS", "ResultStore", "fingerprint", "is_whole", "shrink"]
 
 RESULTS = ".results"
 """The store's folder, in nbgrader's folder of graded submissions."""
@@ -32,8 +34,8 @@ PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel", "ipython
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    """The files below a folder, in order, without what Python, Jupyter or a desktop leaves there."""
-    for path in sorted(folder.rglob("*")):
+    """The files below a folder, behind links too, in order; not what Python, Jupyter or a desktop leaves there."""
+    for path in sorted(Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names):
         parts = path.relative_to(folder).parts
         if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts):
             yield path
@@ -104,6 +106,15 @@ class ResultStore:
     def shrink(self, size: int) -> None:
         """Forget what was not used for longest, until ``size`` bytes are left."""
         shrink(self._folder, size)
+
+
+def is_whole(training: Path) -> bool:
+    """Whether the file of a finished training is there, can be read, and was not cut off."""
+    try:
+        with safe_open(training, "np"):
+            return True
+    except (OSError, SafetensorError):
+        return False
 
 
 def shrink(folder: Path, size: int) -> None:

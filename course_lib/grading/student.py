@@ -31,6 +31,7 @@ __all__ = [
     "Weights",
     "meaning",
     "missing_name",
+    "raised_verdict",
 ]
 
 Ask = Callable[[Packet], Packet]
@@ -70,6 +71,16 @@ def meaning(kind: str, message: str) -> Verdict:
     ):
         return Verdict.DISK_FULL
     return Verdict.ERROR
+
+
+def raised_verdict(kind: str, message: str) -> Verdict:
+    """The verdict on an exception of the student's code; torch says by a RuntimeError that it gets no memory.
+
+    For a cell, :func:`meaning` is enough: one that raised has left what it defined, and runs again in a new kernel.
+    """
+    if kind in ("MemoryError", "_ArrayMemoryError") or (kind == "RuntimeError" and "DefaultCPUAllocator" in message):
+        return Verdict.OUT_OF_MEMORY
+    return meaning(kind, message)
 
 
 def missing_name(name: str) -> StudentFailure:
@@ -192,7 +203,7 @@ class Student:
         # The message may hold the hidden test's inputs, and so may the name of a student's own exception class.
         known = isinstance(getattr(builtins, kind, None), type)
         detail = say("separator").join((kind if known else "Exception", error_cause(kind, message)))
-        raise StudentFailure(meaning(kind, message), detail, note=f"{kind}: {message}")
+        raise StudentFailure(raised_verdict(kind, message), detail, note=f"{kind}: {message}")
 
     def _value(self, reply: Packet) -> Value:
         try:
@@ -258,6 +269,8 @@ class Student:
     def integer(self, name: str) -> int:
         """The integer that the global variable ``name`` holds; True is none."""
         value = self.value(name)
+        if value is None:
+            raise _wrong(f"{name} is None", say("cause.is_none"))
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wrong(f"{name} is {_name(value)}, not an int", type_cause(_name(value), "int"))
         return value

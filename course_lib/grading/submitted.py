@@ -42,10 +42,10 @@ def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with open(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is not a plain file")
+            raise OSError(f"{str(path)!r} is not a plain file")
         content = stream.read(most + 1)
     if len(content) > most:
-        raise ValueError(f"{path} has more than {most} bytes")
+        raise ValueError(f"{str(path)!r} has more than {most} bytes")
     return content
 
 

@@ -28,8 +28,18 @@ from .. import training
 from ..kernel.wire import Packet
 from ..mnist import write_whole
 from .rebuild import parsed
+from .store import is_whole
 
-__all__ = ["code_name", "keep_code_training", "keep_figures", "keep_trainings", "locked", "recall", "recall_code"]
+__all__ = [
+    "code_name",
+    "is_kept",
+    "keep_code_training",
+    "keep_figures",
+    "keep_trainings",
+    "locked",
+    "recall",
+    "recall_code",
+]
 
 Request = Packet
 """What a kernel sends before it trains: the field ``recipe``, and tensors ``probe<i>``."""
@@ -72,6 +82,11 @@ def keep_code_training(report: Packet, path: Path) -> None:
     write_whole(path, content)
 
 
+def is_kept(path: Path) -> bool:
+    """Whether the training of a student's code need not be done: it is there, or the code trains nothing."""
+    return is_whole(path) or (path.is_file() and not path.stat().st_size)
+
+
 def recall(request: Request, folder: Path) -> tuple[Packet, str]:
     """A training by the instructor's notebook that fits: its weights and history for the kernel, and its name.
 
@@ -101,8 +116,8 @@ def recall_code(request: Request, path: Path) -> tuple[Packet, bool]:
                 weights = {name: stored.get_tensor(name) for name in names - probes}
                 path.touch()  # used now
                 return Packet({"history": json.dumps(about["history"])}, weights), bool(about["stopped"])
-    except (OSError, SafetensorError, ValueError, KeyError):
-        pass  # removed or damaged meanwhile, or empty
+    except (OSError, SafetensorError, ValueError, KeyError, RecursionError):
+        pass  # removed or damaged meanwhile, or empty; or a history as deep as Python can read just now
     return Packet(), False
 
 

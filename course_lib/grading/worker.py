@@ -13,9 +13,10 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from .errors import AssignmentError
+from ..mnist import cache_folder, unpack_mnist
+from .errors import AssignmentError, GradingFault, ProtectionError
 from .job import Graded, Job
-from .sandbox import sandbox
+from .sandbox import check_protection, sandbox
 
 MEMORY = 2 * 2**30
 """Bytes of private memory that a worker may reserve; it needs a quarter of it."""
@@ -71,9 +72,27 @@ def worker_processes(workers: int, room: Path | None) -> ProcessPoolExecutor:
 
 
 _pools: dict[Path, ProcessPoolExecutor] = {}
-"""In a Dask worker: the processes that grade for it, by what their kernels import; one at a time."""
+"""In a Dask worker: the processes that grade for it, by what their kernels import: each command has its own."""
 
 _starting = threading.Lock()
+
+
+def _check_machine(job: Job) -> None:
+    """See that kernels can run where a Dask worker is: a process that cannot start one just dies.
+
+    Raises:
+        GradingFault: if they cannot; the message says why.
+    """
+    from distributed import get_worker
+
+    try:
+        if job.protection != "none":
+            check_protection()
+        unpack_mnist(cache_folder())
+        for folder in (job.library, job.trainings):
+            folder.stat()
+    except (OSError, ProtectionError) as error:
+        raise GradingFault(f"the Dask worker {get_worker().address} cannot grade: {error}") from error
 
 
 def grade_in_a_process_of_its_own(jobs: Sequence[Job]) -> list[Graded]:
@@ -81,6 +100,7 @@ def grade_in_a_process_of_its_own(jobs: Sequence[Job]) -> list[Graded]:
 
     Raises:
         AssignmentError: if this worker may not start processes.
+        GradingFault: if no kernel can run on this machine.
         BrokenExecutor: if the process dies.
     """
     from distributed import get_worker
@@ -92,9 +112,9 @@ def grade_in_a_process_of_its_own(jobs: Sequence[Job]) -> list[Graded]:
     library = jobs[0].library
     with _starting:
         if library not in _pools:
-            for old in _pools.values():  # of an earlier command
-                old.shutdown(wait=False, cancel_futures=True)
-            _pools.clear()
+            for ended in [folder for folder in _pools if not folder.exists()]:  # others may be at work
+                _pools.pop(ended).shutdown(wait=False, cancel_futures=True)
+            _check_machine(jobs[0])
             room = None if jobs[0].protection == "none" else library.parent
             _pools[library] = worker_processes(get_worker().state.nthreads, room)
         pool = _pools[library]

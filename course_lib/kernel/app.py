@@ -8,7 +8,7 @@ import random
 import sys
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import zmq
@@ -38,6 +38,7 @@ class StudentKernel(IPythonKernel):
         super().__init__(**kwargs)
         finished.activate(self.ask_judge)
         figures.activate()
+        self.shell.ask_exit = _end_the_cell
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Run a cell, with random, numpy and torch seeded by the number that comes with it."""
@@ -65,6 +66,14 @@ class StudentKernel(IPythonKernel):
                 if reply and reply["msg_type"] == "training_reply":
                     return unpack(reply["content"], reply["buffers"])
         raise WireError("the judge did not answer")
+
+
+def _end_the_cell() -> NoReturn:
+    """What ``exit()`` and ``quit()`` do: as ``sys.exit()``, they end the cell.
+
+    IPython would end the kernel after the cell, so that each later cell and question met a dead one.
+    """
+    raise SystemExit
 
 
 def kernel_app() -> IPKernelApp:

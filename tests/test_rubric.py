@@ -1,0 +1,31 @@
+"""What formgrader shows beside an answer that a person grades."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from courses import find
+from nbformat.v4 import new_markdown_cell
+
+from course_lib.grading.new import make_assignment
+from course_lib.grading.rubric import ShowRubric
+
+
+def test_code_stays_code_and_a_task_has_its_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nbgrader_config.py").touch()
+    make_assignment(tmp_path, "ex")
+    path = tmp_path / "source" / "ex" / "ex.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    find(notebook, "mse").metadata.nbgrader.update(grade=True, points=2)
+    task = {"grade_id": "draw", "grade": False, "solution": False, "task": True, "locked": True, "points": 3}
+    scheme = "Draw.\n\n### BEGIN MARK SCHEME\n2 for the curve\n### END MARK SCHEME"
+    notebook.cells.append(new_markdown_cell(scheme, metadata={"nbgrader": task | {"schema_version": 3}}))
+    nbformat.write(notebook, path)
+    names = {"submission_id": "1", "assignment_id": "ex", "notebook_id": "ex"}
+    shown, _ = ShowRubric().preprocess(notebook, names)
+    texts = [cell.source for cell in shown.cells]
+    beside = texts[shown.cells.index(find(shown, "mse")) + 1]
+    assert "> ```python\n> def mse(y_pred, y):\n>     return ((y_pred - y) ** 2).mean()\n> ```" in beside
+    assert texts[-1].endswith("> 2 for the curve")
+    assert "Draw." not in texts[-1]
