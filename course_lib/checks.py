@@ -17,7 +17,7 @@ from torch import nn
 
 from .messages import Text, say
 
-__all__ = ["CheckFailed", "check", "is_stub"]
+__all__ = ["CheckFailed", "check", "is_model_class", "is_stub"]
 
 _STYLE = {  # symbol and colour: 3.9:1 and more on a white page and on a black one; the words have the page's own colour
     "right": ("✓", "#23863b"),
@@ -91,6 +91,12 @@ def show_to_do_in_one_line() -> None:
         return lines
 
     shell.set_custom_exc((NotImplementedError,), show)
+
+
+def is_model_class(value: Any) -> bool:
+    """Whether ``value`` is a class of models; a layer of torch's in place of a function is called as it is."""
+    is_class = isinstance(value, builtins.type) and issubclass(value, nn.Module)
+    return is_class and not str(value.__module__).startswith("torch.")
 
 
 def is_stub(error: BaseException) -> bool:
@@ -207,7 +213,7 @@ def check(
         try:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                if isinstance(subject, builtins.type) and issubclass(subject, nn.Module):
+                if is_model_class(subject):
                     subject = subject()
                 with torch.set_grad_enabled(not isinstance(subject, nn.Module)):  # a function may train something
                     value = subject(*args) if args else subject

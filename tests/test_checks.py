@@ -36,6 +36,9 @@ def unfinished(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
 LINE = broken.__code__.co_firstlineno + 1  # type: ignore[attr-defined]
 
 
+Layer = nn.Softmax
+
+
 class Empty(nn.Module):
     """Its forward is misspelled."""
 
@@ -77,6 +80,7 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
         (lambda: check("halves", torch.ones(2), type=float), ("Pas encore", "float", "Tensor")),
         (lambda: check("broken", torch.ones(2)), ("Pas encore", "ValueError: no such thing")),
         (lambda: check("broken", torch.ones(2), hint=("moitié", "half")), (f"à la ligne {LINE}",)),
+        (lambda: check("Layer", torch.ones(2, 3), shape=(2, 3)), ("Pas encore", "Tensor")),
         (lambda: check("Empty", torch.ones(2)), ("Pas encore", "NotImplementedError: Module [Empty]")),
         (lambda: check("halves", 1, 2, hint=("moitié", "half")), ("TypeError", "moitié")),
         (lambda: check("unfinished", torch.ones(2)), ("À faire", "NotImplementedError")),

@@ -125,7 +125,7 @@ def test_an_answer_of_any_dtype_is_wrong_and_no_fault(dtype: torch.dtype) -> Non
 
 @pytest.mark.parametrize(
     ("kind", "message", "cause"),
-    [("EOFError", "EOF when reading a line", "input()"), ("ValueError", "mine", "essayez d'autres valeurs")],
+    [("EOFError", "EOF when reading a line", "input()"), ("ValueError", "mine", "essayez d'autres arguments")],
 )
 def test_an_error_that_the_check_cell_does_not_show_has_a_cause_too(kind: str, message: str, cause: str) -> None:
     assert cause in error_cause(kind, message)

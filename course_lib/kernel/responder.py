@@ -31,6 +31,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..checks import is_model_class
 from . import figures, finished
 from .finished import by_shape, left_as_it_was, seed
 from .wire import MAX_TEXT, Packet, describe, pack, restore, unpack
@@ -114,7 +115,7 @@ class Responder:
 
     def _call(self, question: Packet) -> Packet:
         function = self._find(question)
-        if isinstance(function, type | nn.Module):
+        if isinstance(function, nn.Module) or is_model_class(function):
             with self._model(question) as model:
                 return self._called(model, question)
         return self._called(function, question)
