@@ -10,7 +10,7 @@ from corpus import ANSWERS
 from course_lib.grading.authoring import hidden_tests, student_of
 from course_lib.grading.causes import error_cause
 from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.hidden import collect_hidden_tests, likely, run_hidden_tests
+from course_lib.grading.hidden import collect_hidden_tests, expect_all, likely, run_hidden_tests
 from course_lib.grading.job import NotebookSpec
 from course_lib.grading.result import TestResult, Verdict
 from course_lib.grading.student import StudentFailure
@@ -120,7 +120,10 @@ def test_each_outcome_has_its_verdict(tmp_path: Path, source: str, verdict: Verd
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bfloat16, torch.complex64, torch.bool])
 def test_an_answer_of_any_dtype_is_wrong_and_no_fault(dtype: torch.dtype) -> None:
     """Torch has no `isfinite` for some of them."""
-    assert isinstance(likely(torch.full((2, 10), 3.0).to(dtype), {}), StudentFailure)
+    answer = torch.full((2, 10), 3.0).to(dtype)
+    assert isinstance(likely(answer, {}), StudentFailure)
+    with pytest.raises(StudentFailure):
+        expect_all([answer], torch.zeros, [((2, 10),)], {})  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(

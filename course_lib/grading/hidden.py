@@ -63,19 +63,31 @@ def wrong(cause: Text) -> StudentFailure:
 
 
 def _close(a: torch.Tensor | float, b: torch.Tensor | float, atol: float) -> bool:
-    x, y = (torch.as_tensor(value).double() for value in (a, b))
+    x, y = (torch.as_tensor(value).to(torch.complex128) for value in (a, b))  # which holds any number
     return x.shape == y.shape and torch.allclose(x, y, rtol=1e-5, atol=atol)
+
+
+Answers = Sequence[torch.Tensor | float]
+Inputs = Sequence[tuple[torch.Tensor, ...]]
+
+
+def _gives(function: Callable[..., torch.Tensor | float], answers: Answers, inputs: Inputs, atol: float) -> bool:
+    return all(_close(answer, function(*of), atol) for answer, of in zip(answers, inputs, strict=True))
+
+
+def _explained(answers: Answers, inputs: Inputs, suspects: Suspects, atol: float) -> StudentFailure:
+    for cause, mistake in suspects.items():
+        if _gives(mistake, answers, inputs, atol):
+            return wrong(cause)
+    finite = all(bool(torch.as_tensor(answer).to(torch.complex128).isfinite().all()) for answer in answers)
+    return StudentFailure(Verdict.FAILED, say("cause.values" if finite else "cause.not_finite"))
 
 
 def likely(
     answer: torch.Tensor | float, suspects: Suspects, *inputs: torch.Tensor, atol: float = 1e-5
 ) -> StudentFailure:
     """To raise when ``answer`` to ``inputs`` is wrong: names the first of ``suspects`` that gives the same."""
-    for cause, mistake in suspects.items():
-        if _close(answer, mistake(*inputs), atol):
-            return wrong(cause)
-    finite = bool(torch.as_tensor(answer).to(torch.complex128).isfinite().all())
-    return StudentFailure(Verdict.FAILED, say("cause.values" if finite else "cause.not_finite"))
+    return _explained([answer], [inputs], suspects, atol)
 
 
 def rounded(reference: Callable[..., torch.Tensor]) -> Suspects:
@@ -102,26 +114,19 @@ def expect(
     Raises:
         StudentFailure: if they differ; with the cause, if one of ``suspects`` gives what the student's function gave.
     """
-    if not _close(answer, reference(*inputs), atol):
-        raise likely(answer, suspects, *inputs, atol=atol)
+    expect_all([answer], reference, [inputs], suspects, atol)
 
 
 def expect_all(
-    answers: Sequence[torch.Tensor | float],
+    answers: Answers,
     reference: Callable[..., torch.Tensor | float],
-    inputs: Sequence[tuple[torch.Tensor, ...]],
+    inputs: Inputs,
     suspects: Suspects,
     atol: float = 1e-5,
 ) -> None:
     """The same as :func:`expect`, for the ``answers`` to several ``inputs``: a cause must explain all of them."""
-
-    def are(function: Callable[..., torch.Tensor | float]) -> bool:
-        return all(_close(a, function(*i), atol) for a, i in zip(answers, inputs, strict=True))
-
-    if not are(reference):
-        cause = next((cause for cause, mistake in suspects.items() if are(mistake)), None)
-        worst = next((a for a in answers if not torch.as_tensor(a).isfinite().all()), answers[0])
-        raise likely(worst, {}) if cause is None else wrong(cause)
+    if not _gives(reference, answers, inputs, atol):
+        raise _explained(answers, inputs, suspects, atol)
 
 
 class _Plugin:
