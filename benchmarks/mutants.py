@@ -121,10 +121,8 @@ def mutants(code: str) -> Iterator[str]:
     tree = ast.parse(code)
     made = [n.targets[0] for n in ast.walk(tree) if isinstance(n, ast.Assign)]
     layers = {t.attr for t in made if isinstance(t, ast.Attribute) and ast.unparse(t.value) == "self"}
-    nodes: list[ast.AST] = []
-    _Collect(nodes).visit(tree)
     seen = {ast.unparse(tree)}
-    for n, node in enumerate(nodes):
+    for n, node in enumerate(_nodes(tree)):
         for other in _changes(node, layers):
             changed = ast.fix_missing_locations(_Replace(n, copy.deepcopy(other)).visit(copy.deepcopy(tree)))
             try:
@@ -137,15 +135,11 @@ def mutants(code: str) -> Iterator[str]:
                 yield text
 
 
-class _Collect(ast.NodeVisitor):
-    """Lists the nodes in the order in which a NodeTransformer visits them."""
-
-    def __init__(self, nodes: list[ast.AST]) -> None:
-        self.nodes = nodes
-
-    def visit(self, node: ast.AST) -> None:
-        self.nodes.append(node)
-        self.generic_visit(node)
+def _nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and those below it, in the order in which a NodeTransformer visits them."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _nodes(child)
 
 
 def difference(code: str, mutant: str) -> str:

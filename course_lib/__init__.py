@@ -7,8 +7,6 @@ This is the half of the kit that students hold. Reference answers and the judge 
 """
 
 import importlib
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,24 +42,19 @@ _MODULES = ("messages", "vision", "mnist", "device", "checks", "training", "plot
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, from the module that defines it."""
-    if name in __all__:
-        for module in _MODULES:
-            found = importlib.import_module(f"{__name__}.{module}")
-            if name in found.__all__:
-                globals()[name] = getattr(found, name)
-                return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """A public name; with the first one comes all of them, and torchvision mended before the notebook imports it.
+
+    Until then nothing is imported: nbgrader's commands, the kit's own and a grading worker need neither torchvision nor
+    matplotlib, which take seconds.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for module in _MODULES:
+        found = importlib.import_module(f"{__name__}.{module}")
+        globals().update({public: getattr(found, public) for public in __all__ if public in found.__all__})
+    globals()["checks"].show_to_do_in_one_line()
+    return globals()[name]
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-# nbgrader's commands need neither torch nor matplotlib, which take seconds to import, and a grading worker not all
-if "nbgrader" not in sys.modules and "COURSE_LIB_LAZY" not in os.environ:
-    for _module in _MODULES:  # a notebook gets all of it at once, and torchvision mended before it is imported
-        importlib.import_module(f"{__name__}.{_module}")
-    from .checks import show_to_do_in_one_line
-
-    show_to_do_in_one_line()

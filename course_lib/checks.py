@@ -4,10 +4,13 @@ A check decides nothing about the mark. It runs in the student's own notebook, i
 """
 
 import builtins
+import linecache
 import sys
 from collections.abc import Callable
 from html import escape
+from textwrap import shorten
 from traceback import walk_tb
+from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -15,6 +18,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from torch import nn
 
+from .causes import known_error_cause
 from .messages import Text, say
 
 __all__ = ["CheckFailed", "check", "is_model_class", "is_stub"]
@@ -104,11 +108,19 @@ def is_stub(error: BaseException) -> bool:
     return isinstance(error, NotImplementedError) and not error.args
 
 
-def _where(error: BaseException, namespace: dict[str, Any]) -> str:
-    """The line of the notebook's own code that raised ``error``; empty if none of it ran."""
+def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) -> str | None:
+    """Why calling ``subject`` raised, as it seems, and at which line of the notebook's own code, if any of it ran."""
+    # the judge runs all cells before it looks for a name; here, one may not have been run yet
+    is_name = isinstance(error, NameError)
+    known = say("check.name") if is_name else known_error_cause(type(error).__name__, str(error))
     below = error.__traceback__ and error.__traceback__.tb_next
-    own = [line for frame, line in walk_tb(below) if frame.f_globals is namespace]
-    return say("check.raised_cause", line=own[-1]) if own else ""
+    own = [(frame.f_code.co_filename, line) for frame, line in walk_tb(below) if frame.f_globals is namespace]
+    if not own:
+        other_class = isinstance(subject, type) and not issubclass(subject, nn.Module)
+        return say("cause.no_model") if other_class else known
+    code = shorten(linecache.getline(*own[-1]), 60, placeholder="...")  # JupyterLab shows no line numbers by default
+    line = f"{own[-1][1]} ({code})" if code else own[-1][1]
+    return say("check.raised_at", line=line, cause=known) if known else say("check.raised_cause", line=line)
 
 
 def _unfinished(error: BaseException) -> str:
@@ -152,17 +164,22 @@ def _fault(
     """The first expectation that ``value`` misses, as a sentence, or None."""
     likely = str(Text(*hint)) if hint else ""
     likely = likely and f" {likely[0].upper()}{likely[1:]}"  # a sentence after another
+    if likely and likely[-1] not in ".?!":
+        likely += "."
+    of_type = likely if type_ else ""  # where a tensor is meant as a matter of course, the hint is about what is in it
     if type_ is None and (shape is not None or dtype is not None):
         type_ = torch.Tensor
     if value is None and any(expected is not None for expected in (type_, shape, dtype, equals, holds)):
         return say("cause.no_return")
+    if isinstance(value, MethodType | BuiltinMethodType | FunctionType) and type_ is not None:
+        return say("cause.not_called")
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
-        return say("check.type", expected=type_.__name__, actual=type(value).__name__) + likely
+        return say("check.type", expected=type_.__name__, actual=type(value).__name__) + of_type
     if isinstance(value, torch.Tensor):
         if shape is not None and tuple(value.shape) != shape:
             return say("check.shape", expected=shape, actual=tuple(value.shape)) + likely
         if dtype is not None and value.dtype != dtype:
-            return say("check.dtype", expected=dtype, actual=value.dtype) + likely
+            return say("check.dtype", expected=dtype, actual=value.dtype)
     if equals is not None:
         if isinstance(equals, torch.Tensor) and isinstance(value, torch.Tensor):
             close = value.shape == equals.shape and torch.allclose(value.double(), equals.double(), atol=1e-4)
@@ -204,10 +221,11 @@ def check(
     """
     namespace = sys._getframe(1).f_globals  # the notebook that called
     called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
-    lines = [(say("check.called"), called)]
+    lines = [(say("check.called" if args else "check.variable"), called)]
     cause, verdict = None, "not_yet"
-    if name not in namespace or namespace[name] is None:
-        cause, verdict = say("check.missing", name=name), "to_do"
+    if namespace.get(name) is None:
+        cause = say("cause.is_none") if name in namespace else say("check.missing", name=name)
+        verdict = "to_do"
     else:
         subject = namespace[name]
         try:
@@ -222,7 +240,7 @@ def check(
                 cause, verdict = _unfinished(error), "to_do"
             else:
                 lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))
-                cause = _where(error, namespace) or (str(Text(*hint)) if hint else None)
+                cause = _raised_cause(subject, error, namespace) or (str(Text(*hint)) if hint else None)
         else:
             lines.append((say("check.returned"), _summary(value)))
             cause = _fault(value, type, shape, dtype, equals, holds, hint)

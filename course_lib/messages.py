@@ -28,14 +28,15 @@ MESSAGES: dict[str, Text] = {
     "check.not_yet": Text("Pas encore", "Not yet"),
     "check.to_do": Text("À faire", "To do"),
     "check.called": Text("Appelé", "Called"),
+    "check.variable": Text("Variable", "Variable"),
     "check.returned": Text("Obtenu", "Came back"),
     "check.raised": Text("Erreur levée", "Raised"),
     "check.cause": Text("Cause probable", "Likely cause"),
     "labelled": Text("{name} : {text}", "{name}: {text}"),
     "separator": Text(" ; ", "; "),
     "check.missing": Text(
-        "« {name} » n'existe pas encore : complétez la cellule au-dessus et exécutez-la.",
-        "'{name}' does not exist yet: complete the cell above and run it.",
+        "« {name} » n'existe pas encore : la cellule au-dessus doit définir ce nom, exécutez-la jusqu'au bout.",
+        "'{name}' does not exist yet: the cell above must define this name, run it to its end.",
     ),
     "check.unfinished": Text(
         "{name} contient encore « raise NotImplementedError » : remplacez cette ligne par votre code.",
@@ -56,6 +57,11 @@ MESSAGES: dict[str, Text] = {
     "check.raised_cause": Text(
         "votre code s'est arrêté sur cette erreur, à la ligne {line} de sa cellule.",
         "your code stopped on this error, at line {line} of its cell.",
+    ),
+    "check.raised_at": Text("à la ligne {line} de sa cellule, {cause}", "at line {line} of its cell: {cause}"),
+    "check.name": Text(
+        "un nom n'est pas défini : une faute de frappe, ou une cellule qui n'a pas été exécutée ?",
+        "a name is not defined: a typing error, or a cell that has not been run?",
     ),
     # training
     "training.to_do": Text(
@@ -132,8 +138,8 @@ MESSAGES: dict[str, Text] = {
         "The Python kernel answered something that is not Jupyter: the code changed it.",
     ),
     "hint.kernel_died": Text(
-        "Le code a arrêté le noyau Python (exit, os._exit ou une faute mémoire).",
-        "The code stopped the Python kernel (exit, os._exit or a memory fault).",
+        "Le code a arrêté le noyau Python (os._exit ou une faute mémoire).",
+        "The code stopped the Python kernel (os._exit or a memory fault).",
     ),
     "hint.unreadable": Text(
         "Aucun notebook lisible n'a été rendu ({detail}). "
@@ -214,6 +220,10 @@ MESSAGES: dict[str, Text] = {
         "une valeur est None : une fonction qui ne retourne rien, il manque peut-être return.",
         "a value is None: a function that returns nothing, perhaps a return is missing.",
     ),
+    "cause.not_callable": Text(
+        "ce qui est appelé avec () n'est pas une fonction : des parenthèses de trop, ou une variable du même nom ?",
+        "what is called with () is no function: needless parentheses, or a variable of the same name?",
+    ),
     "cause.attribute": Text(
         "un attribut ou une méthode n'existe pas : une couche d'un autre nom, ou un objet d'un autre type ?",
         "an attribute or a method does not exist: a layer of another name, or an object of another type?",
@@ -223,6 +233,20 @@ MESSAGES: dict[str, Text] = {
         "a name is not defined anywhere in the notebook: a typing error, or a deleted cell?",
     ),
     "cause.key": Text("un dictionnaire n'a pas cette clé.", "a dictionary lacks this key."),
+    "cause.file": Text(
+        "un fichier n'est pas là : ceux du devoir sont à côté du notebook, nommez-les par un chemin relatif, comme "
+        "dans l'énoncé.",
+        "a file is not there: those of the assignment are beside the notebook, name them by a relative path, as the "
+        "exercise does.",
+    ),
+    "cause.module": Text(
+        "un module n'est pas installé : prenez ceux que l'énoncé importe.",
+        "a module is not installed: take those that the exercise imports.",
+    ),
+    "cause.unpack": Text(
+        "ce qui est réparti sur plusieurs variables n'a pas autant de valeurs : vérifiez ce que rend chaque fonction.",
+        "what is assigned to several variables has another number of values: check what each function returns.",
+    ),
     "cause.unfinished": Text(
         "la cellule contient encore « raise NotImplementedError ».",
         "the cell still contains 'raise NotImplementedError'.",

@@ -1,5 +1,6 @@
 """MNIST without a network: the canonical files travel compressed in the package and are unpacked once to a cache."""
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -58,6 +59,8 @@ def _unpack(name: str, target: Path) -> None:
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
         raise RuntimeError(say("mnist.broken_package", path=packed))
     write_whole(target, content)
+    with contextlib.suppress(OSError):  # not everywhere; the folder for temporary files is shared by a machine's users
+        target.chmod(0o644)
 
 
 _whole: dict[Path, tuple[int, int]] = {}
@@ -98,6 +101,10 @@ def unpack_mnist(root: str | Path) -> Path:
     return Path(root)
 
 
+waiting: "list[tuple[datasets.MNIST, datasets.MNIST]]" = []
+"""Set by the process that kernels are forked from: the data sets, read already, for the first who loads them."""
+
+
 def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, datasets.MNIST]":
     """The training set and the test set, as torchvision serves them.
 
@@ -113,6 +120,8 @@ def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, dataset
     """
     from .vision import datasets  # slow to import, and not needed to unpack the files
 
+    if waiting and root is None:
+        return waiting.pop()
     try:
         folder = unpack_mnist(cache_folder() if root is None else root)
     except OSError:

@@ -3,6 +3,7 @@
 Each function shows its figure once and returns it, so that it can be tested or saved. They read their arguments only.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -227,7 +228,7 @@ def plot_history(
     for title, names in plot.items():
         figure = new_figure(figsize)
         ax = figure.add_subplot()
-        for name, style in zip(names, ("-", "--", ":", "-."), strict=False):  # told apart in grey as well
+        for name, style in zip(names, itertools.cycle(("-", "--", ":", "-."))):  # told apart in grey as well
             ax.plot(history.history[name], style, label=name)
         ax.set(title=title, ylabel=title, xlabel="Epoch")
         ax.legend()

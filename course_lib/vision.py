@@ -14,11 +14,6 @@ __all__ = ["datasets"]
 _library = torch.library.Library("torchvision", "FRAGMENT")  # schemas live as long as this object
 
 
-def _declare_missing_operators() -> None:
-    for name in ("nms", "qnms"):
-        _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-
 try:
     from torchvision import datasets
 except RuntimeError as error:
@@ -26,5 +21,6 @@ except RuntimeError as error:
         raise
     for module in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[module]  # half-imported
-    _declare_missing_operators()
+    for name in ("nms", "qnms"):
+        _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     from torchvision import datasets

@@ -15,6 +15,7 @@ unfinished: object
 Model: object
 number: object
 nothing = None
+size = torch.ones(2).size
 
 
 def halves(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
@@ -23,6 +24,14 @@ def halves(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
 
 def broken(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
     raise ValueError("no such thing")
+
+
+def multiplied(x: torch.Tensor) -> torch.Tensor:
+    return x @ x
+
+
+def misspelled(label: int) -> int:
+    return labels  # type: ignore[name-defined,no-any-return] # noqa: F821
 
 
 def silent(x: int) -> None:
@@ -37,6 +46,11 @@ LINE = broken.__code__.co_firstlineno + 1  # type: ignore[attr-defined]
 
 
 Layer = nn.Softmax
+
+
+class NoModel:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
 
 
 class Empty(nn.Module):
@@ -81,12 +95,26 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
         (lambda: check("broken", torch.ones(2)), ("Pas encore", "ValueError: no such thing")),
         (lambda: check("broken", torch.ones(2), hint=("moitié", "half")), (f"à la ligne {LINE}",)),
         (lambda: check("Layer", torch.ones(2, 3), shape=(2, 3)), ("Pas encore", "Tensor")),
-        (lambda: check("Empty", torch.ones(2)), ("Pas encore", "NotImplementedError: Module [Empty]")),
-        (lambda: check("halves", 1, 2, hint=("moitié", "half")), ("TypeError", "moitié")),
+        (
+            lambda: check("Empty", torch.ones(2), hint=("moitié", "half")),
+            ("NotImplementedError: Module [Empty]", "pas de méthode forward"),
+        ),
+        (lambda: check("halves", 1, 2, hint=("moitié", "half")), ("TypeError", "d'autres arguments que ceux")),
+        (lambda: check("number", 1, hint=("moitié", "half")), ("TypeError", "n'est pas une fonction")),
+        (
+            lambda: check("multiplied", torch.ones(2, 3)),
+            (f"ligne {LINE + 4} (return x @ x) de sa cellule, une couche linéaire",),
+        ),
+        (lambda: check("misspelled", 1), ("NameError", "une cellule qui n'a pas été exécutée")),
+        (lambda: check("NoModel", torch.ones(2), hint=("moitié", "half")), ("doit hériter de nn.Module",)),
         (lambda: check("unfinished", torch.ones(2)), ("À faire", "NotImplementedError")),
-        (lambda: check("absent", torch.ones(2)), ("À faire", "absent")),
-        (lambda: check("nothing"), ("À faire", "nothing")),
-        (lambda: check("number", equals=4), ("Pas encore", "3")),
+        (lambda: check("absent", torch.ones(2)), ("À faire", "absent", "doit définir ce nom")),
+        (lambda: check("nothing"), ("À faire", "nothing", "vaut None")),
+        (lambda: check("size", type=int), ("Pas encore", "il manque ()")),
+        (
+            lambda: check("number", equals=4, hint=("moitié", "half")),
+            ("Pas encore", "Variable : number", "3", "Moitié."),
+        ),
         (lambda: check("silent", 1, shape=(2,), hint=("moitié", "half")), ("Pas encore", "il manque return")),
     ],
 )
@@ -94,6 +122,15 @@ def test_anything_else_says_what_and_why(action: Callable[[], None], parts: tupl
     text = said(action)
     for part in parts:
         assert part in text
+
+
+def test_a_hint_is_no_cause_of_what_it_does_not_tell_of() -> None:
+    """It tells of the values, or of the type that the check names; the sentence on any other type says it all."""
+    hint = ("une fraction, en float", "a fraction, a float")
+    assert "Une fraction" not in said(lambda: check("halves", torch.ones(2), dtype=torch.int64, hint=hint))
+    assert "Une fraction" not in said(lambda: check("number", shape=(2,), hint=hint))
+    assert "Une fraction" in said(lambda: check("number", type=float, hint=hint))
+    assert "Une fraction" in said(lambda: check("halves", torch.ones(2), shape=(3,), hint=hint))
 
 
 @pytest.mark.parametrize("value", [0.5, "0.5", torch.tensor(0.5), torch.tensor([1.0, 2.0]), [0.5], 3])

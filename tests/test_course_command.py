@@ -47,6 +47,13 @@ def test_help_names_every_command(course: Callable[..., tuple[object, str]]) -> 
         assert f"usage: course {name}" in own
 
 
+def test_help_waits_for_no_import() -> None:
+    """Torch, torchvision and matplotlib take three seconds."""
+    code = "import course_lib.grading.__main__ as c, sys; c.main(); print({'torch', 'matplotlib'} & {*sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.endswith("set()\n")
+
+
 def test_an_error_is_one_line(course: Callable[..., tuple[object, str]], tmp_path: Path) -> None:
     assert course("docter")[0] == "course: there is no command 'docter'. There are: doctor, new, appeal, store, demo."
     (tmp_path / "file").write_text("")

@@ -192,7 +192,9 @@ def test_an_interrupted_command_leaves_nothing_running(course: Path) -> None:
         time.sleep(0.1)
     below = command.children(recursive=True)
     os.kill(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
+    assert "goes on with the rest" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
     _, alive = psutil.wait_procs(below, timeout=15)
     assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
     assert_a_second_run_mends_it(course)

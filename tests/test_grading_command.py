@@ -1,5 +1,6 @@
 """`nbgrader autograde` when something is wrong on the instructor's side, and marks that nothing printed can change."""
 
+import os
 import re
 import shlex
 import shutil
@@ -168,7 +169,7 @@ def test_formgrader_grades_with_the_judge_too(course: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
-@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+@pytest.mark.parametrize("protection", ["bubblewrap", pytest.param("none", marks=pytest.mark.long)])
 def test_it_is_said_that_there_is_no_graphics_card(course: Path, protection: str) -> None:
     submit(course, "anna", "f = lambda x: x + 1")
     of_the_cpu = nbgrader(course, "autograde", "small", f"--JudgedAutograde.protection={protection}")
@@ -184,6 +185,8 @@ def test_it_is_said_that_there_is_no_graphics_card(course: Path, protection: str
 @pytest.mark.parametrize(("setting", "value", "said"), [
     ("language", "de", "'de' is none of fr, en"), ("protection", "chroot", "'chroot' is none of bubblewrap, none"),
     ("device", "tpu", "'tpu' is none of cpu, cuda"), ("workers", -1, "-1 is less than 0"), ("limits", {"cell": "60"}, "cell is '60', which is no number"),
+    ("limits", {"scratch": 1e9}, "scratch is 1000000000.0, which is no whole number"),
+    ("limits", {"cells": 60}, "'cells' is none of cell, question, training,"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_is_named(course: Path, setting: str, value: object, said: str) -> None:
     app = AutogradeApp()
@@ -191,6 +194,16 @@ def test_a_setting_that_cannot_be_is_named(course: Path, setting: str, value: ob
     converter = JudgedAutograde(coursedir=app.coursedir, parent=app, **{setting: value})
     with pytest.raises(AssignmentError, match=re.escape(f"c.JudgedAutograde.{setting}: {said}")):
         converter.appeal("anna")
+
+
+@pytest.mark.parametrize("name", ["small/", "s*", "large"])
+def test_what_is_no_assignment_is_named_and_leaves_nothing(course: Path, name: str) -> None:
+    """A slash by completion in the source folder, a pattern, a slip of the pen."""
+    app = AutogradeApp()
+    app.coursedir = CourseDirectory(root=str(course), assignment_id=name)
+    with pytest.raises(AssignmentError, match=re.escape(f"there is no assignment '{name}'")):
+        JudgedAutograde(coursedir=app.coursedir, parent=app).appeal("anna")
+    assert not (course / "autograded").exists()
 
 
 @pytest.mark.parametrize("right", [True, False])
@@ -207,6 +220,21 @@ def test_a_given_cell_of_the_source_that_stops_is_named(course: Path, right: boo
     run = nbgrader(course, "autograde", "small")
     assert (run.returncode == 0) is right
     assert "small.ipynb, cell 'data' stopped: FileNotFoundError: " in run.stderr
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="the source has all cores, which is one")
+def test_a_source_that_students_have_no_time_for_is_named(course: Path) -> None:
+    """It is graded on every core, in more time; the 1.5 s that it takes are beyond the limit for each of them."""
+    path = course / "source" / "small" / "small.ipynb"
+    slow = "import time\\ndef f(x):\\n    end = time.process_time() + 1.5\\n    while time.process_time() < end: pass\\n    return x + 1"
+    path.write_text(path.read_text().replace("f = lambda x: x + 1", slow))
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.JudgedAutograde.limits = {'question': 1}\n")
+    submit(course, "anna", "f = lambda x: x + 1")
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode != 0
+    assert "test_f: test_f_adds_one: timeout" in run.stderr
+    assert run.stderr.strip().endswith("c.JudgedAutograde.limits in nbgrader_config.py gives more time")
 
 
 @pytest.mark.parametrize("fault", ["syntax", "environment"])
@@ -304,7 +332,7 @@ def test_an_assignment_may_have_two_notebooks_or_free_texts_only(course: Path) -
             more = ["--force"] if command == "generate_assignment" else []
             run = nbgrader(course, command, assignment, *more)
             assert run.returncode == 0, run.stderr
-        assert "1 submissions, 1 of them graded already" in nbgrader(course, "autograde", assignment).stderr
+    assert "1 submissions, 1 of them graded already" in nbgrader(course, "autograde", "small").stderr
     assert marks(course, "small") == {"anna": {"test_f": 2, "text": None}}
     (course / "submitted" / "anna" / "small" / "second.ipynb").unlink()
     run = nbgrader(course, "autograde", "small")

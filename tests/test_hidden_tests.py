@@ -1,20 +1,25 @@
 """The hidden tests themselves: complete, in both languages, and never at the student's cost."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny_course
 import torch
 from corpus import ANSWERS
+from nbformat.v4 import new_notebook
 
+from course_lib.causes import error_cause
 from course_lib.grading.authoring import hidden_tests, student_of
-from course_lib.grading.causes import error_cause
 from course_lib.grading.errors import AssignmentError, GradingFault
+from course_lib.grading.grade import _Run
 from course_lib.grading.hidden import collect_hidden_tests, expect_all, likely, run_hidden_tests
-from course_lib.grading.job import NotebookSpec
+from course_lib.grading.job import GradeCell, NotebookSpec
 from course_lib.grading.result import TestResult, Verdict
-from course_lib.grading.student import StudentFailure
+from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel.finished import by_shape
+from course_lib.kernel.wire import Packet
 
 
 def test_every_grade_cell_has_tests_whose_points_add_up(spec: NotebookSpec) -> None:
@@ -51,6 +56,13 @@ def write(folder: Path, text: str) -> Path:
 MARK = '@hidden_test(1, fr="Un.", en="One.")\n'
 
 
+def test_what_stands_above_the_tests_folder_has_no_say(tmp_path: Path) -> None:
+    """Stored results would not notice that it has changed."""
+    (tmp_path / "conftest.py").write_text("raise ValueError('of another course')")
+    path = write(tmp_path / "a", MARK + "def test_a(student):\n    pass\n")
+    assert run_hidden_tests([path], lambda _: student_of({}))["test_cell"].score == 1
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -67,6 +79,32 @@ def test_a_hidden_test_that_fails_by_itself_is_a_fault_not_a_zero(tmp_path: Path
     with pytest.raises(GradingFault, match=word) as caught:
         run_hidden_tests([path], lambda _: student_of({}))
     assert "test_cell.py" in str(caught.value)
+
+
+def test_a_name_may_be_missing_where_no_solution_cell_stands_before() -> None:
+    """The students' own cells make it, and each cell of the notebook has an id."""
+    cells = [
+        tiny_course.cell("given", "x = 1", locked=True),
+        tiny_course.cell("test_f", "f", grade=True, locked=True, points=1),
+    ]
+    session = SimpleNamespace(notebook=new_notebook(cells=cells), outcomes={})
+    job = SimpleNamespace(spec=SimpleNamespace(automatic=[GradeCell("test_f", 1, False, "")]))
+    assert _Run(job, session, early=False)._missing("f", "test_f").verdict is Verdict.ERROR
+
+
+def test_a_kernel_that_was_killed_is_no_fault_of_a_hidden_test(tmp_path: Path) -> None:
+    """It is named as it is, and no further test asks a sandbox that may be gone: each would wait for minutes."""
+    path = write(tmp_path, "".join(f"{MARK}def test_{n}(student):\n    student.value('x')\n" for n in "ab"))
+    asked = []
+
+    def killed(question: Packet) -> Packet:
+        asked.append(question)
+        raise GradingFault("A kernel was killed.")
+
+    for student_at in (lambda _: Student(killed), killed):
+        with pytest.raises(GradingFault, match=r"^A kernel was killed\.$"):
+            run_hidden_tests([path], student_at)
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -126,10 +164,30 @@ def test_an_answer_of_any_dtype_is_wrong_and_no_fault(dtype: torch.dtype) -> Non
         expect_all([answer], torch.zeros, [((2, 10),)], {})  # type: ignore[list-item]
 
 
+def test_a_student_of_numpy_reads_of_arrays() -> None:
+    for source in ("f = lambda: [1.0]", "f = lambda: {'a': 1.0}.keys()"):
+        namespace: dict[str, object] = {}
+        exec(source, namespace)
+        with pytest.raises(StudentFailure, match="ndarray"):
+            student_of(namespace).tensor("f", shape=(1,))
+    with pytest.raises(StudentFailure, match="ndarray"):
+        student_of({"f": lambda: np.ones(2)}).tensors("f", shapes=[(), ()])
+
+
 @pytest.mark.parametrize(
     ("kind", "message", "cause"),
-    [("EOFError", "EOF when reading a line", "input()"), ("ValueError", "mine", "essayez d'autres arguments")],
-)
+    [
+        ("EOFError", "EOF when reading a line", "input()"),
+        ("TypeError", "'Tensor' object is not callable", "n'est pas une fonction"), ("ValueError", "mine", "essayez d'autres arguments"),
+        ("FileNotFoundError", "C:/Users/me/houses.csv not found.", "à côté du notebook"),
+        ("ModuleNotFoundError", "No module named 'pandas'", "l'énoncé importe"),
+        ("ValueError", "too many values to unpack (expected 2)", "ce que rend chaque fonction"),
+        ("TypeError", "cannot unpack non-iterable NoneType object", "il manque peut-être return"),
+        ("ValueError", "shapes (3,) and (4,) not aligned: 3 (dim 0) != 4 (dim 0)", "deux tenseurs"),
+        ("RuntimeError", "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, "
+         "Int; but got torch.FloatTensor instead", ".long()"),
+    ],
+)  # fmt: skip
 def test_an_error_that_the_check_cell_does_not_show_has_a_cause_too(kind: str, message: str, cause: str) -> None:
     assert cause in error_cause(kind, message)
 

@@ -172,7 +172,7 @@ def test_a_worker_imports_what_grades_and_no_command() -> None:
     with worker_processes(1, None) as executor:
         imported = executor.submit(eval, "{*__import__('sys').modules}").result()
     assert "torch" in imported
-    assert "nbgrader" not in imported
+    assert not {"nbgrader", "torchvision", "matplotlib"} & imported
 
 
 def test_a_cluster_grades_for_two_commands_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

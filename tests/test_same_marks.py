@@ -45,6 +45,7 @@ def verdicts(folder: Path, assignment: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.long
 def test_luck_plays_no_part(tmp_path: Path) -> None:
     """Random numbers, and the order of sets, are the same at each run; students are graded in another order, too."""
     outcomes = []

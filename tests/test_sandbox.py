@@ -19,7 +19,7 @@ from course_lib.grading import sandbox as module
 from course_lib.grading.errors import GradingFault, ProtectionError
 from course_lib.grading.job import Limits
 from course_lib.grading.result import Verdict
-from course_lib.grading.sandbox import check_protection, sandbox
+from course_lib.grading.sandbox import check_protection, kernel_folder, sandbox
 from course_lib.grading.session import Session
 from course_lib.grading.student import Student
 from course_lib.kernel import warm
@@ -330,6 +330,16 @@ def test_a_kernel_that_was_killed_from_outside_is_the_graders_fault(library: Pat
             session.run_until(2)
 
 
+def test_a_sandbox_may_take_as_long_to_start_as_the_limits_say(tmp_path: Path) -> None:
+    notebook = new_notebook(cells=[new_code_cell("x = 1")])
+    limits = replace(LIMITS, start=0.01)
+    with (
+        Session(notebook, kernel_folder(tmp_path), limits) as session,
+        pytest.raises(GradingFault, match="sandbox does not answer"),
+    ):
+        session.run_until(1)
+
+
 def test_without_bubblewrap_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     check_protection()
     monkeypatch.setenv("PATH", "/nowhere")
@@ -347,7 +357,8 @@ def test_the_sandbox_ends_with_the_process_that_started_it(library: Path) -> Non
     code = (
         "import os, sys, time\nfrom pathlib import Path\n"
         "from course_lib.grading.sandbox import sandbox\n"
-        f"print(sandbox(Path({str(library)!r}), None)._process.pid, flush=True)\ntime.sleep(60)"
+        f"started = sandbox(Path({str(library)!r}), None)\nstarted._receive(60)\n"
+        "print(started._process.pid, flush=True)\ntime.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=os.environ)
     assert process.stdout is not None

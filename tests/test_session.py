@@ -26,6 +26,8 @@ from course_lib.kernel.wire import Packet
 
 LIMITS = Limits(cell=3, question=2, threads=1)
 
+PROTECTIONS = ["bubblewrap", pytest.param("none", marks=pytest.mark.long)]
+
 
 def notebook_of(*sources: str) -> NotebookNode:
     return new_notebook(cells=[new_code_cell(source) for source in sources])
@@ -100,7 +102,7 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
 WORK = "import time\ndef work(seconds):\n    while time.process_time() - begun < seconds: pass\nbegun = time.process_time()\n"
 
 
-@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+@pytest.mark.parametrize("protection", PROTECTIONS)
 def test_waiting_is_not_computing(library: Path, protection: Protection) -> None:
     """A machine that has no time for a kernel costs nobody a point; one that never gets on is stopped all the same."""
     limits = Limits(cell=1, question=1, threads=1)
@@ -138,7 +140,7 @@ def test_a_question_about_many_images_has_more_time(library: Path) -> None:
         assert caught.value.verdict is Verdict.TIMEOUT
 
 
-@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+@pytest.mark.parametrize("protection", PROTECTIONS)
 def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
     notebook = notebook_of(
         "import course_lib as ooo, numpy as np, sys\nx = np.eye(4)[None]\nfigure = ooo.plot_images(x)",
@@ -256,7 +258,7 @@ def test_a_progress_bar_is_one_line() -> None:
     assert notebook.cells[0].outputs[0].text == bar
 
 
-@pytest.mark.parametrize("protection", ["bubblewrap", "none"])
+@pytest.mark.parametrize("protection", PROTECTIONS)
 @pytest.mark.parametrize(("device", "cards"), [("cpu", ""), ("cuda", "1")])
 def test_a_kernel_on_the_cpu_has_no_graphics_card(
     library: Path, monkeypatch: pytest.MonkeyPatch, protection: Protection, device: Device, cards: str

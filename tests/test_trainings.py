@@ -27,7 +27,7 @@ from course_lib import training
 from course_lib.grading import grade as grade_module
 from course_lib.grading.errors import GradingFault
 from course_lib.grading.grade import TrainingNeeded
-from course_lib.grading.job import Job, Limits, NotebookSpec
+from course_lib.grading.job import Job, Limits, NotebookSpec, figures_folder
 from course_lib.grading.store import is_whole
 from course_lib.grading.trainings import (
     code_name,
@@ -39,8 +39,9 @@ from course_lib.grading.trainings import (
     recall,
     recall_code,
 )
-from course_lib.kernel import finished
+from course_lib.kernel import figures, finished
 from course_lib.kernel.wire import Packet
+from course_lib.plots import new_figure
 
 GIVEN = """
 import course_lib as ooo
@@ -169,16 +170,23 @@ def test_a_class_trains_each_model_once(root: Path, tmp_path: Path, monkeypatch:
     path = folder / "grader_tests" / "net" / "test_net.py"  # a test that wants more than the accuracy
     path.write_text((ACCURATE + SURE).replace("hidden_test(1, ", "hidden_test(0.5, "))
     times = {p: p.stat().st_ino for p in (cache / "trainings").iterdir()}
-    with_reuse = grade(folder)
-    assert with_reuse == {name: float(passes) for name, passes in PASSES.items()}, "whole trainings are sure enough"
+    assert grade(folder) == {name: float(passes) for name, passes in PASSES.items()}, "whole trainings are sure enough"
     assert all(p.stat().st_ino == inode for p, inode in times.items()), "no finished training was repeated"
 
-    config = folder / "nbgrader_config.py"
-    config.write_text(f"{config.read_text()}\nc.JudgedAutograde.train_once = False\n")
-    before = set((cache / "trainings").iterdir())
-    assert grade(folder) == with_reuse
-    assert set((cache / "trainings").iterdir()) == before
-    assert "repris" not in said(folder, "tanh")
+
+@pytest.mark.long
+def test_a_class_that_trains_each_time_gets_the_same_marks(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
+    folder = tmp_path / "course"
+    make(folder, root, ACCURATE, 1)
+    assert grade(folder, "--JudgedAutograde.train_once=False") == {
+        name: float(passes) for name, passes in PASSES.items()
+    }
+    assert trained(cache) == []
+    assert "repris" not in said(folder, "as the reference")
 
 
 LOOP = """
@@ -227,6 +235,52 @@ def test_a_loop_that_calls_the_students_own_function_is_another_training(tmp_pat
         finished.recipe(run_of(tmp_path, "m5", model, "return Stop"))
 
 
+class Coder(nn.Module):
+    """Has a method of its own beside forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(3, 2)
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return self.line(x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.encode(x)
+
+
+@pytest.mark.parametrize("model", [nn.Sequential(nn.Linear(3, 2)), Coder()])
+def test_what_torch_and_python_give_can_be_told(tmp_path: Path, model: nn.Module) -> None:
+    found = []
+    for n, (rate, loss) in enumerate([(0.1, "mse_loss"), (0.1, "mse_loss"), (0.2, "mse_loss"), (0.1, "l1_loss")]):
+        run = run_of(tmp_path, f"m{n}", model, "[].append(loss(model(x), y) * RATE[0])")
+        run.loop.__globals__.update(RATE=[rate], loss=getattr(nn.functional, loss))
+        run.arguments |= {"criterion": nn.CrossEntropyLoss(), "seeds": (1, None), "mode": "min"}
+        found.append(finished.recipe(run))
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize("argument", [
+    nn.Linear(2, 3), Coder(), object(), torch.Generator(), [torch.utils.data.DataLoader([1])],
+], ids=lambda argument: type(argument).__name__)  # fmt: skip
+@pytest.mark.parametrize("is_global", [False, True])
+def test_what_nobody_can_tell_is_trained_again(tmp_path: Path, argument: object, is_global: bool) -> None:
+    """A second model would stay untrained, and two data loaders at the same address be taken for the same."""
+    run = run_of(tmp_path, "m", nn.Linear(3, 2), "RATE")
+    if is_global:
+        run.loop.__globals__["RATE"] = argument
+    else:
+        run.arguments["more"] = argument
+    with pytest.raises(TypeError):
+        finished.recipe(run)
+
+
+def test_a_method_of_the_model_that_the_loop_calls_is_not_probed(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="encode"):
+        finished.recipe(run_of(tmp_path, "m", Coder(), "model.encode(x)"))
+
+
 @pytest.mark.parametrize(("loss", "same"), [("nn.functional.cross_entropy", True), ("nn.functional.nll_loss", False)])
 def test_logits_are_log_probabilities_for_the_cross_entropy_only(tmp_path: Path, loss: str, same: bool) -> None:
     models = [nn.Sequential(nn.Linear(3, 2)), nn.Sequential(nn.Linear(3, 2), nn.LogSoftmax(dim=1))]
@@ -241,6 +295,80 @@ def test_models_with_one_output_are_told_apart(tmp_path: Path) -> None:
     more = "\n        nn.functional.mse_loss(model(x)[:, 0], y.float()).backward()"
     first, second = (finished.probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
     assert not torch.allclose(first[0], second[0], rtol=1e-2)
+
+
+class Auto(nn.Module):
+    """An autoencoder that gives its code, too."""
+
+    def __init__(self, act: nn.Module, kind: type) -> None:
+        super().__init__()
+        self.a, self.b, self.act, self.kind = nn.Linear(3, 2), nn.Linear(2, 3), act, kind
+
+    def forward(self, x: torch.Tensor) -> object:
+        code = self.act(self.a(x))
+        parts = {"image": self.b(code), "code": (code,)}
+        return parts if self.kind is dict else self.kind(parts.values())
+
+
+@pytest.mark.parametrize("kind", [tuple, list, dict])
+def test_models_without_labels_and_with_several_outputs_are_told_apart(tmp_path: Path, kind: type) -> None:
+    found = []
+    for n, act in enumerate((nn.ReLU(), nn.ReLU(), nn.Tanh())):
+        run = run_of(tmp_path, f"m{n}", Auto(act, kind))
+        del run.arguments["y"]
+        found.append(finished.probe(run)[0].item())
+    assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
+
+
+def test_outputs_under_other_names_are_told_apart(tmp_path: Path) -> None:
+    found = []
+    for n, names in enumerate([("image", "code"), ("code", "image"), ("image", "c"), (0, 1)]):
+        run = run_of(tmp_path, f"m{n}", nn.Linear(3, 3))
+        run.model.register_forward_hook(lambda m, args, y, names=names: dict(zip(names, (y, y.relu()), strict=True)))
+        found.append(finished.probe(run))
+    first = found[0][-1]
+    assert [torch.equal(first, other[-1]) for other in found] == [True, True, False, False]
+    assert not torch.allclose(found[0][0], found[1][0]), "in each other's place"
+
+
+def test_models_of_sequences_are_told_apart(tmp_path: Path) -> None:
+    """Their cross entropy is one of many words for each text, which the loop lays out as it likes."""
+    found = []
+    for n, act in enumerate((nn.ReLU(), nn.ReLU(), nn.Tanh())):
+        model = nn.Sequential(nn.Embedding(9, 4), act, nn.Linear(4, 9))
+        run = run_of(tmp_path, f"m{n}", model, more="\n        F.cross_entropy(model(x).mT, y)")
+        run.arguments["x"] = run.arguments["y"] = torch.arange(60).reshape(20, 3) % 9
+        found.append(finished.probe(run)[0].item())
+    assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
+
+
+class Brighter(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 0.3
+
+
+def test_models_with_many_outputs_are_told_apart(tmp_path: Path) -> None:
+    models = [nn.Sequential(nn.Linear(3, 784), nn.Sigmoid(), last) for last in (nn.Identity(), Brighter())]
+    answers = []
+    for n, model in enumerate(models):
+        found = finished.probe(run_of(tmp_path, f"m{n}", model))
+        answers.append(Packet({"recipe": "0" * 32}, {f"probe{i}": value for i, value in enumerate(found)}))
+    about = {"recipe": "0" * 32, "history": {}, "stopped": False, "device": "cpu"}
+    keep_code_training(
+        Packet(
+            {"trainings": [about]}, {f"0/{k}": v for k, v in (answers[0].tensors | {"weight0": torch.ones(1)}).items()}
+        ),
+        tmp_path / "a",
+    )
+    assert [len(recall_code(answer, tmp_path / "a")[0].tensors) for answer in answers] == [1, 0]
+
+
+@pytest.mark.parametrize("norm", [nn.LayerNorm, nn.BatchNorm1d])
+def test_what_stands_before_a_normalization_shows(tmp_path: Path, norm: type[nn.Module]) -> None:
+    models = [nn.Sequential(nn.Linear(3, 4), act, nn.Linear(4, 4), norm(4), nn.Linear(4, 4), norm(4), nn.Linear(4, 2))
+              for act in (nn.ReLU(), nn.Tanh())]  # fmt: skip
+    first, second = (finished.probe(run_of(tmp_path, f"m{n}", m)) for n, m in enumerate(models))
+    assert not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(first, second, strict=True))
 
 
 POISON = """
@@ -375,6 +503,22 @@ def test_the_pictures_of_answers_are_not_kept(spec: NotebookSpec, tmp_path: Path
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"given"]
 
 
+def test_a_picture_that_is_removed_while_it_is_looked_for_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed(path: Path) -> bytes:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path))
+    monkeypatch.setattr(figures, "_drawn", {})
+    figure = new_figure((1, 1))
+    figure.add_subplot()
+    png = figures.picture(figure, "axes", {})
+    (figures_folder() / f"{next(iter(figures._drawn))}.png").write_bytes(png)
+    monkeypatch.setattr(Path, "read_bytes", removed)
+    assert figures.picture(figure, "axes", {}) == png
+
+
 def test_equal_code_has_the_same_name_whatever_its_comments() -> None:
     name = code_name(cells("x = 1", "def f(a):\n    return a"), 0.9)
     assert name == code_name(cells("x = 1  # one", "def f( a ):\n\n    # as it is\n    return a"), 0.9)
@@ -461,6 +605,36 @@ def test_a_stored_training_fits_what_behaves_the_same_only(judge: list[Packet], 
     other = Packet(request.fields, request.tensors | {"probe0": request.tensors["probe0"] + 1})
     assert recall(other, tmp_path)[0].tensors == {}
     assert recall(Packet(request.fields | {"recipe": "0" * 32}, request.tensors), tmp_path)[0].tensors == {}
+
+
+@pytest.mark.parametrize("table", [nn.Embedding, nn.EmbeddingBag])
+def test_an_embedding_begins_with_usual_weights(judge: list[Packet], table: type[nn.Module]) -> None:
+    """Torch's own have a deviation of 1, whatever the length of a row."""
+    rows = table(50, 64)
+    model = nn.Sequential(rows, nn.Flatten(), nn.LazyLinear(2))
+    x, y = torch.randint(0, 50, (40, 6)), torch.arange(40) % 2
+    model(x)
+    fit(model, x, y, x, y, EPOCHS=1)
+    nn.init.zeros_(rows.weight)
+    fit(model, x, y, x, y, EPOCHS=1)
+    assert ["recipe" in request.fields for request in judge].count(True) == 1
+
+
+def test_a_loop_may_write_down_other_things(judge: list[Packet], tmp_path: Path) -> None:
+    """Such as a loss only: its training is taken over all the same, and stops nobody's cell."""
+
+    @course_lib.training_loop
+    def regress(model, x, y, x_test, y_test, EPOCHS):
+        history = course_lib.ConvergenceHistory()
+        history.history["loss"] += [nn.functional.mse_loss(model(x), y).item()] * EPOCHS
+        return history
+
+    x, y = torch.rand(40, 2), torch.rand(40, 2)
+    regress(Line(), x, y, x, y, EPOCHS=2)
+    keep_trainings(finished.report(), tmp_path)
+    finished.activate(lambda request: recall(request, tmp_path)[0])
+    assert len(regress(Line(), x, y, x, y, EPOCHS=2).history["loss"]) == 2
+    assert finished.report().fields["trainings"] == [], "it was taken over"
 
 
 def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
@@ -553,10 +727,10 @@ def test_who_begins_with_unusual_weights_takes_over_no_training(
         asked.append(question)
         return Packet()
 
-    monkeypatch.setattr(finished, "_ask_judge", judge)
+    monkeypatch.setattr(finished, "_ask_judge", judge, raising=False)
     x, y = torch.rand(40, 28, 28), torch.arange(40) % 10
     loop = training.training_loop(lambda model, x, y, EPOCHS=0: training.ConvergenceHistory())
-    finished.recall(training.TrainingRun(model, loop, {"x": x, "y": y}))
+    finished.recall(training.TrainingRun(model, inspect.unwrap(loop), {"x": x, "y": y}))
     assert bool(asked) is usual
 
 

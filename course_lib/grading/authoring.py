@@ -14,7 +14,6 @@ from ..kernel.responder import Responder
 from ..kernel.wire import Packet, pack, unpack
 from .feedback import cell_html
 from .hidden import run_hidden_tests
-from .result import Verdict
 from .student import Student
 
 __all__ = ["hidden_tests", "student_of"]
@@ -53,9 +52,4 @@ def hidden_tests(assignment: str, grade_id: str, namespace: MutableMapping[str, 
         raise FileNotFoundError(f"no hidden tests for '{grade_id}' in grader_tests/{assignment} of {here} or above")
     result = run_hidden_tests([path], lambda _: student_of(namespace))[grade_id]
     display(HTML(cell_html(result)))
-    lost = [
-        f"{test.name}: {test.verdict} {test.detail} {test.note}"
-        for test in result.tests
-        if test.verdict is not Verdict.PASSED
-    ]
-    assert not lost, "\n".join(lost)
+    assert not result.lost, "\n".join(result.lost)

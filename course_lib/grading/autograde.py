@@ -88,7 +88,8 @@ class JudgedAutograde(Autograde):
         True, help="Reuse finished trainings of models that behave the same; False: each student's kernel trains."
     ).tag(config=True)
     store_size = Integer(
-        2 * 2**30, help="Bytes that stored results may take, and as many for trainings; the oldest go first."
+        2 * 2**30,
+        help="Bytes that results, trainings and pictures may take each; what was not used for longest goes first.",
     ).tag(config=True)
 
     def init_notebooks(self) -> None:
@@ -114,13 +115,16 @@ class JudgedAutograde(Autograde):
         try:
             with self._at_work() as (specs, new_job, pool):
                 faults = self._grade_class(specs, new_job, pool)
-                self._store.shrink(self.store_size)
-                for cached in (trainings_folder(), figures_folder()):
-                    shrink(cached, self.store_size)
+                for folder in (self._store.folder, trainings_folder(), figures_folder()):
+                    shrink(folder, self.store_size)
         except (AssignmentError, BrokenExecutor, GradingFault, OSError, ProtectionError, SQLAlchemyError) as error:
             self.log.error(str(error))
             self.log.debug("Where it was raised:", exc_info=error)
             raise NbGraderException(str(error)) from error
+        except KeyboardInterrupt as error:
+            message = "Interrupted: what was graded is kept, and the same command goes on with the rest"
+            self.log.error(message)
+            raise NbGraderException(message) from error
         if faults:
             message = "Not graded, through no fault of the student; nothing was recorded: " + ", ".join(sorted(faults))
             self.log.error(message)
@@ -166,13 +170,16 @@ class JudgedAutograde(Autograde):
         """See that the configuration says what can be done; traitlets' own checks would end in a traceback.
 
         Raises:
-            AssignmentError: if it does not; the message names the setting.
+            AssignmentError: if it does not; the message names the setting, or the assignment that is not there.
         """
-        wrong = [
-            f"limits: {name} is {value!r}, which is no number"
-            for name, value in self.limits.items()
-            if isinstance(value, bool) or not isinstance(value, int | float)
-        ]
+        wrong = []
+        kinds = {field.name: field.type for field in fields(Limits)}
+        for name, value in self.limits.items():
+            if name not in kinds:
+                wrong.append(f"limits: {name!r} is none of {', '.join(kinds)}")
+            elif type(value) not in (int, kinds[name]):
+                whole = "whole " if kinds[name] is int else ""
+                wrong.append(f"limits: {name} is {value!r}, which is no {whole}number")
         choices = {"language": LANGUAGES, "protection": get_args(Protection), "device": get_args(Device)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -181,6 +188,9 @@ class JudgedAutograde(Autograde):
             wrong.append(f"workers: {self.workers} is less than 0")
         if wrong:
             raise AssignmentError("\n".join(f"c.JudgedAutograde.{line}" for line in wrong))
+        name = self.coursedir.assignment_id
+        if self._source.name != name or not self._source.is_dir():  # '/' at its end, a pattern
+            raise AssignmentError(f"there is no assignment {name!r}: no folder in {self._source.parent} is called so")
 
     def _find_device(self) -> None:
         """Train on the CPU where there is no graphics card that works, and say so; a cluster's workers see to that."""
@@ -238,10 +248,7 @@ class JudgedAutograde(Autograde):
     def _furnish(self, room: Path, specs: list[NotebookSpec]) -> NewJob:
         """Put what kernels see into ``library`` and ``files`` of ``room``."""
         threads = 1 if self.scheduler else max(1, (os.cpu_count() or 1) // self._workers)
-        try:
-            limits = Limits(**{"threads": threads} | self.limits)
-        except TypeError as error:
-            raise AssignmentError(f"c.JudgedAutograde.limits: {error}") from error
+        limits = Limits(**{"threads": threads} | self.limits)
         library = kernel_folder(room / "library")
         shutil.copytree(self._source, room / "files", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
         settings = {name: getattr(self, name) for name in ("language", "protection", "device")}
@@ -263,8 +270,8 @@ class JudgedAutograde(Autograde):
     def _check_reference(self, specs: list[NotebookSpec], new_job: NewJob, pool: Pool) -> None:
         """Grade the instructor's own notebooks: they must earn every point, and leave their trainings behind."""
         for spec in specs:
-            job = new_job(spec, nbformat.writes(spec.source).encode())
-            job = replace(job, reference=True, key=f"{job.key}-source", train_once=True)
+            as_students = new_job(spec, nbformat.writes(spec.source).encode())
+            job = replace(as_students, reference=True, key=f"{as_students.key}-source", train_once=True)
             graded = self._store.get(job.key)
             if graded is not None and all(is_whole(job.trainings / name) for name in graded.trainings):
                 continue
@@ -274,19 +281,16 @@ class JudgedAutograde(Autograde):
                     every_core = 0 if self.scheduler else os.cpu_count() or 1
                     job = replace(job, limits=replace(job.limits, threads=every_core))
                 [graded] = pool.grade([job])
+                self._check_result(spec, graded)
+                if self.train_once and job.limits.threads > as_students.limits.threads:  # students have less time
+                    self._check_result(spec, *pool.grade([as_students]))
             except GradingFault as error:
                 raise AssignmentError(f"No submission was graded. {error}") from error
-            self._check_result(spec, graded)
             self._store.put(job.key, graded)
 
     def _check_result(self, spec: NotebookSpec, graded: Graded) -> None:
         check_points(spec, graded.result.cells)
-        lost = [
-            f"{cell.grade_id}: {test.name}: {test.verdict} {test.detail} {test.note}"
-            for cell in graded.result.cells
-            for test in cell.tests
-            if test.verdict is not Verdict.PASSED
-        ]
+        lost = [f"{cell.grade_id}: {line}" for cell in graded.result.cells for line in cell.lost]
         raised = [
             f"{spec.name}.ipynb, cell '{cell.metadata.nbgrader.grade_id}' stopped: {output.ename}: {output.evalue}"
             for cell in nbformat.reads(graded.notebook, as_version=4).cells
@@ -295,9 +299,11 @@ class JudgedAutograde(Autograde):
             if output.output_type == "error"
         ]
         if lost:
+            slow = any(test.verdict is Verdict.TIMEOUT for cell in graded.result.cells for test in cell.tests)
             raise AssignmentError(
                 f"The source notebook {spec.name} does not pass its own hidden tests. No submission was graded.\n"
                 + "\n".join([*raised, *lost])
+                + "\nc.JudgedAutograde.limits in nbgrader_config.py gives more time" * slow
             )
         for line in raised:
             self.log.warning("%s", line)

@@ -28,6 +28,7 @@ from nbformat.v4 import new_output
 
 from ..kernel.wire import MAX_BYTES, Packet, WireError, pack, unpack
 from ..messages import say
+from .errors import GradingFault
 
 __all__ = [
     "LOOK",
@@ -199,7 +200,7 @@ class _KernelClient(AsyncKernelClient):
             except Empty:
                 continue
             return
-        raise RuntimeError("The kernel does not answer.")
+        raise GradingFault("The kernel does not answer.")
 
     def start_channels(self, **kwargs: Any) -> None:
         """Open all but the heartbeat: the process itself says whether it lives."""

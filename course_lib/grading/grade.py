@@ -15,9 +15,9 @@ import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
+from ..causes import error_cause
 from ..kernel.wire import Packet
 from ..messages import say, set_language
-from .causes import error_cause
 from .deadline import TimeIsUp, time_limit
 from .errors import GradingFault
 from .feedback import METADATA, annotate
@@ -43,7 +43,7 @@ def grade(job: Job) -> Graded:
     tests then want more, which they may, the notebook is graded again with whole trainings.
 
     Raises:
-        GradingFault: if a hidden test fails by itself.
+        GradingFault: if a hidden test fails by itself, if no kernel starts, or if it is killed from outside.
     """
     began = time.monotonic()
     set_language(job.language)
@@ -78,17 +78,15 @@ def grade(job: Job) -> Graded:
             make_harmless(rebuilt.notebook)
     except TimeIsUp:
         drop_outputs(rebuilt.notebook)
+    results = []
     for cell in job.spec.automatic:
-        run.tested[cell.grade_id].solution = cell.solution
+        tested = run.tested[cell.grade_id]
+        tested.solution = cell.solution
         if cell.solution in rebuilt.unchanged:  # nothing was tried, but where an answer elsewhere gives something wrong
-            tests = run.tested[cell.grade_id].tests
-            run.tested[cell.grade_id].tests = [
-                t
-                if t.verdict in (Verdict.PASSED, Verdict.FAILED)
-                else replace(t, verdict=Verdict.NOT_ATTEMPTED, detail="")
-                for t in tests
-            ]
-    results = [run.tested[cell.grade_id] for cell in job.spec.automatic]
+            for test in tested.tests:
+                if test.verdict not in (Verdict.PASSED, Verdict.FAILED):
+                    test.verdict, test.detail = Verdict.NOT_ATTEMPTED, ""
+        results.append(tested)
     result = NotebookResult(results, rebuilt.repairs, protection=job.protection, device=job.device)
     result.seconds = round(time.monotonic() - began, 2)
     result.phases = {phase: round(value, 3) for phase, value in seconds.items()}
@@ -270,8 +268,8 @@ class _Run:
 
     def _missing(self, name: str, grade_id: str) -> StudentFailure:
         """Why ``name`` does not exist at a grade cell: the first cell that should have made it and did not end well."""
-        solution = self._index(next(c.solution for c in self.job.spec.automatic if c.grade_id == grade_id))
-        for i in range(solution, self._index(grade_id)):
+        solution = next(c.solution for c in self.job.spec.automatic if c.grade_id == grade_id)
+        for i in range(self._index(solution) if solution else 0, self._index(grade_id)):
             cell, verdict = self.session.notebook.cells[i], self.session.outcomes.get(i, Verdict.PASSED)
             if verdict is Verdict.PASSED or cell.metadata.get("nbgrader", {}).get("grade", True):
                 continue  # neither the self-checks nor the student's own cells make what is graded

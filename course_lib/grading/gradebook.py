@@ -1,6 +1,5 @@
 """Read and write nbgrader's gradebook: one transaction for a submission, patience with other programs."""
 
-import functools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -69,8 +68,8 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         if self._gradebook is not None:
             self._gradebook.close()
 
-    def _patiently(self, action: Callable[[Any], T]) -> T:
-        """What ``action`` returns for the gradebook, once no other program locks it.
+    def _patiently(self, action: Callable[..., T], *more: object) -> T:
+        """What ``action`` returns for the gradebook, and ``more``, once no other program locks it.
 
         Raises:
             GradingFault: if it stays locked.
@@ -78,7 +77,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                return action(self._gradebook)
+                return action(self._gradebook, *more)
             except (OperationalError, InvalidEntry) as error:  # nbgrader raises the second for the first
                 self._forget()
                 if "locked" not in str(error):
@@ -139,7 +138,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         found: dict[str, dict[str, Marks]] = {}
         for spec in specs:
             automatic = {cell.grade_id for cell in spec.automatic}
-            for student, grade_id, mark in self._patiently(functools.partial(_marks, spec=spec)):
+            for student, grade_id, mark in self._patiently(_marks, spec):
                 marks = found.setdefault(student, {}).setdefault(spec.name, {})
                 if grade_id in automatic:
                     marks[grade_id] = mark
@@ -165,7 +164,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
 
         before = self._patiently(penalties)
         for student, name in self._patiently(concerned):
-            self._patiently(functools.partial(_penalize, penalize=penalize, student=student, name=name))
+            self._patiently(_penalize, penalize, student, name)
         self._forget()  # the plug-in has written over another connection
         return {student for student, _, _ in self._patiently(penalties) - before}
 
@@ -232,7 +231,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             return late
 
         for name in self._patiently(write):
-            self._patiently(functools.partial(_penalize, penalize=penalize, student=student, name=name))
+            self._patiently(_penalize, penalize, student, name)
 
 
 def _submitted(gradebook: Any, assignment: str, *columns: Any) -> Any:

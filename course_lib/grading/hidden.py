@@ -7,8 +7,8 @@ A hidden test looks like this::
         probabilities = student.tensor("class_probabilities", logits, shape=(4, 10))
         assert torch.allclose(probabilities.sum(1), torch.ones(4))
 
-It passes, or fails by an assertion or a :class:`StudentFailure`. Any other exception is a fault of the test itself: it
-is raised as a :class:`GradingFault`, and never costs the student a point.
+It passes, or fails by an assertion or a :class:`StudentFailure`. Any other exception is a fault of the test itself, or
+of the grader: it is raised as a :class:`GradingFault`, and never costs the student a point.
 
 A failure should come with its likely cause. :func:`expect` compares what came back with the reference, and when they
 differ, with the usual mistakes; :func:`wrong` states a cause.
@@ -202,6 +202,8 @@ class _Plugin:
         if error is None:
             if call.when == "call":
                 self._keep(item, Verdict.PASSED)
+        elif isinstance(error, GradingFault):  # a kernel was killed, the sandbox has ended: no test is at fault
+            self.interrupt, item.session.shouldstop = error, str(error)
         elif not is_students:
             self.faults.append(f"{item.nodeid}\n{report.longreprtext}")
         elif isinstance(error, StudentFailure):
@@ -211,7 +213,7 @@ class _Plugin:
         return report
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self.interrupt = excinfo.value
+        self.interrupt = self.interrupt or excinfo.value  # to stop after a fault of the grader is an interrupt, too
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -220,7 +222,7 @@ class _Plugin:
 
 def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
     arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
-    arguments += ["--rootdir", str(paths[0].parent), "--tb=short", *options]
+    arguments += ["--rootdir", str(plugin.root), "--confcutdir", str(plugin.root), "--tb=short", *options]
     arguments += ["--disable-plugin-autoload"]  # whatever else is installed has no say in marks
     # plug-ins that take time and are of no use here; the first collects garbage ten times at the end, for 0.6 s
     arguments += [f"-pno:{name}" for name in ("unraisableexception", "threadexception", "faulthandler", "logging")]
@@ -275,7 +277,7 @@ def run_hidden_tests(
         The results by grade cell.
 
     Raises:
-        GradingFault: if a hidden test is at fault; the message names it.
+        GradingFault: if a hidden test is at fault; the message names it. Or what ``student_at`` and ``Student`` raise.
     """
     if not paths:
         return {}

@@ -33,7 +33,7 @@ not depend on the grader's machine."""
 
 @dataclass(frozen=True)
 class Limits:
-    """What a student's code may use: seconds, bytes, numbers. Beyond each, a verdict of its own."""
+    """What a student's code may use: seconds, bytes, numbers. Beyond those of time and memory, a verdict of its own."""
 
     cell: float = 20
     """Seconds of computing for one cell, those below excepted. Computing is what counts here and for a question: a busy
@@ -58,7 +58,7 @@ class Limits:
     output: int = 4 * 2**20
     """Bytes kept of the outputs of one cell; one that sends 32 times as much is stopped."""
     start: float = 120
-    """Seconds for the start of a kernel."""
+    """Seconds for the start of a kernel, and for that of the sandbox around it."""
     restarts: int = 10
     """How often a kernel that died or hangs is started again for one notebook."""
     failures: int = 2

@@ -22,7 +22,7 @@ from .feedback import number, word
 from .records import ALARMING, ClassRecord, Submission
 from .result import NotebookResult, Verdict
 
-__all__ = ["TEXTS", "report_html"]
+__all__ = ["report_html"]
 
 TEXTS = {
     "title": Text("Bilan de la classe", "Class report"),
@@ -219,15 +219,15 @@ def _svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Any]:
-    figure = Figure((width, height))
+def _axes(height: float) -> tuple[Figure, Any]:
+    figure = Figure((7, height))
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
 def _histogram(scores: list[float], out_of: float) -> str:
-    figure, axes = _axes(7, 2.4)
+    figure, axes = _axes(2.4)
     bins = [i - 0.5 for i in range(int(max(out_of, *scores, 0)) + 3)]  # extra credit goes beyond
     counts, _, bars = axes.hist(scores, bins, color=_BLUE, rwidth=0.85)
     axes.bar_label(bars, labels=[str(int(count)) if count else "" for count in counts])
@@ -246,7 +246,7 @@ def _questions(record: ClassRecord) -> str:
             if mark.out_of and not mark.waits:
                 shares[mark.grade_id].append(mark.points / mark.out_of)
     names = [name for name, points in record.cells if points]  # of nothing, there is no share
-    figure, axes = _axes(7, 0.5 + 0.26 * max(1, len(names)))
+    figure, axes = _axes(0.5 + 0.26 * max(1, len(names)))
     values = [100 * statistics.fmean(shares[name] or [0]) for name in names]
     bars = axes.barh(names, values, color=_BLUE)
     everybody = len(record.submissions)
@@ -271,7 +271,7 @@ def _accuracies(record: ClassRecord) -> str | None:
                 rows[grade_id].append((*test.accuracy, test.verdict is Verdict.PASSED))
     if not rows:
         return None
-    figure, axes = _axes(7, 0.7 + 0.45 * len(rows))
+    figure, axes = _axes(0.7 + 0.45 * len(rows))
     for y, measured in enumerate(rows.values()):
         n = len(measured)
         for passed, marker in ((True, "o"), (False, "X")):  # told apart without colour

@@ -88,6 +88,11 @@ class CellResult:
         """The points earned; 0.7 and 0.2 and 0.1 are 1."""
         return round(sum(test.score for test in self.tests), 6)
 
+    @property
+    def lost(self) -> list[str]:
+        """For the instructor: a line on each test that was not passed."""
+        return [f"{t.name}: {t.verdict} {t.detail} {t.note}" for t in self.tests if t.verdict is not Verdict.PASSED]
+
 
 @dataclass
 class NotebookResult:

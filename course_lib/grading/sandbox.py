@@ -1,8 +1,9 @@
 """The sandbox of the students' kernels: bubblewrap around a warm process that forks them.
 
-Each grading worker has one sandbox. In it there is no network, nothing of the machine but system libraries and the
-Python environment, all read-only, and neither gradebook, source, hidden tests, references nor other submissions.
-:mod:`course_lib.kernel.warm` runs there and forks one kernel per submission into namespaces of its own.
+Each grading worker has one sandbox, and another one that sees the graphics card where models are trained there. In a
+sandbox there is no network, nothing of the machine but system libraries and the Python environment, all read-only, and
+neither gradebook, source, hidden tests, references nor other submissions. :mod:`course_lib.kernel.warm` runs there and
+forks each kernel into namespaces of its own.
 
 Nothing of the host is writable in it, not even a folder for sockets: the kernel binds them in its own scratch, and the
 judge reaches them through ``/proc/<pid>/root``.
@@ -33,7 +34,7 @@ from ..kernel.warm import MAX_MESSAGE
 from ..mnist import cache_folder, unpack_mnist
 from . import PACKAGE
 from .errors import GradingFault, ProtectionError
-from .job import Device, Protection, figures_folder
+from .job import Device, Limits, Protection, figures_folder
 from .result import Verdict
 
 __all__ = [
@@ -49,9 +50,6 @@ __all__ = [
     "kernel_folder",
     "sandbox",
 ]
-
-START = 120
-"""Seconds for the warm process to import everything, and for a kernel to be forked."""
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/fonts", "/etc/localtime")
 """What a program needs of the machine. Of /etc, nothing that names its users or hosts."""
@@ -131,7 +129,7 @@ def graphics_card(protection: Protection) -> str:
     command = [] if protection == "none" else _bubblewrap(device="cuda")
     command += [sys.executable, "-c", program]
     try:
-        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START)
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=Limits.start)
     except subprocess.TimeoutExpired as error:
         raise GradingFault("it does not answer") from error
     if run.returncode != 0:
@@ -200,14 +198,14 @@ class Sandbox:
     def fork(self, connection: dict[str, Any], limits: dict[str, Any], environment: dict[str, str]) -> int:
         """Fork a kernel; its pid, as this process sees it."""
         if not self._ready:
-            self._receive(START)
+            self._receive(limits["start"])
             self._ready = True
         self._kernels += 1
         request = {"id": self._kernels, "start": connection, "limits": limits, "environment": environment}
         request["keep"] = [prefix for prefix in _prefixes() if prefix.startswith("/tmp/")]
         self._control.send(json.dumps(request).encode())
         while True:
-            message, pid = self._receive(START)
+            message, pid = self._receive(limits["start"])
             if message["id"] != self._kernels:
                 continue  # the end of an earlier kernel
             if "started" in message:

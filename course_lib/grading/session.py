@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from queue import Empty
 from types import TracebackType
@@ -125,7 +126,8 @@ class Session:
             return self._why_no_kernel()
         verdict = self._run(index)
         if verdict not in (Verdict.PASSED, Verdict.ERROR):
-            output = new_output("error", ename=verdict.value, evalue="", traceback=[say(f"hint.{verdict}")])
+            hint = say(f"hint.{verdict}")
+            output = new_output("error", ename=verdict.value, evalue=hint, traceback=[hint])
             self.notebook.cells[index].outputs.append(output)
         return verdict
 
@@ -270,7 +272,11 @@ class Session:
         else:
             self._start_unprotected(self._km)
         client = JudgeClient(
-            self.notebook, self._km, self.limits.output, self._finished_training, startup_timeout=self.limits.start
+            self.notebook,
+            self._km,
+            self.limits.output,
+            self._finished_training,
+            startup_timeout=math.ceil(self.limits.start),
         )
         try:
             client.start_new_kernel_client()
@@ -279,11 +285,10 @@ class Session:
         client.reset_execution_trackers()
 
     def _start_in_sandbox(self, km: JudgeKernelManager) -> None:
-        limits = {name: getattr(self.limits, name) for name in ("memory", "tasks", "scratch", "file", "threads")}
         km.provisioner = SandboxProvisioner(
             parent=km,
             sandbox=sandbox(self._library, self._files, self._device),
-            limits=limits,
+            limits=asdict(self.limits),
             environment=self._environment(LIBRARY, CACHE, HOME),
         )
         km.listens = True

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -52,7 +52,7 @@ def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: st
         spec: the notebook.
         beside: the folder of the source notebook.
         limits: what a submission may use.
-        **settings: whatever else changes a result: language, protection, device.
+        **settings: whatever else changes a result: language, protection, device, whether models are trained once.
     """
     parts = [platform.python_version(), *(f"{name} {version(name)}" for name in PACKAGES)]
     parts += [json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
@@ -75,11 +75,11 @@ class ResultStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def _path(self, key: str) -> Path:
-        return self._folder / f"{key}.json"
+        return self.folder / f"{key}.json"
 
     def get(self, key: str) -> Graded | None:
         """The result under ``key``; None when there is none, or none that can be read."""
@@ -94,18 +94,6 @@ class ResultStore:
     def put(self, key: str, graded: Graded) -> None:
         """Keep a result."""
         write_whole(self._path(key), graded.to_json().encode())
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return sum(path.stat().st_size for path in self._entries())
-
-    def _entries(self) -> Sequence[Path]:
-        return list(self._folder.glob("*.json"))
-
-    def shrink(self, size: int) -> None:
-        """Forget what was not used for longest, until ``size`` bytes are left."""
-        shrink(self._folder, size)
 
 
 def is_whole(training: Path) -> bool:
@@ -140,12 +128,13 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
         parser.error(f"{arguments.folder} is not there: run this in a course folder, or name its autograded folder")
-    if not (arguments.folder / RESULTS).is_dir():
+    store = arguments.folder / RESULTS
+    if not store.is_dir():
         parser.error(f"{arguments.folder} has no stored results: nothing was graded into it")
-    store = ResultStore(arguments.folder / RESULTS)
     if arguments.empty:
-        store.shrink(0)
-    print(f"{arguments.folder / RESULTS}: {len(store._entries())} results, {store.size / 1e6:.1f} MB")
+        shrink(store, 0)
+    sizes = [path.stat().st_size for path in store.glob("*.json")]
+    print(f"{store}: {len(sizes)} results, {sum(sizes) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

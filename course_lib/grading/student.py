@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..causes import dtype_cause, error_cause, shape_cause, type_cause
 from ..kernel.finished import by_shape
 from ..kernel.wire import Other, Packet, Value, WireError, describe, restore
 from ..messages import say
-from .causes import dtype_cause, error_cause, shape_cause, type_cause
 from .result import Verdict
 
 __all__ = [

@@ -17,7 +17,6 @@ import json
 import re
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from nbformat import NotebookNode
@@ -45,20 +44,21 @@ Request = Packet
 """What a kernel sends before it trains: the field ``recipe``, and tensors ``probe<i>``."""
 
 
-def _content(training: Any, n: int, report: Packet) -> tuple[bytes, str]:
+def _content(report: Packet, n: int) -> tuple[bytes, str]:
     """File and name, without its ending, of the ``n``-th training in a kernel's report."""
+    fields = report.fields["trainings"][n]
     prefix = f"{n}/"
     tensors = {name.removeprefix(prefix): t for name, t in report.tensors.items() if name.startswith(prefix)}
     behaviour = hashlib.sha256(f"{tensors['probe0'].item():.4f}".encode()).hexdigest()[:8]
-    about = {name: json.dumps(training[name]) for name in ("recipe", "history", "stopped", "device")}
-    return save(tensors, metadata=about), f"{training['recipe']}-{behaviour}"
+    about = {name: json.dumps(fields[name]) for name in ("recipe", "history", "stopped", "device")}
+    return save(tensors, metadata=about), f"{fields['recipe']}-{behaviour}"
 
 
 def keep_trainings(report: Packet, folder: Path) -> list[str]:
     """Write the trainings that the instructor's kernel reports; the names of the files."""
     names = []
-    for n, one in enumerate(report.fields.get("trainings", [])):
-        content, name = _content(one, n, report)
+    for n in range(len(report.fields.get("trainings", []))):
+        content, name = _content(report, n)
         write_whole(folder / f"{name}.safetensors", content)
         names.append(f"{name}.safetensors")
     return names
@@ -75,8 +75,7 @@ def keep_figures(report: Packet, shown: Container[bytes], folder: Path) -> None:
 def keep_code_training(report: Packet, path: Path) -> None:
     """Write the last training that a student's kernel reports to ``path``, or that there is none."""
     try:
-        trainings = report.fields["trainings"]
-        content, _ = _content(trainings[-1], len(trainings) - 1, report)
+        content, _ = _content(report, len(report.fields["trainings"]) - 1)
     except Exception:  # whatever the student's kernel made of it
         content = b""
     write_whole(path, content)

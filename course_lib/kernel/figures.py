@@ -5,6 +5,7 @@ trainings. A picture is kept under a hash of all that it depends on: the functio
 settings and version, the code that draws. Only the instructor's own notebook leaves pictures for others.
 """
 
+import contextlib
 import hashlib
 import inspect
 from collections.abc import Mapping
@@ -51,9 +52,8 @@ def picture(figure: plots.ShownFigure, name: str, arguments: Mapping[str, Any]) 
     parts += [f"{key}={_described(value)}" for key, value in arguments.items()]
     parts += [repr(sorted(plt.rcParams.items()))]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    known = cache_folder() / FIGURES / f"{key}.png"
-    if known.is_file():
-        return known.read_bytes()
+    with contextlib.suppress(OSError):  # not known, or removed at this moment by a command that shares the cache
+        return (cache_folder() / FIGURES / f"{key}.png").read_bytes()
     _drawn[key] = print_figure(figure, bbox_inches="tight")  # as the notebook does
     return _drawn[key]
 

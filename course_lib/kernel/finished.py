@@ -41,16 +41,14 @@ SAMPLE = 10_000
 WORDS = 511
 """Words in a row of :func:`_checksum`; odd, so that equal changes to all of them do not add up to none."""
 
-
 _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 """The trainings that ended in this kernel and were not reported yet."""
-
 
 _evaluated: dict[int, tuple[str, tuple[float, float]]] = {}
 """By the id of a model that took over a finished training: :func:`_evaluation`, and what it gave at the end."""
 
-
-_ask_judge: Callable[[Packet], Packet] | None = None
+_ask_judge: Callable[[Packet], Packet]
+"""Set by :func:`activate`, without which nothing here is called."""
 
 
 def activate(ask_judge: Callable[[Packet], Packet]) -> None:
@@ -100,7 +98,11 @@ _fingerprints: MutableMapping[torch.Tensor, tuple[object, str]] = WeakIdKeyDicti
 
 
 def fingerprint(value: Any) -> str:
-    """What tells a value from others: of tensors and arrays the type, the shape and a checksum of all elements."""
+    """What tells a value from others: of tensors and arrays the type, the shape and a checksum of all elements.
+
+    Raises:
+        TypeError: for what nobody can tell from others, such as a data loader, or that learns, such as a second model.
+    """
     if isinstance(value, torch.Tensor):
         flat = value.detach().reshape(-1)
         known = (value.data_ptr(), value._version, value.shape, _checksum(flat[:: 1 + flat.numel() // SAMPLE]))
@@ -109,7 +111,18 @@ def fingerprint(value: Any) -> str:
         return _fingerprints[value][1]
     if isinstance(value, np.ndarray):
         return f"{value.shape} {value.dtype} {_checksum(torch.as_tensor(value))}"
-    return repr(value)
+    if isinstance(value, list | tuple | dict):  # repr would shorten tensors in them
+        return f"{type(value)} {[fingerprint(part) for part in (value.items() if isinstance(value, dict) else value)]}"
+    text = repr(value)
+    if " at 0x" in text or (isinstance(value, nn.Module) and not _is_loss(value)):
+        raise TypeError(text)
+    return text
+
+
+def _is_loss(module: nn.Module) -> bool:
+    """Whether ``module`` is one of torch's without parameters: its ``repr`` says all about it."""
+    own = any(not part.__module__.startswith("torch.") for part in module.modules())
+    return not own and next(module.parameters(), None) is None
 
 
 def _checksum(tensor: torch.Tensor) -> int:
@@ -128,33 +141,40 @@ def recipe(run: TrainingRun) -> str:
     parts = [torch.__version__, inspect.getsource(training), inspect.getsource(run.loop)]
     parts += [f"{name}={fingerprint(value)}" for name, value in sorted(run.arguments.items())]
     parts += [str(tuple(value.shape)) for value in _state(run.model)]
-    parts += _used(run.loop, set())
+    parts += _used(run.loop, run.model, set())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _used(function: Any, seen: set[str]) -> list[str]:
+def _used(function: Any, model: nn.Module, seen: set[str]) -> list[str]:
     """What a loop takes from its notebook, and what that takes: it may be a student's.
 
     Raises:
-        OSError or TypeError: for a class of the notebook; then nobody can tell whether two trainings are the same.
+        OSError or TypeError: for a class of the notebook, what :func:`fingerprint` refuses, or a part of the model
+            by its name, which the probe does not see alone; then nobody can tell whether two trainings are the same.
     """
+    torchs = {name for kind in type(model).__mro__ if kind.__module__.startswith("torch.") for name in dir(kind)}
+    if own := _names(function.__code__, "ATTR", "METHOD") & set(dir(model)) - torchs - set(dir(nn.Module())):
+        raise TypeError(f"parts of the model: {own}")
     parts: list[str] = []
-    for name in sorted(_names(function.__code__) - seen):
+    for name in sorted(_names(function.__code__, "GLOBAL") - seen):
         seen.add(name)
         value = inspect.unwrap(found) if callable(found := function.__globals__.get(name)) else found
         if inspect.isfunction(value) and value.__globals__ is function.__globals__:
-            parts += [f"{name}={inspect.getsource(value)}", *_used(value, seen)]
+            parts += [f"{name}={inspect.getsource(value)}", *_used(value, model, seen)]
         elif inspect.isclass(value) and value.__module__ == function.__module__:
             parts.append(f"{name}={inspect.getsource(value)}")
-        elif isinstance(value, bool | int | float | str | torch.Tensor | np.ndarray):
+        elif inspect.isroutine(value) and value.__name__ != name:  # another name for a function of torch, say
+            parts.append(f"{name}={value.__module__}.{value.__name__}")
+        elif value is not None and not isinstance(value, type | types.ModuleType) and not inspect.isroutine(value):
             parts.append(f"{name}={fingerprint(value)}")
     return parts
 
 
-def _names(code: types.CodeType) -> set[str]:
-    """The global names that a function looks up, the functions in it included."""
-    own = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
-    return own.union(*(_names(inner) for inner in code.co_consts if isinstance(inner, types.CodeType)))
+def _names(code: types.CodeType, *kinds: str) -> set[str]:
+    """The names that a function looks up, ``GLOBAL`` or others, the functions in it included."""
+    loads = {f"LOAD_{kind}" for kind in kinds}
+    own = {step.argval for step in dis.get_instructions(code) if step.opname in loads}
+    return own.union(*(_names(inner, *kinds) for inner in code.co_consts if isinstance(inner, types.CodeType)))
 
 
 def _inputs(run: TrainingRun) -> list[torch.Tensor]:
@@ -171,38 +191,55 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
     parameters = by_shape(run.model)
     generator = torch.Generator().manual_seed(0)
     device = parameters[0].device
-    x, labels = (value[:PROBE_ROWS].to(device) for value in _inputs(run)[:2])
+    x, *labels = (value[:PROBE_ROWS].to(device) for value in _inputs(run)[:2])
     with left_as_it_was(run.model), torch.random.fork_rng():
         with torch.no_grad():
             for p in parameters:
-                fan_in = p.shape[1:].numel() if p.dim() > 1 else 1
-                p.copy_(
-                    torch.randn(p.shape, generator=generator) * (2 / fan_in) ** 0.5
-                    if p.dim() > 1
-                    else torch.zeros(p.shape)
-                )
+                if p.dim() > 1:
+                    p.copy_(torch.randn(p.shape, generator=generator) * (2 / p.shape[1:].numel()) ** 0.5)
+                elif not bool((p == 1).all()):  # the gain of a normalization stays: nothing behind a gain of 0 shows
+                    p.zero_()
         run.model.train()
         seed(0)  # dropout is part of the behaviour
         output = run.model(x)
-        if re.search(r"\b(CrossEntropyLoss|cross_entropy)\b", inspect.getsource(run.loop)):
-            loss = nn.functional.cross_entropy(output, labels)
+        parts = dict(_parts(output))
+        places = sorted(parts)
+        crossed = re.search(r"\b(CrossEntropyLoss|cross_entropy)\b", inspect.getsource(run.loop))
+        if crossed and isinstance(output, torch.Tensor) and output.dim() == 2 and labels and labels[0].dim() == 1:
+            loss = nn.functional.cross_entropy(output, labels[0])
         else:
-            loss = (output + torch.arange(output.numel(), device=device).reshape(output.shape) / 7).square().mean()
+            outputs = torch.cat([parts[place].flatten() for place in places])
+            loss = (outputs + torch.arange(len(outputs), device=device).cos()).square().mean()  # of their size
         found = [loss.detach(), *torch.autograd.grad(loss, parameters)]
+        if places != [""]:  # how the loop takes the outputs apart
+            found.append(torch.tensor(list(hashlib.sha256(repr(places).encode()).digest())))
         with torch.no_grad():  # a model that keeps what it computes keeps no graph, as after a training
             run.model(x)
     return found
 
 
-def _usual(parameter: nn.Parameter) -> bool:
-    """Whether a model can be expected to learn from these initial values, which the probe does not see.
+def _parts(output: Any, place: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors of a model's output, by their place: it may be a tuple, a list or a dict of them."""
+    if isinstance(output, torch.Tensor):
+        yield place, output
+    else:
+        for key, part in output.items() if isinstance(output, dict) else enumerate(output):
+            yield from _parts(part, f"{place}[{key!r}]")
+
+
+def _usual(model: nn.Module) -> bool:
+    """Whether a model can be expected to learn from its initial values, which the probe does not see.
 
     The deviations of torch's own initializations, of Glorot's and of He's are 0.4 to 1.5 by this measure.
     """
-    if parameter.dim() < 2:
-        return True
-    deviation: float = parameter.detach().std().item() * parameter[0].numel() ** 0.5
-    return 0.1 <= deviation <= 3
+    tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)}
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            summed = 1 if id(parameter) in tables else parameter[0].numel()  # a row of a table is looked up
+            deviation: float = parameter.detach().std().item() * summed**0.5
+            if not 0.1 <= deviation <= 3:
+                return False
+    return True
 
 
 def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
@@ -210,10 +247,8 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
 
     When there is none: the accuracy at which the training may end, or None.
     """
-    if _ask_judge is None:
-        return None
     try:
-        if not all(_usual(p) for p in by_shape(run.model)):
+        if not _usual(run.model):
             return None
         behaviour = {f"probe{i}": value for i, value in enumerate(probe(run))}
         run.description = Packet({"recipe": recipe(run)}, behaviour)
@@ -230,9 +265,9 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
     run.model.to(inputs[0].device)  # as the loop does
     history = ConvergenceHistory()
     history.history = json.loads(answer.fields["history"])
-    if len(inputs) >= 4:
-        last = (history.history["val_loss"][-1], history.history["val_accuracy"][-1])
-        _evaluated[id(run.model)] = (_evaluation(run.model, *inputs[2:4]), last)
+    losses, accuracies = history.history.get("val_loss"), history.history.get("val_accuracy")
+    if len(inputs) >= 4 and losses and accuracies:  # a loop may write down other things
+        _evaluated[id(run.model)] = (_evaluation(run.model, *inputs[2:4]), (losses[-1], accuracies[-1]))
     return history
 
 
@@ -250,7 +285,7 @@ def recall_evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tup
 def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
     """Remember a training that ended in this kernel, for :func:`report`; tell the judge when it ended early."""
     with contextlib.suppress(Exception):  # a model that cannot be described is not for others, but may be right
-        if stopped and _ask_judge is not None:
+        if stopped:
             _ask_judge(Packet({"stopped": True}))
         state = _state(run.model)
         about = {"history": history.history, "stopped": stopped, "device": state[0].device.type}

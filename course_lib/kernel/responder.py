@@ -31,12 +31,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..causes import MAX_TEXT
 from ..checks import is_model_class
 from . import figures, finished
 from .finished import by_shape, left_as_it_was, seed
-from .wire import MAX_TEXT, Packet, describe, pack, restore, unpack
+from .wire import Packet, describe, pack, restore, unpack
 
-__all__ = ["Responder", "raised"]
+__all__ = ["Responder"]
 
 
 class _Missing(Exception):

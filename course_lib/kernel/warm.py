@@ -119,9 +119,10 @@ def _prepare() -> None:
     from .app import forget_other_course_libs
 
     forget_other_course_libs()
+    gc.disable()  # what is imported is no garbage, and to look for some takes a sixth of the time
 
     for name in (
-        "matplotlib.pyplot", "numpy.ctypeslib", "torchvision", "tornado.platform.asyncio",
+        "matplotlib.pyplot", "numpy.ctypeslib", "tornado.platform.asyncio",
         "IPython.core.completerlib", "IPython.core.debugger", "IPython.extensions.storemagic", "ipykernel.debugger",
     ):  # fmt: skip
         importlib.import_module(name)
@@ -135,10 +136,11 @@ def _prepare() -> None:
     figure = Figure()
     figure.add_subplot(title="fonts and encoders are loaded by their first use")
     print_figure(figure)
-    course_lib.load_mnist()  # the files are in the page cache now
+    course_lib.mnist.waiting.append(course_lib.load_mnist())
     course_lib.training.keep_pages()
     gc.collect()
     gc.freeze()  # what is here stays shared with the kernels
+    gc.enable()
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------

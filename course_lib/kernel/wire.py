@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
+from ..causes import MAX_TEXT
+
 __all__ = ["MAX_BYTES", "Other", "Packet", "Value", "WireError", "describe", "pack", "restore", "unpack"]
 
 MAX_BYTES = 64 * 2**20
@@ -29,9 +31,6 @@ MAX_ITEMS = 1000
 """Lists, tuples and dicts in a value, and what is in them, all together."""
 
 CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {"list": list, "tuple": tuple, "dict": dict}
-
-MAX_TEXT = 500
-"""Longest text that a value or an error message keeps."""
 
 
 class WireError(ValueError):

@@ -1,7 +1,7 @@
-"""The likely cause of a lost point, said to the student: from the shape that came back, or the error that was raised.
+"""The likely cause of a wrong answer, for the student: from the shape that came back, or the error that was raised.
 
-Every sentence comes from the catalogue. Of what the student's code sent, it says nothing but which of these sentences
-fits: a message or a type's name could carry the inputs of a hidden test.
+Self-checks and judge say the same. Every sentence comes from the catalogue. Of what the student's code sent, it says
+nothing but which of these sentences fits: a message or a type's name could carry the inputs of a hidden test.
 """
 
 import re
@@ -9,16 +9,21 @@ from collections.abc import Sequence
 
 import torch
 
-from ..kernel.wire import MAX_TEXT
-from ..messages import say
+from .messages import say
 
-__all__ = ["dtype_cause", "error_cause", "shape_cause", "type_cause"]
+__all__ = ["MAX_TEXT", "dtype_cause", "error_cause", "known_error_cause", "shape_cause", "type_cause"]
+
+MAX_TEXT = 500
+"""Characters of an error that are looked at, and that travel from a kernel to the judge; of any other text, too."""
 
 _TYPES = {
     "bool", "int", "float", "str", "list", "tuple", "dict", "set", "Size", "Tensor",
     "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
 }  # fmt: skip
 """Names of types that can be told; a type of the student's own could be called anything."""
+
+_SHOWN = {"Tensor": "Tensor/ndarray"}
+"""An array travels as a tensor: which of both it was, or which the exercise asks for, is not known here."""
 
 _ERRORS = {
     "linear_size": "mat1 and mat2 shapes cannot be multiplied|size mismatch, got input",
@@ -27,12 +32,17 @@ _ERRORS = {
     "contiguous": "view size is not compatible",
     "device": "on the same device|CUDA|NVIDIA|cuda",
     "dtype": (
-        "expected scalar type|same dtype|must be the same$|not implemented for|could not infer output dtype|"
-        "index tensor|can't be cast|expected m1 and m2|should be the same|used as indices must be"
+        "expected scalar type|of the following scalar types|same dtype|must be the same$|not implemented for|"
+        "could not infer output dtype|index tensor|can't be cast|expected m1 and m2|should be the same|"
+        "used as indices must be"
     ),
     "dim": "Dimension out of range|axis .* is out of bounds",
     "index": "Class values must be|out of bounds|out of range",
-    "sizes": "must match the (size|existing size)|be broadcast|shape mismatch|not broadcastable|Sizes of tensors",
+    "sizes": (
+        "must match the (size|existing size)|be broadcast|shape mismatch|not broadcastable|Sizes of tensors|"
+        "not aligned|mismatch in its core dimension"
+    ),
+    "unpack": "values to unpack|cannot unpack non-iterable (?!NoneType)",
     "scalar": "one element tensors|cannot be converted to Scalar|Boolean value of Tensor|truth value of an array",
     "in_place": "inplace operation|in-place operation",
     "one_image": "more than 1 value per channel",
@@ -42,9 +52,12 @@ _ERRORS = {
     "super": r"before Module.__init__\(\)",
     "arguments": "positional argument|keyword argument|invalid combination of arguments",
     "none": "NoneType",
+    "not_callable": "object is not callable",
     "attribute": "^AttributeError",
     "name": "^(NameError|UnboundLocalError)",
     "key": "^KeyError",
+    "file": "^(FileNotFoundError|NotADirectoryError)",
+    "module": "^ModuleNotFoundError",
     "unfinished": "^NotImplementedError",
     "input": "^(EOFError|StdinNotImplementedError)",
     "recursion": "^RecursionError",
@@ -56,16 +69,21 @@ _ERRORS = {
 """By the key of a sentence: a pattern in ``<type>: <message>``. The first that fits is meant."""
 
 
-def error_cause(kind: str, message: str) -> str:
-    """What an exception of the student's code is likely to come from.
+def known_error_cause(kind: str, message: str) -> str | None:
+    """What an exception of the student's code is likely to come from; None for one that is not in the list.
 
     Args:
         kind: name of its type.
-        message: its text; no more of it is looked at than a kernel that nobody changed sends.
+        message: its text.
     """
     text = f"{kind[:MAX_TEXT]}: {message[:MAX_TEXT]}"  # the time to search grows with the square of the length
-    key = next((key for key, pattern in _ERRORS.items() if re.search(pattern, text)), "error")
-    return say(f"cause.{key}")
+    key = next((key for key, pattern in _ERRORS.items() if re.search(pattern, text)), None)
+    return key and say(f"cause.{key}")
+
+
+def error_cause(kind: str, message: str) -> str:
+    """The same for the judge, who has advice for all others: the message itself could carry hidden inputs."""
+    return known_error_cause(kind, message) or say("cause.error")
 
 
 def shape_cause(actual: Sequence[int], expected: Sequence[int]) -> str:
@@ -91,5 +109,5 @@ def type_cause(name: str, expected: str) -> str:
     if name in ("function", "method", "builtin_function_or_method"):
         return say("cause.not_called")
     if name not in _TYPES:
-        return say("cause.other_type", expected=expected)
-    return say("cause.type", actual=name, expected=expected)
+        return say("cause.other_type", expected=_SHOWN.get(expected, expected))
+    return say("cause.type", actual=_SHOWN.get(name, name), expected=_SHOWN.get(expected, expected))
