@@ -52,7 +52,9 @@ def __getattr__(name: str) -> Any:
     for module in _MODULES:
         found = importlib.import_module(f"{__name__}.{module}")
         globals().update({public: getattr(found, public) for public in __all__ if public in found.__all__})
-    globals()["checks"].show_to_do_in_one_line()
+    from .checks import show_to_do_in_one_line
+
+    show_to_do_in_one_line()
     return globals()[name]
 
 

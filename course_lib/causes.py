@@ -11,10 +11,13 @@ import torch
 
 from .messages import say
 
-__all__ = ["MAX_TEXT", "dtype_cause", "error_cause", "known_error_cause", "shape_cause", "type_cause"]
+__all__ = ["FUNCTIONS", "MAX_TEXT", "dtype_cause", "error_cause", "known_error_cause", "shape_cause", "type_cause"]
 
 MAX_TEXT = 500
 """Characters of an error that are looked at, and that travel from a kernel to the judge; of any other text, too."""
+
+FUNCTIONS = ("function", "method", "builtin_function_or_method")
+"""Names of the types of what should have been called."""
 
 _TYPES = {
     "bool", "int", "float", "str", "list", "tuple", "dict", "set", "Size", "Tensor",
@@ -106,8 +109,9 @@ def type_cause(name: str, expected: str) -> str:
     """Why a value of the type ``name`` came back, where ``expected`` was."""
     if name == "NoneType":
         return say("cause.no_return")
-    if name in ("function", "method", "builtin_function_or_method"):
+    if name in FUNCTIONS:
         return say("cause.not_called")
+    expected = _SHOWN.get(expected, expected)
     if name not in _TYPES:
-        return say("cause.other_type", expected=_SHOWN.get(expected, expected))
-    return say("cause.type", actual=_SHOWN.get(name, name), expected=_SHOWN.get(expected, expected))
+        return say("cause.other_type", expected=expected)
+    return say("cause.type", actual=_SHOWN.get(name, name), expected=expected)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from html import escape
 from textwrap import shorten
 from traceback import walk_tb
-from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from torch import nn
 
-from .causes import known_error_cause
+from .causes import FUNCTIONS, known_error_cause
 from .messages import Text, say
 
 __all__ = ["CheckFailed", "check", "is_model_class", "is_stub"]
@@ -171,7 +170,7 @@ def _fault(
         type_ = torch.Tensor
     if value is None and any(expected is not None for expected in (type_, shape, dtype, equals, holds)):
         return say("cause.no_return")
-    if isinstance(value, MethodType | BuiltinMethodType | FunctionType) and type_ is not None:
+    if type_ is not None and type(value).__name__ in FUNCTIONS:
         return say("cause.not_called")
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
         return say("check.type", expected=type_.__name__, actual=type(value).__name__) + of_type

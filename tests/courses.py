@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
@@ -15,6 +16,9 @@ from nbgrader.coursedir import CourseDirectory
 from course_lib.grading.demo import make_course
 from course_lib.grading.demo_class import CLASS
 from course_lib.grading.records import ClassRecord, read_class
+
+PROTECTIONS = ["bubblewrap", pytest.param("none", marks=pytest.mark.long)]
+"""What kernels run in, where a test is about either."""
 
 
 def find(notebook: NotebookNode, name: str) -> Any:

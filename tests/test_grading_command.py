@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from courses import marks, nbgrader, result
+from courses import PROTECTIONS, marks, nbgrader, result
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
@@ -169,7 +169,7 @@ def test_formgrader_grades_with_the_judge_too(course: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
-@pytest.mark.parametrize("protection", ["bubblewrap", pytest.param("none", marks=pytest.mark.long)])
+@pytest.mark.parametrize("protection", PROTECTIONS)
 def test_it_is_said_that_there_is_no_graphics_card(course: Path, protection: str) -> None:
     submit(course, "anna", "f = lambda x: x + 1")
     of_the_cpu = nbgrader(course, "autograde", "small", f"--JudgedAutograde.protection={protection}")
@@ -182,6 +182,13 @@ def test_it_is_said_that_there_is_no_graphics_card(course: Path, protection: str
     assert "1 of them graded already" in run.stderr, "what it gives is what it was"
 
 
+def judge(course: Path, assignment: str, **settings: object) -> JudgedAutograde:
+    """What the command runs, in this process."""
+    app = AutogradeApp()
+    app.coursedir = CourseDirectory(root=str(course), assignment_id=assignment)
+    return JudgedAutograde(coursedir=app.coursedir, parent=app, **settings)
+
+
 @pytest.mark.parametrize(("setting", "value", "said"), [
     ("language", "de", "'de' is none of fr, en"), ("protection", "chroot", "'chroot' is none of bubblewrap, none"),
     ("device", "tpu", "'tpu' is none of cpu, cuda"), ("workers", -1, "-1 is less than 0"), ("limits", {"cell": "60"}, "cell is '60', which is no number"),
@@ -189,20 +196,15 @@ def test_it_is_said_that_there_is_no_graphics_card(course: Path, protection: str
     ("limits", {"cells": 60}, "'cells' is none of cell, question, training,"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_is_named(course: Path, setting: str, value: object, said: str) -> None:
-    app = AutogradeApp()
-    app.coursedir = CourseDirectory(root=str(course), assignment_id="small")
-    converter = JudgedAutograde(coursedir=app.coursedir, parent=app, **{setting: value})
     with pytest.raises(AssignmentError, match=re.escape(f"c.JudgedAutograde.{setting}: {said}")):
-        converter.appeal("anna")
+        judge(course, "small", **{setting: value}).appeal("anna")
 
 
 @pytest.mark.parametrize("name", ["small/", "s*", "large"])
 def test_what_is_no_assignment_is_named_and_leaves_nothing(course: Path, name: str) -> None:
     """A slash by completion in the source folder, a pattern, a slip of the pen."""
-    app = AutogradeApp()
-    app.coursedir = CourseDirectory(root=str(course), assignment_id=name)
     with pytest.raises(AssignmentError, match=re.escape(f"there is no assignment '{name}'")):
-        JudgedAutograde(coursedir=app.coursedir, parent=app).appeal("anna")
+        judge(course, name).appeal("anna")
     assert not (course / "autograded").exists()
 
 

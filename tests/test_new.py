@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from courses import find, marks, nbgrader
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
+from tiny_course import task
 
 from course_lib.grading import doctor, new
 from course_lib.grading.__main__ import main
@@ -176,10 +176,7 @@ def test_a_task_counts_in_what_can_be_earned(tmp_path: Path, root: Path) -> None
     make_assignment(tmp_path, "curves")
     path = tmp_path / "source" / "curves" / "curves.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    task = {"grade_id": "draw", "grade": False, "solution": False, "task": True, "locked": True, "points": 3}
-    notebook.cells.append(
-        new_markdown_cell(f"Draw.\n\n{MARK_SCHEME}", id="draw", metadata={"nbgrader": task | {"schema_version": 3}})
-    )
+    notebook.cells.append(task(f"Draw.\n\n{MARK_SCHEME}"))
     nbformat.write(notebook, path)
     assert expected_answers(notebook)["draw"] == ("", "1 for the title, 2 for the curve")
     [spec] = load_assignment(path.parent, tmp_path / "grader_tests" / "curves")

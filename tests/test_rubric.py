@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from courses import find
-from nbformat.v4 import new_markdown_cell
+from tiny_course import task
 
 from course_lib.grading.new import make_assignment
 from course_lib.grading.rubric import ShowRubric
@@ -18,9 +18,7 @@ def test_code_stays_code_and_a_task_has_its_scheme(tmp_path: Path, monkeypatch: 
     path = tmp_path / "source" / "ex" / "ex.ipynb"
     notebook = nbformat.read(path, as_version=4)
     find(notebook, "mse").metadata.nbgrader.update(grade=True, points=2)
-    task = {"grade_id": "draw", "grade": False, "solution": False, "task": True, "locked": True, "points": 3}
-    scheme = "Draw.\n\n### BEGIN MARK SCHEME\n2 for the curve\n### END MARK SCHEME"
-    notebook.cells.append(new_markdown_cell(scheme, metadata={"nbgrader": task | {"schema_version": 3}}))
+    notebook.cells.append(task("Draw.\n\n### BEGIN MARK SCHEME\n2 for the curve\n### END MARK SCHEME"))
     nbformat.write(notebook, path)
     names = {"submission_id": "1", "assignment_id": "ex", "notebook_id": "ex"}
     shown, _ = ShowRubric().preprocess(notebook, names)

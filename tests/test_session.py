@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from courses import PROTECTIONS
 from nbconvert.filters import ansi2html
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -25,8 +26,6 @@ from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel.wire import Packet
 
 LIMITS = Limits(cell=3, question=2, threads=1)
-
-PROTECTIONS = ["bubblewrap", pytest.param("none", marks=pytest.mark.long)]
 
 
 def notebook_of(*sources: str) -> NotebookNode:

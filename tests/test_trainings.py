@@ -1,17 +1,13 @@
 """Equal models are trained once, nobody's training reaches another's answer, and the marks are those of whole trainings."""
 
 import base64
-import inspect
-import os
 import re
 import shutil
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from types import ModuleType
 
 import nbformat
 import pytest
@@ -20,10 +16,7 @@ from courses import find, marks, nbgrader
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from safetensors.torch import save
 from tiny_course import PYTHON, cell
-from torch import nn
 
-import course_lib
-from course_lib import training
 from course_lib.grading import grade as grade_module
 from course_lib.grading.errors import GradingFault
 from course_lib.grading.grade import TrainingNeeded
@@ -36,10 +29,9 @@ from course_lib.grading.trainings import (
     keep_figures,
     keep_trainings,
     locked,
-    recall,
     recall_code,
 )
-from course_lib.kernel import figures, finished
+from course_lib.kernel import figures
 from course_lib.kernel.wire import Packet
 from course_lib.plots import new_figure
 
@@ -187,188 +179,6 @@ def test_a_class_that_trains_each_time_gets_the_same_marks(
     }
     assert trained(cache) == []
     assert "repris" not in said(folder, "as the reference")
-
-
-LOOP = """
-import course_lib, torch
-from torch import nn
-
-RATE = 0.1
-
-class Stop:
-    pass
-
-def step(model, x, y):
-    {step}
-
-@course_lib.training_loop
-def fit(model, x, y, EPOCHS=3):
-    history = course_lib.ConvergenceHistory()
-    for _ in range(EPOCHS):
-        step(model, x, y){more}
-    return history
-"""
-
-
-def run_of(folder: Path, name: str, model: nn.Module, step: str = "pass", more: str = "") -> training.TrainingRun:
-    """A training whose loop stands in a module, with what it uses."""
-    path = folder / f"{name}.py"
-    path.write_text(LOOP.format(step=step, more=more))
-    module = ModuleType("notebook")
-    exec(compile(path.read_text(), path, "exec"), module.__dict__)
-    x, y = torch.linspace(-1, 1, 60).reshape(20, 3), torch.arange(20) % 2
-    return training.TrainingRun(model, inspect.unwrap(module.fit), {"x": x, "y": y})
-
-
-def test_a_loop_that_calls_the_students_own_function_is_another_training(tmp_path: Path) -> None:
-    model = nn.Linear(3, 2)
-    recipes = [
-        finished.recipe(run_of(tmp_path, f"m{n}", model, step))
-        for n, step in enumerate(("pass", "pass", "model(x).sum()", "return RATE"))
-    ]
-    assert recipes[0] == recipes[1]
-    assert len(set(recipes)) == 3
-    changed = run_of(tmp_path, "m4", model, "return RATE")
-    changed.loop.__globals__["RATE"] = 0.2
-    assert finished.recipe(changed) not in recipes
-    with pytest.raises((OSError, TypeError)):  # a class of the notebook: nobody can tell
-        finished.recipe(run_of(tmp_path, "m5", model, "return Stop"))
-
-
-class Coder(nn.Module):
-    """Has a method of its own beside forward."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.line = nn.Linear(3, 2)
-
-    def encode(self, x: torch.Tensor) -> torch.Tensor:
-        return self.line(x)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.encode(x)
-
-
-@pytest.mark.parametrize("model", [nn.Sequential(nn.Linear(3, 2)), Coder()])
-def test_what_torch_and_python_give_can_be_told(tmp_path: Path, model: nn.Module) -> None:
-    found = []
-    for n, (rate, loss) in enumerate([(0.1, "mse_loss"), (0.1, "mse_loss"), (0.2, "mse_loss"), (0.1, "l1_loss")]):
-        run = run_of(tmp_path, f"m{n}", model, "[].append(loss(model(x), y) * RATE[0])")
-        run.loop.__globals__.update(RATE=[rate], loss=getattr(nn.functional, loss))
-        run.arguments |= {"criterion": nn.CrossEntropyLoss(), "seeds": (1, None), "mode": "min"}
-        found.append(finished.recipe(run))
-    assert found[0] == found[1]
-    assert len(set(found)) == 3
-
-
-@pytest.mark.parametrize("argument", [
-    nn.Linear(2, 3), Coder(), object(), torch.Generator(), [torch.utils.data.DataLoader([1])],
-], ids=lambda argument: type(argument).__name__)  # fmt: skip
-@pytest.mark.parametrize("is_global", [False, True])
-def test_what_nobody_can_tell_is_trained_again(tmp_path: Path, argument: object, is_global: bool) -> None:
-    """A second model would stay untrained, and two data loaders at the same address be taken for the same."""
-    run = run_of(tmp_path, "m", nn.Linear(3, 2), "RATE")
-    if is_global:
-        run.loop.__globals__["RATE"] = argument
-    else:
-        run.arguments["more"] = argument
-    with pytest.raises(TypeError):
-        finished.recipe(run)
-
-
-def test_a_method_of_the_model_that_the_loop_calls_is_not_probed(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="encode"):
-        finished.recipe(run_of(tmp_path, "m", Coder(), "model.encode(x)"))
-
-
-@pytest.mark.parametrize(("loss", "same"), [("nn.functional.cross_entropy", True), ("nn.functional.nll_loss", False)])
-def test_logits_are_log_probabilities_for_the_cross_entropy_only(tmp_path: Path, loss: str, same: bool) -> None:
-    models = [nn.Sequential(nn.Linear(3, 2)), nn.Sequential(nn.Linear(3, 2), nn.LogSoftmax(dim=1))]
-    more = f"\n        {loss}(model(x), y).backward()"
-    first, second = (finished.probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(first, second, strict=True)) is same
-
-
-def test_models_with_one_output_are_told_apart(tmp_path: Path) -> None:
-    """Their cross entropy is 0, whatever they compute."""
-    models = [nn.Sequential(nn.Linear(3, 4), between, nn.Linear(4, 1)) for between in (nn.ReLU(), nn.Tanh())]
-    more = "\n        nn.functional.mse_loss(model(x)[:, 0], y.float()).backward()"
-    first, second = (finished.probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
-    assert not torch.allclose(first[0], second[0], rtol=1e-2)
-
-
-class Auto(nn.Module):
-    """An autoencoder that gives its code, too."""
-
-    def __init__(self, act: nn.Module, kind: type) -> None:
-        super().__init__()
-        self.a, self.b, self.act, self.kind = nn.Linear(3, 2), nn.Linear(2, 3), act, kind
-
-    def forward(self, x: torch.Tensor) -> object:
-        code = self.act(self.a(x))
-        parts = {"image": self.b(code), "code": (code,)}
-        return parts if self.kind is dict else self.kind(parts.values())
-
-
-@pytest.mark.parametrize("kind", [tuple, list, dict])
-def test_models_without_labels_and_with_several_outputs_are_told_apart(tmp_path: Path, kind: type) -> None:
-    found = []
-    for n, act in enumerate((nn.ReLU(), nn.ReLU(), nn.Tanh())):
-        run = run_of(tmp_path, f"m{n}", Auto(act, kind))
-        del run.arguments["y"]
-        found.append(finished.probe(run)[0].item())
-    assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
-
-
-def test_outputs_under_other_names_are_told_apart(tmp_path: Path) -> None:
-    found = []
-    for n, names in enumerate([("image", "code"), ("code", "image"), ("image", "c"), (0, 1)]):
-        run = run_of(tmp_path, f"m{n}", nn.Linear(3, 3))
-        run.model.register_forward_hook(lambda m, args, y, names=names: dict(zip(names, (y, y.relu()), strict=True)))
-        found.append(finished.probe(run))
-    first = found[0][-1]
-    assert [torch.equal(first, other[-1]) for other in found] == [True, True, False, False]
-    assert not torch.allclose(found[0][0], found[1][0]), "in each other's place"
-
-
-def test_models_of_sequences_are_told_apart(tmp_path: Path) -> None:
-    """Their cross entropy is one of many words for each text, which the loop lays out as it likes."""
-    found = []
-    for n, act in enumerate((nn.ReLU(), nn.ReLU(), nn.Tanh())):
-        model = nn.Sequential(nn.Embedding(9, 4), act, nn.Linear(4, 9))
-        run = run_of(tmp_path, f"m{n}", model, more="\n        F.cross_entropy(model(x).mT, y)")
-        run.arguments["x"] = run.arguments["y"] = torch.arange(60).reshape(20, 3) % 9
-        found.append(finished.probe(run)[0].item())
-    assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
-
-
-class Brighter(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + 0.3
-
-
-def test_models_with_many_outputs_are_told_apart(tmp_path: Path) -> None:
-    models = [nn.Sequential(nn.Linear(3, 784), nn.Sigmoid(), last) for last in (nn.Identity(), Brighter())]
-    answers = []
-    for n, model in enumerate(models):
-        found = finished.probe(run_of(tmp_path, f"m{n}", model))
-        answers.append(Packet({"recipe": "0" * 32}, {f"probe{i}": value for i, value in enumerate(found)}))
-    about = {"recipe": "0" * 32, "history": {}, "stopped": False, "device": "cpu"}
-    keep_code_training(
-        Packet(
-            {"trainings": [about]}, {f"0/{k}": v for k, v in (answers[0].tensors | {"weight0": torch.ones(1)}).items()}
-        ),
-        tmp_path / "a",
-    )
-    assert [len(recall_code(answer, tmp_path / "a")[0].tensors) for answer in answers] == [1, 0]
-
-
-@pytest.mark.parametrize("norm", [nn.LayerNorm, nn.BatchNorm1d])
-def test_what_stands_before_a_normalization_shows(tmp_path: Path, norm: type[nn.Module]) -> None:
-    models = [nn.Sequential(nn.Linear(3, 4), act, nn.Linear(4, 4), norm(4), nn.Linear(4, 4), norm(4), nn.Linear(4, 2))
-              for act in (nn.ReLU(), nn.Tanh())]  # fmt: skip
-    first, second = (finished.probe(run_of(tmp_path, f"m{n}", m)) for n, m in enumerate(models))
-    assert not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(first, second, strict=True))
 
 
 POISON = """
@@ -535,108 +345,6 @@ def test_equal_code_has_the_same_name_whatever_its_comments() -> None:
     assert all(re.fullmatch(r"code-[0-9a-f]{32}\.safetensors", other) for other in others)
 
 
-class Line(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.line = nn.Linear(2, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.line(x)
-
-
-def separable() -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    y = torch.arange(200) % 2
-    return torch.randn((200, 2), generator=generator) + 2 * (2 * y[:, None] - 1), y
-
-
-@course_lib.training_loop
-def fit(model, x, y, x_test, y_test, EPOCHS):
-    history = course_lib.ConvergenceHistory()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    for _ in range(EPOCHS):
-        nn.functional.cross_entropy(model(x), y).backward()
-        optimizer.step()
-        history.update(model, x, y, x_test, y_test)
-    return history
-
-
-@pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> list[Packet]:
-    """The requests of this process, which is a grading kernel for a while; the first answer names an accuracy."""
-    requests: list[Packet] = []
-
-    def answer(request: Packet) -> Packet:
-        requests.append(request)
-        return Packet({"enough": 0.9})
-
-    for name in ("recall", "recall_evaluation", "keep"):
-        monkeypatch.setattr(training, name, None)
-    monkeypatch.setattr(finished, "_kept", [])
-    finished.activate(answer)
-    return requests
-
-
-def test_a_training_ends_at_the_accuracy_that_is_asked_for(judge: list[Packet], capsys) -> None:
-    x, y = separable()
-    torch.manual_seed(2)
-    history = fit(Line(), x, y, x, y, EPOCHS=300).history["val_accuracy"]
-    assert len(history) < 300
-    assert history[-1] >= 0.9
-    assert max(history[:-1], default=0) < 0.9
-    assert "0.9" in capsys.readouterr().out
-    assert [request.fields.get("stopped") for request in judge] == [None, True], "the judge is told"
-    report = finished.report()
-    assert [one["stopped"] for one in report.fields["trainings"]] == [True]
-
-
-def test_a_stored_training_fits_what_behaves_the_same_only(judge: list[Packet], tmp_path: Path) -> None:
-    x, y = separable()
-    fit(Line(), x, y, x, y, EPOCHS=3)
-    request = judge[0]
-    path = tmp_path / "code-1.safetensors"
-    keep_code_training(finished.report(), path)
-    answer, stopped = recall_code(request, path)
-    assert set(answer.tensors) == {"weight0", "weight1"}
-    assert isinstance(stopped, bool)
-    assert recall(request, tmp_path)[0].tensors == {}, "a student's training is not for others"
-    os.rename(path, tmp_path / f"{request.fields['recipe']}-0.safetensors")
-    assert recall(request, tmp_path)[0].tensors.keys() == answer.tensors.keys()
-    other = Packet(request.fields, request.tensors | {"probe0": request.tensors["probe0"] + 1})
-    assert recall(other, tmp_path)[0].tensors == {}
-    assert recall(Packet(request.fields | {"recipe": "0" * 32}, request.tensors), tmp_path)[0].tensors == {}
-
-
-@pytest.mark.parametrize("table", [nn.Embedding, nn.EmbeddingBag])
-def test_an_embedding_begins_with_usual_weights(judge: list[Packet], table: type[nn.Module]) -> None:
-    """Torch's own have a deviation of 1, whatever the length of a row."""
-    rows = table(50, 64)
-    model = nn.Sequential(rows, nn.Flatten(), nn.LazyLinear(2))
-    x, y = torch.randint(0, 50, (40, 6)), torch.arange(40) % 2
-    model(x)
-    fit(model, x, y, x, y, EPOCHS=1)
-    nn.init.zeros_(rows.weight)
-    fit(model, x, y, x, y, EPOCHS=1)
-    assert ["recipe" in request.fields for request in judge].count(True) == 1
-
-
-def test_a_loop_may_write_down_other_things(judge: list[Packet], tmp_path: Path) -> None:
-    """Such as a loss only: its training is taken over all the same, and stops nobody's cell."""
-
-    @course_lib.training_loop
-    def regress(model, x, y, x_test, y_test, EPOCHS):
-        history = course_lib.ConvergenceHistory()
-        history.history["loss"] += [nn.functional.mse_loss(model(x), y).item()] * EPOCHS
-        return history
-
-    x, y = torch.rand(40, 2), torch.rand(40, 2)
-    regress(Line(), x, y, x, y, EPOCHS=2)
-    keep_trainings(finished.report(), tmp_path)
-    finished.activate(lambda request: recall(request, tmp_path)[0])
-    assert len(regress(Line(), x, y, x, y, EPOCHS=2).history["loss"]) == 2
-    assert finished.report().fields["trainings"] == [], "it was taken over"
-
-
 def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
     """It is written with little on the stack, and read with much: that is no fault of the grader."""
 
@@ -663,75 +371,6 @@ def test_what_a_hostile_kernel_reports_trains_nothing(report: Packet, tmp_path: 
     keep_code_training(report, path)
     assert recall_code(Packet({"recipe": "x"}), path)[0].tensors == {}
     assert path.read_bytes() == b""
-
-
-def exchanged(x: torch.Tensor, word: int) -> torch.Tensor:
-    """``x`` with its first word, two floats, and another one in each other's place."""
-    words = x.clone().view(torch.int64).flatten()
-    words[[0, word]] = words[[word, 0]]
-    return words.view(x.dtype).view_as(x)
-
-
-CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "other values": lambda x: x / 2,
-    "other signs": lambda x: -x,
-    "another sign for every other one": lambda x: x * (-1) ** torch.arange(28),
-    "images in another order": lambda x: x.roll(1, dims=0),
-    "two images in each other's place": lambda x: x[[1, 0, *range(2, len(x))]],
-    "turned images": lambda x: x.mT,
-    "mirrored images": lambda x: x.flip(2),
-    "images moved by a pixel": lambda x: x.roll(1, dims=2),
-    "one value of the last image": lambda x: torch.cat([x.flatten()[:-1], x.flatten()[:1]]).view_as(x),
-    "two values of a row of the checksum": lambda x: exchanged(x, 1),
-    "two values of a column of the checksum": lambda x: exchanged(x, finished.WORDS),
-    "another shape": lambda x: x.flatten(1),
-    "another type": lambda x: x.double(),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("images", [3, 128])
-def test_data_that_differ_are_told_apart(change: Callable[[torch.Tensor], torch.Tensor], images: int) -> None:
-    x = torch.rand((images, 28, 28), generator=torch.Generator().manual_seed(0))
-    assert finished.fingerprint(x.clone()) == finished.fingerprint(x)
-    assert finished.fingerprint(change(x)) != finished.fingerprint(x)
-
-
-def test_a_tensor_that_changed_is_not_taken_for_the_same() -> None:
-    x = torch.zeros(100_000)
-    before = finished.fingerprint(x)
-    assert finished.fingerprint(x) == before
-    x += 1
-    assert finished.fingerprint(x) != before
-    again = finished.fingerprint(x)
-    x.numpy()[:] = 2  # torch does not know
-    assert finished.fingerprint(x) != again
-
-
-@pytest.mark.parametrize(("init", "usual"), [
-    (lambda p: None, True), (nn.init.xavier_uniform_, True), (nn.init.kaiming_normal_, True),
-    (nn.init.orthogonal_, True), (nn.init.zeros_, False), (nn.init.ones_, False), (nn.init.normal_, False),
-])  # fmt: skip
-def test_who_begins_with_unusual_weights_takes_over_no_training(
-    init: Callable[[torch.Tensor], object], usual: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the weights are at first does not show in the probe, but a model may learn nothing from them."""
-    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                init(parameter)
-    asked = []
-
-    def judge(question: Packet) -> Packet:
-        asked.append(question)
-        return Packet()
-
-    monkeypatch.setattr(finished, "_ask_judge", judge, raising=False)
-    x, y = torch.rand(40, 28, 28), torch.arange(40) % 10
-    loop = training.training_loop(lambda model, x, y, EPOCHS=0: training.ConvergenceHistory())
-    finished.recall(training.TrainingRun(model, inspect.unwrap(loop), {"x": x, "y": y}))
-    assert bool(asked) is usual
 
 
 def test_a_damaged_training_is_done_anew(tmp_path: Path) -> None:

@@ -67,6 +67,12 @@ def cell(name: str, source: str, **meta: object) -> NotebookNode:
     return new_code_cell(source, id=name, metadata={"nbgrader": values | meta})
 
 
+def task(source: str) -> NotebookNode:
+    """A cell that nbgrader calls a manually graded task, with three points: it has neither tests nor an answer."""
+    values = {"grade_id": "draw", "grade": False, "solution": False, "locked": True, "task": True, "points": 3}
+    return new_markdown_cell(source, id="draw", metadata={"nbgrader": values | {"schema_version": 3}})
+
+
 def notebook(add: str = ADD, mean: str = MEAN, extra: tuple[str, ...] = (), tests: bool = False) -> NotebookNode:
     """The assignment's notebook with these answers; ``extra`` cells follow ``add``."""
     hidden = STOCK_TESTS if tests else dict.fromkeys(STOCK_TESTS, "")

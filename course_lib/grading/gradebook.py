@@ -26,7 +26,7 @@ from ..messages import say
 from .errors import AssignmentError, GradingFault
 from .job import Graded, NotebookSpec
 
-__all__ = ["CourseGradebook", "Marks", "automatic_marks"]
+__all__ = ["CourseGradebook", "Marks", "automatic_marks", "graded_cells"]
 
 PATIENCE = 60
 """Seconds to wait for a gradebook that another program has locked."""
@@ -41,6 +41,11 @@ Marks = dict[str, float | None]
 
 Penalize = Callable[[str, str], None]
 """Sets the late penalty of a student's notebook, by the names of both."""
+
+
+def graded_cells(notebook: Notebook) -> list[BaseCell]:
+    """The cells of a notebook in nbgrader's gradebook that carry points: grade cells, and tasks."""
+    return [*notebook.grade_cells, *notebook.task_cells]
 
 
 def automatic_marks(submission: SubmittedAssignment) -> Marks:
@@ -108,7 +113,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
 
         def cells(gradebook: Any) -> tuple[dict[str, float], set[str], bool, datetime | None]:
             notebook = gradebook.find_notebook(spec.name, spec.assignment)
-            marks = {cell.name: cell.max_score for cell in [*notebook.grade_cells, *notebook.task_cells]}
+            marks = {cell.name: cell.max_score for cell in graded_cells(notebook)}
             solutions = {cell.name for cell in notebook.solution_cells}
             return marks, solutions, bool(notebook.submissions), notebook.assignment.duedate
 

@@ -10,6 +10,7 @@ from nbgrader.api import Gradebook, Student, SubmittedAssignment
 from nbgrader.coursedir import CourseDirectory
 
 from .feedback import read_result
+from .gradebook import graded_cells
 from .result import NotebookResult, TestResult, Verdict
 
 __all__ = ["ALARMING", "ClassRecord", "Mark", "Submission", "read_class"]
@@ -120,11 +121,7 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
         nbgrader.api.MissingEntry: if the gradebook does not know the assignment.
     """
     notebooks = gradebook.find_assignment(assignment).notebooks
-    cells = [
-        (cell.name, float(cell.max_score))
-        for notebook in notebooks
-        for cell in [*notebook.grade_cells, *notebook.task_cells]
-    ]
+    cells = [(cell.name, float(cell.max_score)) for notebook in notebooks for cell in graded_cells(notebook)]
     order = {name: i for i, (name, _) in enumerate(cells)}
     submissions = []
     for submitted in gradebook.assignment_submissions(assignment):

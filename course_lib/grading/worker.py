@@ -1,7 +1,6 @@
 """What the worker processes do. Only they import torch: the command itself starts in a second."""
 
 import ctypes
-import gc
 import importlib
 import multiprocessing
 import os
@@ -14,6 +13,7 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
+from ..kernel.warm import importing
 from ..mnist import cache_folder, unpack_mnist
 from .errors import AssignmentError, GradingFault, ProtectionError
 from .job import Graded, Job
@@ -41,10 +41,8 @@ def start_worker(parent: int, room: Path | None) -> None:
         sandbox(room / "library", room / "files")
     # a message may be larger than any limit on it can tell: then this worker dies, not the machine
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-    gc.disable()  # what is imported is no garbage, and to look for some takes a sixth of the time
-    importlib.import_module(f"{__package__}.grade")
-    gc.freeze()
-    gc.enable()
+    with importing():
+        importlib.import_module(f"{__package__}.grade")
 
 
 def grade_submission(jobs: Sequence[Job]) -> list[Graded]:

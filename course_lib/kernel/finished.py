@@ -141,26 +141,32 @@ def recipe(run: TrainingRun) -> str:
     parts = [torch.__version__, inspect.getsource(training), inspect.getsource(run.loop)]
     parts += [f"{name}={fingerprint(value)}" for name, value in sorted(run.arguments.items())]
     parts += [str(tuple(value.shape)) for value in _state(run.model)]
-    parts += _used(run.loop, run.model, set())
+    parts += _used(run.loop, _own_names(run.model), set())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _used(function: Any, model: nn.Module, seen: set[str]) -> list[str]:
+def _own_names(model: nn.Module) -> set[str]:
+    """The attributes of a model that none of torch's classes gives it: its layers and its own methods."""
+    torchs = {name for kind in type(model).__mro__ if kind.__module__.startswith("torch.") for name in dir(kind)}
+    return set(dir(model)) - torchs - set(dir(nn.Module()))
+
+
+def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
     """What a loop takes from its notebook, and what that takes: it may be a student's.
 
     Raises:
-        OSError or TypeError: for a class of the notebook, what :func:`fingerprint` refuses, or a part of the model
-            by its name, which the probe does not see alone; then nobody can tell whether two trainings are the same.
+        OSError or TypeError: for a class of the notebook, what :func:`fingerprint` refuses, or a part of the model by
+            one of its ``own_names``, which the probe does not see alone; then nobody can tell whether two trainings are
+            the same.
     """
-    torchs = {name for kind in type(model).__mro__ if kind.__module__.startswith("torch.") for name in dir(kind)}
-    if own := _names(function.__code__, "ATTR", "METHOD") & set(dir(model)) - torchs - set(dir(nn.Module())):
-        raise TypeError(f"parts of the model: {own}")
+    if parts_of_model := _names(function.__code__, "ATTR", "METHOD") & own_names:
+        raise TypeError(f"parts of the model: {parts_of_model}")
     parts: list[str] = []
     for name in sorted(_names(function.__code__, "GLOBAL") - seen):
         seen.add(name)
         value = inspect.unwrap(found) if callable(found := function.__globals__.get(name)) else found
         if inspect.isfunction(value) and value.__globals__ is function.__globals__:
-            parts += [f"{name}={inspect.getsource(value)}", *_used(value, model, seen)]
+            parts += [f"{name}={inspect.getsource(value)}", *_used(value, own_names, seen)]
         elif inspect.isclass(value) and value.__module__ == function.__module__:
             parts.append(f"{name}={inspect.getsource(value)}")
         elif inspect.isroutine(value) and value.__name__ != name:  # another name for a function of torch, say

@@ -29,13 +29,14 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from .seccomp import forbid_system_calls
 
-__all__ = ["main"]
+__all__ = ["importing", "main"]
 
 # constants of Linux that Python has no names for
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = (1 << n for n in (17, 27, 28, 29, 30))
@@ -96,7 +97,8 @@ def main() -> NoReturn:
     unlimited = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (unlimited, unlimited))  # the judge's own limit is not for kernels
     _check(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-    _prepare()
+    with importing():
+        _prepare()
     control.send(json.dumps({"ready": True}).encode())
     kernel: _Kernel | None = None
     while True:
@@ -114,12 +116,23 @@ def main() -> NoReturn:
             kernel = _fork(json.loads(request), control)
 
 
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """For what stays as long as the process: to look for garbage meanwhile takes a sixth of the time.
+
+    Later it is not looked through either: it stays shared with the kernels that are forked.
+    """
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
 def _prepare() -> None:
     """Import what a notebook needs. No thread may start here: a forked copy of it would be missing its locks."""
     from .app import forget_other_course_libs
 
     forget_other_course_libs()
-    gc.disable()  # what is imported is no garbage, and to look for some takes a sixth of the time
 
     for name in (
         "matplotlib.pyplot", "numpy.ctypeslib", "tornado.platform.asyncio",
@@ -139,8 +152,6 @@ def _prepare() -> None:
     course_lib.mnist.waiting.append(course_lib.load_mnist())
     course_lib.training.keep_pages()
     gc.collect()
-    gc.freeze()  # what is here stays shared with the kernels
-    gc.enable()
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------
