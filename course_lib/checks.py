@@ -18,6 +18,7 @@ from IPython.display import display
 from torch import nn
 
 from .causes import FUNCTIONS, known_error_cause
+from .device import seed
 from .messages import Text, say
 
 __all__ = ["CheckFailed", "check", "is_model_class", "is_stub"]
@@ -229,7 +230,7 @@ def check(
         subject = namespace[name]
         try:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
+                seed(0)
                 if is_model_class(subject):
                     subject = subject()
                 with torch.set_grad_enabled(not isinstance(subject, nn.Module)):  # a function may train something

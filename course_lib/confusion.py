@@ -9,7 +9,7 @@ import numpy as np
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
-from .plots import _as_array, new_figure, show
+from .plots import _as_array, show
 
 __all__ = ["confusion_matrix", "display_confusion_matrix", "plot_confusion_matrix"]
 
@@ -102,20 +102,22 @@ def plot_confusion_matrix(
     counts = confusion_matrix(y_true, y_pred, None if target_names is None else range(len(target_names)))
     accuracy = np.trace(counts) / max(counts.sum(), 1)
     shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
-    figure = new_figure(figsize)
-    ax = figure.add_subplot()
-    image = ax.imshow(shown, interpolation="nearest", cmap=cmap or "Blues")
-    figure.colorbar(image, ax=ax)
-    names = _labels(y_true, y_pred) if target_names is None else list(target_names)
-    ax.set_xticks(range(len(names)), [str(name) for name in names], rotation=90)
-    ax.set_yticks(range(len(names)), [str(name) for name in names])
-    for (row, column), value in np.ndenumerate(shown):
-        text = digit_format.format(value) if normalize else f"{value:,}"
-        ax.text(column, row, text, ha="center", va="center", color="white" if value > shown.max() / 2 else "black")
-    ax.set(
-        title=title,
-        ylabel="True label",
-        xlabel=f"Predicted label\naccuracy={accuracy:0.4f}; misclass={1 - accuracy:0.4f}",
-    )
-    figure.tight_layout()
-    return show(figure, save_as, "plot_confusion_matrix", arguments)
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        image = ax.imshow(shown, interpolation="nearest", cmap=cmap or "Blues")
+        figure.colorbar(image, ax=ax)
+        names = _labels(y_true, y_pred) if target_names is None else list(target_names)
+        ax.set_xticks(range(len(names)), [str(name) for name in names], rotation=90)
+        ax.set_yticks(range(len(names)), [str(name) for name in names])
+        for (row, column), value in np.ndenumerate(shown):
+            text = digit_format.format(value) if normalize else f"{value:,}"
+            ax.text(column, row, text, ha="center", va="center", color="white" if value > shown.max() / 2 else "black")
+        ax.set(
+            title=title,
+            ylabel="True label",
+            xlabel=f"Predicted label\naccuracy={accuracy:0.4f}; misclass={1 - accuracy:0.4f}",
+        )
+        figure.tight_layout()
+
+    return show(draw, figsize, save_as, "plot_confusion_matrix", arguments)

@@ -1,4 +1,4 @@
-"""Choose where tensors live: CPU or GPU."""
+"""Choose where tensors live, CPU or GPU, and seed what is random there."""
 
 import os
 import warnings
@@ -7,7 +7,7 @@ import torch
 
 from .messages import say
 
-__all__ = ["choose_device"]
+__all__ = ["choose_device", "seed"]
 
 
 def choose_device() -> torch.device:
@@ -32,3 +32,8 @@ def choose_device() -> torch.device:
         message = say("device.unknown", name=wanted, available=", ".join(available), device=available[0])
         warnings.warn(message, stacklevel=2)
     return torch.device(available[0])
+
+
+def seed(number: int) -> None:
+    """``torch.manual_seed``, which before the first use of a card would note the stack of each call: 0.3 ms."""
+    (torch.manual_seed if torch.cuda.is_initialized() else torch.default_generator.manual_seed)(number)

@@ -5,6 +5,7 @@ Each function shows its figure once and returns it, so that it can be tested or 
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,30 +46,34 @@ class ShownFigures(list[Figure]):
         pass
 
 
-def new_figure(figsize: tuple[float, float]) -> ShownFigure:
-    """An empty pyplot figure of ``figsize`` inches."""
-    figure: ShownFigure = plt.figure(figsize=figsize, FigureClass=ShownFigure)
-    return figure
+Draw = Callable[[Figure], None]
+"""Draws a figure, given an empty one."""
+
+picture: Callable[[Draw, tuple[float, float], str, Mapping[str, Any]], tuple[ShownFigure, bytes]] | None = None
+"""Set by the grading kernel: gives a figure and its PNG, drawn now or before, from what :func:`show` is told."""
 
 
-picture: Callable[[ShownFigure, str, Mapping[str, Any]], bytes] | None = None
-"""Set by the grading kernel: gives the PNG of a figure, drawn now or before, from a name and what it was made from."""
-
-
-def show(figure: ShownFigure, save_as: str | Path | None, name: str, arguments: Mapping[str, Any]) -> Figure:
-    """Save ``figure`` when a file name is given, show it and return it.
+def show(
+    draw: Draw, figsize: tuple[float, float], save_as: str | Path | None, name: str, arguments: Mapping[str, Any]
+) -> Figure:
+    """Draw a figure, save it when a file name is given, show it and return it.
 
     Args:
-        figure: what to show.
+        draw: draws it.
+        figsize: its size in inches.
         save_as: file name, or None.
         name: with ``arguments``, what decides how it looks.
-        arguments: of the function that made it.
+        arguments: of the function that was called for it.
     """
+    if picture is None:
+        figure: ShownFigure = plt.figure(figsize=figsize, FigureClass=ShownFigure)
+        draw(figure)
+    else:
+        figure, png = picture(draw, figsize, name, arguments)
     if save_as is not None:
         figure.savefig(save_as, bbox_inches="tight")
     if picture is not None:
-        display(Image(picture(figure, name, arguments)))
-        plt.close(figure)
+        display(Image(png))
     elif plt.get_backend().lower() != "agg":  # agg has no window: show() would only warn
         plt.show()
     shell = get_ipython()
@@ -148,46 +153,49 @@ def plot_images(
     shown = list(range(len(images))) if isinstance(indices, str) else [int(i) for i in indices]
     rows = max(1, -(-len(shown) // columns))
     columns = min(columns, max(1, len(shown)))
-    figure = new_figure((columns * x_size, rows * (y_size + y_padding)))
-    ax = figure.add_axes((0, 0, 1, 1))
-    h, w = images.shape[1:3]
-    # in pixels of the images: from one to the next, wider for a colour bar
-    step_x = w + round((0.45 if colorbar else 0.1) * w)
-    step_y = h + max(1, round(h * y_padding / y_size))
-    width, height = columns * step_x, rows * step_y
-    used = min(len(shown), columns) * step_x
-    mosaic = np.zeros((height, used, 4), np.float32)  # transparent between the images
-    corners = [(place % columns * step_x, place // columns * step_y) for place in range(len(shown))]
-    for (left, top), tile in zip(corners, _colours(images[shown], norm, cm), strict=True):
-        mosaic[top : top + h, left : left + w] = tile
-    # a filter radius of 2 pixels halves the time of the default, 4, for the same look
-    ax.imshow(mosaic, interpolation=interpolation, filterrad=2, extent=(0, used, height, 0), aspect="auto")
-    ax.add_collection(
-        PatchCollection(
-            [Rectangle(corner, w, h) for corner in corners],
-            facecolor="none",
-            edgecolor="black",
-            linewidth=0.6,
-            alpha=spines_alpha,
-        )
-    )
-    for (left, top), i in zip(corners, shown, strict=True):
-        truth = None if labels is None else labels[i]
-        guess = truth if predictions is None else predictions[i]
-        if guess is not None:
-            wrong = truth is not None and guess != truth
-            text = f"{guess} ({truth})" if wrong else str(guess)
-            size = fontsize * (0.75 if wrong else 1)
-            ax.text(
-                left + w / 2, top + h, text, ha="center", va="top", color="red" if wrong else "black", fontsize=size
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_axes((0, 0, 1, 1))
+        h, w = images.shape[1:3]
+        # in pixels of the images: from one to the next, wider for a colour bar
+        step_x = w + round((0.45 if colorbar else 0.1) * w)
+        step_y = h + max(1, round(h * y_padding / y_size))
+        width, height = columns * step_x, rows * step_y
+        used = min(len(shown), columns) * step_x
+        mosaic = np.zeros((height, used, 4), np.float32)  # transparent between the images
+        corners = [(place % columns * step_x, place // columns * step_y) for place in range(len(shown))]
+        for (left, top), tile in zip(corners, _colours(images[shown], norm, cm), strict=True):
+            mosaic[top : top + h, left : left + w] = tile
+        # a filter radius of 2 pixels halves the time of the default, 4, for the same look
+        ax.imshow(mosaic, interpolation=interpolation, filterrad=2, extent=(0, used, height, 0), aspect="auto")
+        ax.add_collection(
+            PatchCollection(
+                [Rectangle(corner, w, h) for corner in corners],
+                facecolor="none",
+                edgecolor="black",
+                linewidth=0.6,
+                alpha=spines_alpha,
             )
-        if colorbar:
-            scale = norm or Normalize(images[i].min(), images[i].max())
-            box = ((left + 1.04 * w) / width, 1 - (top + h) / height, 0.06 * w / width, h / height)
-            figure.colorbar(ScalarMappable(scale, cm), cax=figure.add_axes(box))
-    ax.set(xlim=(-1, width), ylim=(height, -1))
-    ax.axis("off")
-    return show(figure, save_as, "plot_images", arguments)
+        )
+        for (left, top), i in zip(corners, shown, strict=True):
+            truth = None if labels is None else labels[i]
+            guess = truth if predictions is None else predictions[i]
+            if guess is not None:
+                wrong = truth is not None and guess != truth
+                text = f"{guess} ({truth})" if wrong else str(guess)
+                size = fontsize * (0.75 if wrong else 1)
+                ax.text(
+                    left + w / 2, top + h, text, ha="center", va="top", color="red" if wrong else "black", fontsize=size
+                )
+            if colorbar:
+                scale = norm or Normalize(images[i].min(), images[i].max())
+                box = ((left + 1.04 * w) / width, 1 - (top + h) / height, 0.06 * w / width, h / height)
+                figure.colorbar(ScalarMappable(scale, cm), cax=figure.add_axes(box))
+        ax.set(xlim=(-1, width), ylim=(height, -1))
+        ax.axis("off")
+
+    figsize = (columns * x_size, rows * (y_size + y_padding))
+    return show(draw, figsize, save_as, "plot_images", arguments)
 
 
 def plot_image(
@@ -199,11 +207,13 @@ def plot_image(
 ) -> Figure:
     """Show one image, tensor or array of shape (h, w), (h, w, 1) or (h, w, 3); arguments as in :func:`plot_images`."""
     arguments = dict(locals())
-    figure = new_figure(figsize)
-    ax = figure.add_axes((0, 0, 1, 1))
-    ax.imshow(_colours(_as_array(x)[None], None, cm)[0], interpolation=interpolation)
-    ax.axis("off")
-    return show(figure, save_as, "plot_image", arguments)
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_axes((0, 0, 1, 1))
+        ax.imshow(_colours(_as_array(x)[None], None, cm)[0], interpolation=interpolation)
+        ax.axis("off")
+
+    return show(draw, figsize, save_as, "plot_image", arguments)
 
 
 def plot_history(
@@ -224,16 +234,18 @@ def plot_history(
         The figures, in the order of ``plot``.
     """
     arguments = dict(locals())
-    figures = ShownFigures()
-    for title, names in plot.items():
-        figure = new_figure(figsize)
+
+    def draw(title: str, figure: Figure) -> None:
         ax = figure.add_subplot()
-        for name, style in zip(names, itertools.cycle(("-", "--", ":", "-."))):  # told apart in grey as well
+        for name, style in zip(plot[title], itertools.cycle(("-", "--", ":", "-."))):  # told apart in grey as well
             ax.plot(history.history[name], style, label=name)
         ax.set(title=title, ylabel=title, xlabel="Epoch")
         ax.legend()
+
+    figures = ShownFigures()
+    for title in plot:
         target = None if save_as is None else Path(save_as)
         if target is not None and len(plot) > 1:
             target = target.with_name(f"{target.stem}-{title.lower()}{target.suffix or '.png'}")
-        figures.append(show(figure, target, f"plot_history {title}", arguments))
+        figures.append(show(partial(draw, title), figsize, target, f"plot_history {title}", arguments))
     return figures

@@ -227,6 +227,7 @@ def test_who_waits_for_a_free_core_has_more_time(monkeypatch: pytest.MonkeyPatch
     for starved, over in ((0.0, True), (10.0, False)):
         monkeypatch.setattr(Stopwatch, "_starved", 0.0)
         stopwatch = Stopwatch(os.getpid(), 100, 0.05)
+        assert not stopwatch.is_over
         monkeypatch.setattr(Stopwatch, "_starved", starved)
         time.sleep(0.1)
         assert stopwatch.is_over == over

@@ -13,6 +13,9 @@ import nbformat
 import pytest
 import torch
 from courses import find, marks, nbgrader
+from IPython.core.pylabtools import print_figure
+from IPython.utils.dir2 import get_real_method
+from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from safetensors.torch import save
 from tiny_course import PYTHON, cell
@@ -33,7 +36,6 @@ from course_lib.grading.trainings import (
 )
 from course_lib.kernel import figures
 from course_lib.kernel.wire import Packet
-from course_lib.plots import new_figure
 
 GIVEN = """
 import course_lib as ooo
@@ -321,12 +323,35 @@ def test_a_picture_that_is_removed_while_it_is_looked_for_is_drawn(
 
     monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path))
     monkeypatch.setattr(figures, "_drawn", {})
-    figure = new_figure((1, 1))
-    figure.add_subplot()
-    png = figures.picture(figure, "axes", {})
+    _, png = figures.picture(Figure.add_subplot, (1, 1), "axes", {})
     (figures_folder() / f"{next(iter(figures._drawn))}.png").write_bytes(png)
     monkeypatch.setattr(Path, "read_bytes", removed)
-    assert figures.picture(figure, "axes", {}) == png
+    assert figures.picture(Figure.add_subplot, (1, 1), "axes", {})[1] == png
+
+
+def test_a_figure_whose_picture_is_known_is_drawn_once_its_parts_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def draw(figure: Figure) -> None:
+        drawn.append(figure)
+        figure.add_subplot().set_title("known")
+
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path))
+    monkeypatch.setattr(figures, "_drawn", {})
+    _, png = figures.picture(draw, (2, 1), "axes", {})
+    (figures_folder() / f"{next(iter(figures._drawn))}.png").write_bytes(png)
+    drawn.clear()
+    figure, found = figures.picture(draw, (2, 1), "axes", {})
+    assert found == png
+    assert isinstance(figure, Figure)
+    assert get_real_method(figure, "_ipython_display_")  # IPython looks for it in the value of a cell
+    assert not drawn
+    assert [ax.get_title() for ax in figure.axes] == ["known"]
+    assert drawn == [figure]
+    assert tuple(figure.get_size_inches()) == (2, 1)
+    assert print_figure(figure, bbox_inches="tight") == png
 
 
 def test_equal_code_has_the_same_name_whatever_its_comments() -> None:

@@ -110,8 +110,8 @@ class Stopwatch:
     def __init__(self, pid: int, computing: float, passing: float) -> None:
         self._pid = pid
         self._most = self._computed + computing
-        self._starved_before = self._starved
         self._deadline = time.monotonic() + passing
+        self._starved_before: float | None = None  # until the first look: most questions end before
 
     @property
     def _starved(self) -> float:
@@ -133,6 +133,8 @@ class Stopwatch:
     @property
     def is_over(self) -> bool:
         """Whether either time is over."""
+        if self._starved_before is None:
+            self._starved_before = self._starved
         late = time.monotonic() - self._deadline  # a look at all threads only where it can matter
         return (late > 0 and late > self._starved - self._starved_before) or self._computed > self._most
 

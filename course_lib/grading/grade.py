@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -211,12 +212,12 @@ class _Run:
 
     def student_at(self, grade_id: str) -> Student:
         """The student's notebook once its cells have run up to a grade cell, the cell's own self-check included."""
-        index = self._index(grade_id)
+        index = self._index[grade_id]
         self.session.run_until(index + 1)
         return Student(lambda question: self._ask(question, grade_id), lambda name: self._missing(name, grade_id))
 
     def _ask(self, question: Packet, grade_id: str) -> Packet:
-        check = self.session.outcomes.get(self._index(grade_id), Verdict.PASSED)
+        check = self.session.outcomes.get(self._index[grade_id], Verdict.PASSED)
         first = [] if check in (Verdict.PASSED, Verdict.ERROR) else [StudentFailure(check)]
         failures = self.failures.setdefault((grade_id, question.fields.get("name")), first)
         if len(failures) >= self.session.limits.failures:
@@ -240,7 +241,7 @@ class _Run:
             self.trainings.append(name)
             return found
         cells = self.session.notebook.cells
-        graded = next((c for c in self.job.spec.automatic if self._index(c.grade_id) > self.session.running), None)
+        graded = next((c for c in self.job.spec.automatic if self._index[c.grade_id] > self.session.running), None)
         if self.job.reference or graded is None or not is_training(cells[self.session.running]):
             return Packet()
         if request.fields.get("stopped"):
@@ -263,13 +264,15 @@ class _Run:
         """Whether points were lost where a training ended early."""
         return any(self.tested[name].score < self.tested[name].points for name in self.ended_early)
 
-    def _index(self, grade_id: str) -> int:
-        return next(i for i, cell in enumerate(self.session.notebook.cells) if _grade_id(cell) == grade_id)
+    @functools.cached_property
+    def _index(self) -> dict[str, int]:
+        """Where each cell of the assignment is."""
+        return {_grade_id(cell): i for i, cell in enumerate(self.session.notebook.cells)}
 
     def _missing(self, name: str, grade_id: str) -> StudentFailure:
         """Why ``name`` does not exist at a grade cell: the first cell that should have made it and did not end well."""
         solution = next(c.solution for c in self.job.spec.automatic if c.grade_id == grade_id)
-        for i in range(self._index(solution) if solution else 0, self._index(grade_id)):
+        for i in range(self._index[solution] if solution else 0, self._index[grade_id]):
             cell, verdict = self.session.notebook.cells[i], self.session.outcomes.get(i, Verdict.PASSED)
             if verdict is Verdict.PASSED or cell.metadata.get("nbgrader", {}).get("grade", True):
                 continue  # neither the self-checks nor the student's own cells make what is graded

@@ -209,24 +209,23 @@ class Session:
             message = packet_message(kc.session, "judge_request", question)
         except WireError as error:  # weights of a model of the student's own size
             raise StudentFailure(Verdict.FAILED, note=f"the question is too large: {error}") from error
-        sent = False
-        while not stopwatch.is_over:
-            try:
-                if not sent:
-                    kc.shell_channel.send(message)
-                    sent = True
-                reply = run_sync(kc.shell_channel.get_msg)(timeout=LOOK)
-                if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-                    return unpack(reply["content"], reply["buffers"])
-            except Empty:
-                if not run_sync(self._km.is_alive)():
-                    raise StudentFailure(self._stop()) from None
-            except (BadMessage, zmq.ZMQError) as error:
-                self._stop()
-                raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
-            except WireError as error:
-                raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
-        raise TimeoutError
+        try:
+            kc.shell_channel.send(message)
+            while True:
+                try:
+                    reply = run_sync(kc.shell_channel.get_msg)(timeout=LOOK)
+                    if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                        return unpack(reply["content"], reply["buffers"])
+                except Empty:
+                    if not run_sync(self._km.is_alive)():
+                        raise StudentFailure(self._stop()) from None
+                if stopwatch.is_over:  # it reads files: most questions are answered before the first look
+                    raise TimeoutError
+        except (BadMessage, zmq.ZMQError) as error:
+            self._stop()
+            raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
+        except WireError as error:
+            raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
 
     # -- the kernel --------------------------------------------------------------------------------------------------
 

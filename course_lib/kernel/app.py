@@ -12,21 +12,32 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import zmq
+from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
+from ..device import seed
 from . import figures, finished
 from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
 __all__ = ["forget_other_course_libs", "kernel_app"]
 
-SEEDS = (random.seed, np.random.seed, finished.seed)
+SEEDS = (random.seed, np.random.seed, seed)
 """Found now: students write ``random.seed = 0``."""
 
 PATIENCE = 30
 """Seconds to wait for the judge's answer about a training; then the model is trained."""
+
+
+class Stream(OutStream):
+    """``sys.stdout`` or ``sys.stderr`` of the notebook."""
+
+    def flush(self) -> None:
+        """Send what was written, if anything was: the kernel asks four times for each message, 0.5 ms each."""
+        if self._buffers:
+            super().flush()
 
 
 class StudentKernel(IPythonKernel):
@@ -37,20 +48,25 @@ class StudentKernel(IPythonKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         finished.activate(self.ask_judge)
-        figures.activate()
+        figures.activate(self.shell)
         self.shell.ask_exit = _end_the_cell
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Run a cell, with random, numpy and torch seeded by the number that comes with it."""
-        for seed in SEEDS:
+        for seeding in SEEDS:
             with contextlib.suppress(Exception):  # the cell runs, whatever the student's code did to it
-                seed(parent["metadata"]["seed"])
+                seeding(parent["metadata"]["seed"])
         await super().execute_request(stream, ident, parent)
 
     async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answer one question over the shell channel."""
         content, data = Responder(self.shell.user_ns).packed_answer(parent["content"], parent["buffers"])
         self.session.send(stream, "judge_reply", content, parent, ident, buffers=[data])
+
+    def _publish_status(self, status: str, channel: str, parent: dict[str, Any] | None = None) -> None:
+        """Tell that the kernel is busy or idle; of the judge's questions nobody wants to know."""
+        if (parent or self.get_parent(channel)).get("header", {}).get("msg_type") != "judge_request":
+            super()._publish_status(status, channel, parent)
 
     def ask_judge(self, question: Packet) -> Packet:
         """Ask over the stdin channel, the one on which a running cell can wait for an answer."""
@@ -76,10 +92,25 @@ def _end_the_cell() -> NoReturn:
     raise SystemExit
 
 
+class KernelApp(IPKernelApp):
+    """The application around a :class:`StudentKernel`."""
+
+    def init_control(self, context: zmq.Context[Any]) -> None:
+        """Requests reach the thread that runs cells directly: the thread in between is for subshells, unused here."""
+        super().init_control(context)
+        self.shell_channel_thread = None
+
+
 def kernel_app() -> IPKernelApp:
     """The application around a :class:`StudentKernel`, not yet initialized."""
-    config = Config(HistoryManager={"enabled": False})  # what a cell can ask for is there; the file takes time
-    app: IPKernelApp = IPKernelApp.instance(kernel_class=StudentKernel, config=config)
+    config = Config(
+        HistoryManager={"enabled": False},  # what a cell can ask for is there; the file takes time
+        KernelApp={
+            "outstream_class": f"{__name__}.{Stream.__name__}",
+            "logging_config": {"loggers": {"KernelApp": {"level": "ERROR"}}},  # nobody sees its log
+        },
+    )
+    app: IPKernelApp = KernelApp.instance(kernel_class=StudentKernel, config=config)
     return app
 
 

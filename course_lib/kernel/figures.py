@@ -13,7 +13,8 @@ from typing import Any
 
 import matplotlib
 import torch
-from IPython.core.pylabtools import print_figure
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.pylabtools import print_figure, select_figure_formats
 from matplotlib import pyplot as plt
 
 from .. import confusion, plots
@@ -29,9 +30,10 @@ _drawn: dict[str, bytes] = {}
 """The pictures that were drawn in this kernel."""
 
 
-def activate() -> None:
-    """Make the figures of course_lib look for finished pictures."""
+def activate(shell: InteractiveShell) -> None:
+    """Make the figures of course_lib look for finished pictures, and ``shell`` show figures not made by pyplot."""
     plots.picture = picture
+    select_figure_formats(shell, {"png"}, bbox_inches="tight")
 
 
 def _described(value: Any) -> str:
@@ -40,22 +42,42 @@ def _described(value: Any) -> str:
     return fingerprint(value)
 
 
-def picture(figure: plots.ShownFigure, name: str, arguments: Mapping[str, Any]) -> bytes:
-    """The PNG of a figure.
+class FigureToDraw(plots.ShownFigure):
+    """A figure whose picture is known: it is drawn once something else is asked of it."""
+
+    def __init__(self, draw: plots.Draw, figsize: tuple[float, float]) -> None:
+        self.__dict__["to_draw"] = draw, figsize
+
+    def __getattribute__(self, name: str) -> Any:
+        """Any attribute; those that IPython looks at to display it say nothing of the drawing."""
+        own = object.__getattribute__(self, "__dict__")
+        if "to_draw" in own and name not in ("__class__", "__dict__", "shown_in") and not name.startswith("_ipython_"):
+            draw, figsize = own.pop("to_draw")
+            super().__init__(figsize=figsize)
+            draw(self)
+        return super().__getattribute__(name)
+
+
+def picture(
+    draw: plots.Draw, figsize: tuple[float, float], name: str, arguments: Mapping[str, Any]
+) -> tuple[plots.ShownFigure, bytes]:
+    """A figure and its PNG.
 
     Args:
-        figure: drawn when no picture of it is known.
+        draw: draws it, when no picture of it is known.
+        figsize: its size in inches.
         name: what tells it from others with the same arguments.
-        arguments: what it was made from.
+        arguments: what it is made from.
     """
-    parts = [matplotlib.__version__, *map(inspect.getsource, (plots, confusion)), name, repr(figure.get_size_inches())]
+    figure = FigureToDraw(draw, figsize)
+    parts = [matplotlib.__version__, *map(inspect.getsource, (plots, confusion)), name]
     parts += [f"{key}={_described(value)}" for key, value in arguments.items()]
     parts += [repr(sorted(plt.rcParams.items()))]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
     with contextlib.suppress(OSError):  # not known, or removed at this moment by a command that shares the cache
-        return (cache_folder() / FIGURES / f"{key}.png").read_bytes()
+        return figure, (cache_folder() / FIGURES / f"{key}.png").read_bytes()
     _drawn[key] = print_figure(figure, bbox_inches="tight")  # as the notebook does
-    return _drawn[key]
+    return figure, _drawn[key]
 
 
 def report() -> Packet:

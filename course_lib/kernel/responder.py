@@ -33,8 +33,9 @@ from torch import nn
 
 from ..causes import MAX_TEXT
 from ..checks import is_model_class
+from ..device import seed
 from . import figures, finished
-from .finished import by_shape, left_as_it_was, seed
+from .finished import by_shape, left_as_it_was
 from .wire import Packet, describe, pack, restore, unpack
 
 __all__ = ["Responder"]

@@ -136,7 +136,8 @@ def _prepare() -> None:
 
     for name in (
         "matplotlib.pyplot", "numpy.ctypeslib", "tornado.platform.asyncio",
-        "IPython.core.completerlib", "IPython.core.debugger", "IPython.extensions.storemagic", "ipykernel.debugger",
+        "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger", "IPython.core.oinspect",
+        "IPython.extensions.storemagic", "ipykernel.debugger", "matplotlib_inline.config", "zmq.utils.garbage",
     ):  # fmt: skip
         importlib.import_module(name)
     import torch
