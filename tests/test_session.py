@@ -72,6 +72,19 @@ def test_exit_ends_the_cell_and_not_the_kernel(library: Path) -> None:
     assert list(session.outcomes.values()) == [Verdict.ERROR, Verdict.ERROR, Verdict.PASSED]
 
 
+def test_a_cell_may_await(library: Path) -> None:
+    notebook = notebook_of(
+        "import asyncio\nawait asyncio.sleep(0.01)\nx = 3\nprint(x)",
+        "while True: await asyncio.sleep(0.01)",
+        "y = x + 1",
+    )
+    with Session(notebook, library, replace(LIMITS, cell=1, restarts=0)) as session:
+        session.run_until(3)
+        assert Student(session.ask).value("y") == 4, "what awaits is interrupted, in the same kernel"
+    assert list(session.outcomes.values()) == [Verdict.PASSED, Verdict.TIMEOUT, Verdict.PASSED]
+    assert notebook.cells[0].outputs[0].text == "3\n"
+
+
 @pytest.mark.parametrize("protection", ["bubblewrap", "none"])
 def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protection) -> None:
     notebook = notebook_of(
