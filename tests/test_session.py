@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import zmq
 from courses import PROTECTIONS
+from ipykernel.iostream import IOPubThread
+from jupyter_client.session import Session as MessageSession
 from nbconvert.filters import ansi2html
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -23,6 +27,7 @@ from course_lib.grading.rebuild import EXTRA
 from course_lib.grading.result import Verdict
 from course_lib.grading.session import Session
 from course_lib.grading.student import Student, StudentFailure
+from course_lib.kernel.app import Stream
 from course_lib.kernel.wire import Packet
 
 LIMITS = Limits(cell=3, question=2, threads=1)
@@ -70,6 +75,28 @@ def test_exit_ends_the_cell_and_not_the_kernel(library: Path) -> None:
         time.sleep(0.5)
         assert student.value("y") == 4
     assert list(session.outcomes.values()) == [Verdict.ERROR, Verdict.ERROR, Verdict.PASSED]
+
+
+def test_what_another_thread_is_about_to_send_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after the kernel has said that the cell is over, nobody reads."""
+    thread = IOPubThread(zmq.Context.instance().socket(zmq.PUB))
+    thread.start()
+    stream = Stream(MessageSession(), thread, "stdout", watchfd=False)
+    begun, sent = threading.Event(), []
+
+    def slow(*args: object, **kwargs: object) -> None:
+        begun.set()
+        time.sleep(0.3)
+        sent.append(1)
+
+    monkeypatch.setattr(stream.session, "send", slow)
+    stream.write("a")
+    begun.wait(10)  # the thread sends after 0.2 s by itself
+    stream.flush()
+    waited = bool(sent)
+    thread.stop()
+    thread.close()
+    assert waited
 
 
 def test_a_cell_may_await(library: Path) -> None:

@@ -35,10 +35,20 @@ PATIENCE = 30
 class Stream(OutStream):
     """``sys.stdout`` or ``sys.stderr`` of the notebook."""
 
+    _sending = False
+    """Whether another thread is about to send what it has taken out of the buffers."""
+
     def flush(self) -> None:
         """Send what was written, if anything was: the kernel asks four times for each message, 0.5 ms each."""
-        if self._buffers:
+        if self._buffers or self._sending:
             super().flush()
+
+    def _flush(self) -> None:
+        self._sending = True
+        try:
+            super()._flush()
+        finally:
+            self._sending = False
 
 
 class StudentKernel(IPythonKernel):
