@@ -185,16 +185,17 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
         "import course_lib as ooo, numpy as np, sys\nx = np.eye(4)[None]\nfigure = ooo.plot_images(x)",
         "ooo.plot_images(x)",
         "figure",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nNone",
         "print(1)\nprint(2, file=sys.stderr)\nprint(3)",
     )
     with Session(notebook, library, LIMITS, protection) as session:
-        session.run_until(4)
-    for cell in notebook.cells[:3]:
+        session.run_until(5)
+    for cell in notebook.cells[:4]:
         assert [o.output_type for o in cell.outputs if "image/png" in o.get("data", {})] == [
             cell.outputs[-1].output_type
         ]
         assert len(cell.outputs) == 1
-    assert [o.text for o in notebook.cells[3].outputs] == ["1\n3\n", "2\n"], "streams are joined"
+    assert [o.text for o in notebook.cells[4].outputs] == ["1\n3\n", "2\n"], "streams are joined"
 
 
 def test_a_page_shows_the_beginning_of_what_was_printed_and_the_end_of_a_traceback() -> None:

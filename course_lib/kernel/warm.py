@@ -129,7 +129,10 @@ def importing() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    """Import what a notebook needs. No thread may start here: a forked copy of it would be missing its locks."""
+    """Import what a notebook needs. No thread may start here: a forked copy of it would be missing its locks.
+
+    Not matplotlib_inline: it connects itself to the notebook, to show pyplot's figures, as it is imported.
+    """
     from .app import forget_other_course_libs
 
     forget_other_course_libs()
@@ -137,7 +140,7 @@ def _prepare() -> None:
     for name in (
         "matplotlib.pyplot", "numpy.ctypeslib", "tornado.platform.asyncio",
         "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger", "IPython.core.oinspect",
-        "IPython.extensions.storemagic", "ipykernel.debugger", "matplotlib_inline.config", "zmq.utils.garbage",
+        "IPython.extensions.storemagic", "ipykernel.debugger", "zmq.utils.garbage",
     ):  # fmt: skip
         importlib.import_module(name)
     import torch
