@@ -322,8 +322,8 @@ MESSAGES: dict[str, Text] = {
         "the values are not the expected ones: try your code on an example that you can compute by hand.",
     ),
     "cause.modified": Text(
-        "le code modifie le tenseur qu'il reçoit (opération sur place) : travaillez sur une copie.",
-        "the code modifies the tensor that it is given (an in-place operation): work on a copy.",
+        "le code modifie ce qu'il reçoit (opération sur place) : travaillez sur une copie.",
+        "the code modifies what it is given (an in-place operation): work on a copy.",
     ),
     "cause.parameters": Text(
         "les paramètres du modèle ne sont pas ceux de l'énoncé : "

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from course_lib.grading.result import TestResult, Verdict
 from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel.finished import by_shape
 from course_lib.kernel.wire import Packet
+from course_lib.messages import say
 
 
 def test_every_grade_cell_has_tests_whose_points_add_up(spec: NotebookSpec) -> None:
@@ -261,6 +263,21 @@ def test_a_function_that_changes_its_array_is_found_out() -> None:
 
     with pytest.raises(StudentFailure):
         student_of({"f": f}).must_leave_alone("f", np.ones(2))
+
+
+@pytest.mark.parametrize(("source", "given"), [
+    ("def f(words): words.sort()", ["b", "a"]), ("def f(words): words[0].pop()", [["a"], ["b"]]),
+    ("def f(known): known.setdefault('b', len(known))", {"a": 0}), ("def f(pair): pair[1]['a'] += 1", (1.5, {"a": 0})),
+    ("def f(tensors): tensors[0].add_(1)", [torch.ones(2)]), ("def f(tensors): tensors.pop()", [torch.ones(2)]),
+])  # fmt: skip
+def test_a_function_that_changes_its_list_or_dict_is_found_out(source: str, given: Any) -> None:
+    namespace: dict[str, object] = {"g": lambda given: list(given)}
+    exec(source, namespace)
+    student = student_of(namespace)
+    student.must_leave_alone("g", given)
+    with pytest.raises(StudentFailure) as failure:
+        student.must_leave_alone("f", given)
+    assert failure.value.detail == say("cause.modified")
 
 
 def test_a_function_may_train_something() -> None:

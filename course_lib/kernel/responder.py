@@ -8,7 +8,7 @@ ask        fields                                answer
 ping                                             ``{}``
 value      ``name``                              ``value``
 call       ``name``, ``args`` (values);          ``value``, what the function or model returned; ``modified``: whether
-           ``arrays``: keys of those tensors     it changed a tensor among its arguments
+           ``arrays``: keys of those tensors     it changed one of its arguments
            that arrive as numpy arrays
 forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``labels`` also the gradients of the
            of tensors ``w0``.. to inject first;  cross entropy, ``g0``.. . A class is instantiated first, an
@@ -128,7 +128,10 @@ class Responder:
         arguments = [restore(argument, question.tensors | arrays) for argument in question.fields["args"]]
         with torch.set_grad_enabled(not isinstance(function, nn.Module)):  # a function may train something
             reply = self._reply(function(*arguments))
-        reply.fields["modified"] = not all(torch.equal(before[name], t) for name, t in question.tensors.items())
+        # tensors are compared by what is in them, lists and dicts by how they would travel now
+        kept = [describe(argument, f"a{i}", {}) for i, argument in enumerate(arguments)] == question.fields["args"]
+        same = all(torch.equal(before[name], t) for name, t in question.tensors.items())
+        reply.fields["modified"] = not (kept and same)
         return reply
 
     @contextlib.contextmanager
