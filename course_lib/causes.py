@@ -20,7 +20,7 @@ FUNCTIONS = ("function", "method", "builtin_function_or_method")
 """Names of the types of what should have been called."""
 
 _TYPES = {
-    "bool", "int", "float", "str", "list", "tuple", "dict", "set", "Size", "Tensor",
+    "bool", "int", "float", "str", "list", "tuple", "dict", "set", "Tensor",
     "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
 }  # fmt: skip
 """Names of types that can be told; a type of the student's own could be called anything."""

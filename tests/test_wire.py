@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter, OrderedDict, defaultdict, namedtuple
 
 import numpy as np
 import pytest
@@ -92,6 +93,16 @@ def test_rubbish_is_refused(content: object, buffers: list[bytes]) -> None:
 def test_lists_tuples_and_dicts_travel(value: object) -> None:
     tensors: dict[str, torch.Tensor] = {}
     assert restore(json.loads(json.dumps(describe(value, "value", tensors))), tensors) == value
+
+
+@pytest.mark.parametrize(("value", "plain"), [
+    (Counter("abac"), {"a": 2, "b": 1, "c": 1}), (OrderedDict(b=1, a=[2]), {"b": 1, "a": [2]}),
+    (defaultdict(list, {"a": [1]}), {"a": [1]}), (namedtuple("Point", "x y")(1, 2), (1, 2)), (torch.Size([2, 3]), (2, 3)),
+])  # fmt: skip
+def test_what_is_a_dict_or_a_tuple_too_travels_as_one(value: object, plain: object) -> None:
+    found = restore(describe(value, "value", {}), {})
+    assert type(found) is type(plain)
+    assert found == plain
 
 
 def test_tensors_in_a_tuple_travel() -> None:

@@ -101,12 +101,14 @@ def describe(
     if isinstance(value, torch.Tensor):
         tensors[key] = value.detach()
         return {"kind": "tensor", "key": key}
-    if isinstance(value, list | tuple | dict) and type(value).__name__ in CONTAINERS and next(items, None) is not None:
+    if isinstance(value, list | tuple | dict) and next(items, None) is not None:
+        # a defaultdict, a Counter or a named tuple is as right as the dict or the tuple that it is
+        kind = "dict" if isinstance(value, dict) else "list" if isinstance(value, list) else "tuple"
         inner = value.items() if isinstance(value, dict) else value
         with contextlib.suppress(RecursionError):  # a list in itself
             parts = [describe(part, f"{key}_{i}", tensors, items) for part, i in zip(inner, items, strict=False)]
             if len(parts) == len(value):
-                return {"kind": type(value).__name__, "value": parts}
+                return {"kind": kind, "value": parts}
     if value is None:
         return {"kind": "none"}
     for kind, types in (("bool", bool), ("int", int), ("float", float), ("str", str)):
