@@ -15,13 +15,13 @@ from course_lib.causes import error_cause
 from course_lib.grading.authoring import hidden_tests, student_of
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.grade import _Run
-from course_lib.grading.hidden import collect_hidden_tests, expect_all, likely, run_hidden_tests
+from course_lib.grading.hidden import collect_hidden_tests, expect, expect_all, likely, run_hidden_tests
 from course_lib.grading.job import GradeCell, NotebookSpec
 from course_lib.grading.result import TestResult, Verdict
 from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel.finished import by_shape
 from course_lib.kernel.wire import Packet
-from course_lib.messages import say
+from course_lib.messages import Text, say
 
 
 def test_every_grade_cell_has_tests_whose_points_add_up(spec: NotebookSpec) -> None:
@@ -163,7 +163,28 @@ def test_an_answer_of_any_dtype_is_wrong_and_no_fault(dtype: torch.dtype) -> Non
     answer = torch.full((2, 10), 3.0).to(dtype)
     assert isinstance(likely(answer, {}), StudentFailure)
     with pytest.raises(StudentFailure):
-        expect_all([answer], torch.zeros, [((2, 10),)], {})  # type: ignore[list-item]
+        expect_all([answer], torch.zeros, [((2, 10),)], {})
+
+
+@pytest.mark.parametrize(("answer", "right", "cause"), [
+    (None, torch.ones(2), "cause.no_return"), (None, ["a"], "cause.no_return"), (len, 2, "cause.not_called"),
+    (["a"], torch.ones(2), "cause.type"), (("a", "b"), ["a", "b"], "cause.type"), ("1", 1.0, "cause.type"),
+    ({"a"}, ["a"], "cause.type"), (["a", "B"], ["a", "b"], "cause.values"), (["a"], ["a", "b"], "cause.values"),
+    ({"a": 1}, {"a": 2}, "cause.values"), ({"a": 1}, {"b": 1}, "cause.values"), (10**30, 1, "cause.values"),
+    ([1.0, float("nan")], [1.0, 2.0], "cause.not_finite"),
+    (["a", "b"], ["a", "b"], None), ({"a": [1.0, None]}, {"a": [1.0 + 1e-7, None]}, None), ("é", "é", None),
+    ((1, torch.ones(2)), (1, torch.ones(2)), None), ([1.0, 2.0], torch.tensor([1.0, 2.0]), None), (None, None, None),
+])  # fmt: skip
+def test_any_answer_is_compared_with_any_reference(answer: object, right: Any, cause: str | None) -> None:
+    """Nothing that a student returns makes the test fail by itself."""
+    found = student_of({"f": lambda: answer}).call("f")
+    if cause is None:
+        expect(found, lambda: right, suspects={})
+        return
+    with pytest.raises(StudentFailure) as failure:
+        expect(found, lambda: right, suspects={Text("Jamais.", "Never."): lambda: "never"})
+    names = {"actual": type(answer).__name__, "expected": type(right).__name__.replace("Tensor", "Tensor/ndarray")}
+    assert failure.value.detail == say(cause, **names)
 
 
 def test_a_student_of_numpy_reads_of_arrays() -> None:

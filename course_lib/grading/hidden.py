@@ -21,21 +21,24 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from ..causes import type_cause
+from ..kernel.wire import Value
 from ..messages import Text, say
 from .errors import AssignmentError, GradingFault
 from .result import CellResult, TestResult, Verdict
-from .student import Student, StudentFailure
+from .student import Student, StudentFailure, type_name
 
 __all__ = [
     "Suspects", "collect_hidden_tests", "expect", "expect_all", "hidden_test", "likely", "rounded", "run_hidden_tests",
     "wrong",
 ]  # fmt: skip
 
-Suspects = Mapping[Text, Callable[..., torch.Tensor | float]]
+Suspects = Mapping[Text, Callable[..., Any]]
 """Usual mistakes: what to say of each, and a function that makes it."""
 
 
@@ -62,30 +65,54 @@ def wrong(cause: Text) -> StudentFailure:
     return StudentFailure(Verdict.FAILED, str(cause))
 
 
-def _close(a: torch.Tensor | float, b: torch.Tensor | float, atol: float) -> bool:
-    x, y = (torch.as_tensor(value).to(torch.complex128) for value in (a, b))  # which holds any number
+def _close(a: Value, b: Value, atol: float) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_close(a[key], b[key], atol) for key in b)
+    if isinstance(a, list | tuple) and type(a) is type(b):
+        return len(a) == len(b) and all(_close(x, y, atol) for x, y in zip(a, b, strict=True))
+    x, y = _numbers(a), _numbers(b)
+    if x is None or y is None:  # texts, None, integers that no tensor holds
+        return type(a) is type(b) and a == b
     return x.shape == y.shape and torch.allclose(x, y, rtol=1e-5, atol=atol)
 
 
-Answers = Sequence[torch.Tensor | float]
-Inputs = Sequence[tuple[torch.Tensor, ...]]
+def _numbers(value: Value) -> torch.Tensor | None:
+    """What is numbers, in a type which holds any of them."""
+    try:
+        return torch.as_tensor(value).to(torch.complex128)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return None
 
 
-def _gives(function: Callable[..., torch.Tensor | float], answers: Answers, inputs: Inputs, atol: float) -> bool:
+Answers = Sequence[Value]
+Inputs = Sequence[tuple[Any, ...]]
+
+
+def _gives(function: Callable[..., Any], answers: Answers, inputs: Inputs, atol: float) -> bool:
     return all(_close(answer, function(*of), atol) for answer, of in zip(answers, inputs, strict=True))
 
 
-def _explained(answers: Answers, inputs: Inputs, suspects: Suspects, atol: float) -> StudentFailure:
+def _explained(
+    answers: Answers,
+    inputs: Inputs,
+    suspects: Suspects,
+    atol: float,
+    reference: Callable[..., Any] | None = None,
+) -> StudentFailure:
     for cause, mistake in suspects.items():
         if _gives(mistake, answers, inputs, atol):
             return wrong(cause)
-    finite = all(bool(torch.as_tensor(answer).to(torch.complex128).isfinite().all()) for answer in answers)
+    for answer, of in zip(answers, inputs, strict=True):
+        right = reference(*of) if reference else None
+        both_numbers = _numbers(answer) is not None and (reference is None or _numbers(right) is not None)
+        if answer is None or (reference and type_name(answer) != type_name(right) and not both_numbers):
+            return StudentFailure(Verdict.FAILED, type_cause(type_name(answer), type_name(right)))
+    found = [numbers for answer in answers if (numbers := _numbers(answer)) is not None]
+    finite = all(bool(numbers.isfinite().all()) for numbers in found)
     return StudentFailure(Verdict.FAILED, say("cause.values" if finite else "cause.not_finite"))
 
 
-def likely(
-    answer: torch.Tensor | float, suspects: Suspects, *inputs: torch.Tensor, atol: float = 1e-5
-) -> StudentFailure:
+def likely(answer: Value, suspects: Suspects, *inputs: Any, atol: float = 1e-5) -> StudentFailure:
     """To raise when ``answer`` to ``inputs`` is wrong: names the first of ``suspects`` that gives the same."""
     return _explained([answer], [inputs], suspects, atol)
 
@@ -103,13 +130,15 @@ def rounded(reference: Callable[..., torch.Tensor]) -> Suspects:
 
 
 def expect(
-    answer: torch.Tensor | float,
-    reference: Callable[..., torch.Tensor | float],
-    *inputs: torch.Tensor,
+    answer: Value,
+    reference: Callable[..., Any],
+    *inputs: Any,
     suspects: Suspects,
     atol: float = 1e-5,
 ) -> None:
-    """Compare what the student's function gave for ``inputs`` with what ``reference`` gives, within ``atol``.
+    """Compare what the student's function gave for ``inputs`` with what ``reference`` gives, numbers within ``atol``.
+
+    Texts, lists, tuples and dicts will do, too. An answer of another type is wrong, and no fault of the test.
 
     Raises:
         StudentFailure: if they differ; with the cause, if one of ``suspects`` gives what the student's function gave.
@@ -119,14 +148,14 @@ def expect(
 
 def expect_all(
     answers: Answers,
-    reference: Callable[..., torch.Tensor | float],
+    reference: Callable[..., Any],
     inputs: Inputs,
     suspects: Suspects,
     atol: float = 1e-5,
 ) -> None:
     """The same as :func:`expect`, for the ``answers`` to several ``inputs``: a cause must explain all of them."""
     if not _gives(reference, answers, inputs, atol):
-        raise _explained(answers, inputs, suspects, atol)
+        raise _explained(answers, inputs, suspects, atol, reference)
 
 
 class _Plugin:

@@ -32,6 +32,7 @@ __all__ = [
     "meaning",
     "missing_name",
     "raised_verdict",
+    "type_name",
 ]
 
 Ask = Callable[[Packet], Packet]
@@ -250,7 +251,7 @@ class Student:
         """
         values = self.call(name, *args)
         if not isinstance(values, tuple | list):
-            raise _wrong(f"returned {_name(values)}, not a tuple", type_cause(_name(values), "tuple"))
+            raise _wrong(f"returned {type_name(values)}, not a tuple", type_cause(type_name(values), "tuple"))
         if len(values) != len(shapes):
             cause = say("cause.items", actual=len(values), expected=len(shapes))
             raise _wrong(f"returned {len(values)} values, not {len(shapes)}", cause)
@@ -263,7 +264,7 @@ class Student:
         if isinstance(value, torch.Tensor) and value.numel() == 1 and value.is_floating_point():
             value = value.item()
         if isinstance(value, bool) or not isinstance(value, float):
-            raise _wrong(f"{name} returned {_name(value)}, not a float", type_cause(_name(value), "float"))
+            raise _wrong(f"{name} returned {type_name(value)}, not a float", type_cause(type_name(value), "float"))
         return value
 
     def integer(self, name: str) -> int:
@@ -272,7 +273,7 @@ class Student:
         if value is None:
             raise _wrong(f"{name} is None", say("cause.is_none"))
         if isinstance(value, bool) or not isinstance(value, int):
-            raise _wrong(f"{name} is {_name(value)}, not an int", type_cause(_name(value), "int"))
+            raise _wrong(f"{name} is {type_name(value)}, not an int", type_cause(type_name(value), "int"))
         return value
 
     def must_leave_alone(self, name: str, *args: Argument) -> None:
@@ -329,13 +330,14 @@ class Student:
         return Weights([p.float() for p in parameters if p is not None], buffers)
 
 
-def _name(value: Value) -> str:
+def type_name(value: Value) -> str:
+    """The name of the type that a value of the notebook has."""
     return value.type_name if isinstance(value, Other) else type(value).__name__
 
 
 def _checked(value: object, shape: Sequence[int], dtype: Dtype) -> torch.Tensor:
     if not isinstance(value, torch.Tensor):
-        name = _name(value)  # type: ignore[arg-type]
+        name = type_name(value)  # type: ignore[arg-type]
         raise _wrong(f"returned {name}, not a tensor", type_cause(name, "Tensor"))
     if tuple(value.shape) != tuple(shape):
         raise _wrong(f"returned the shape {tuple(value.shape)}, not {tuple(shape)}", shape_cause(value.shape, shape))
