@@ -21,6 +21,7 @@ from tiny_course import PYTHON, cell
 from course_lib.grading.assignment import load_notebook_spec
 from course_lib.grading.autograde import JudgedAutograde
 from course_lib.grading.errors import AssignmentError
+from course_lib.grading.result import Verdict
 
 TEST = """
 from course_lib.grading.hidden import hidden_test
@@ -95,6 +96,25 @@ def test_a_mark_never_comes_from_what_a_cell_shows(course: Path) -> None:
     }  # fmt: skip
     wrongs = [mark for name, mark in marks_of_f(course).items() if name.startswith("wrong")]
     assert wrongs == [0] * 7
+
+
+def test_a_cell_that_stopped_is_named_where_a_property_does_not_hold(course: Path) -> None:
+    """The student reads that it stopped, and not that the code runs."""
+    submit(course, "stopped", "f = lambda x: x\n1 / 0\nf = lambda x: x + 1")
+    submit(course, "endless", "f = lambda x: x\nwhile True: pass")
+    submit(course, "wrong", "f = lambda x: x")
+    submit(course, "right", "f = lambda x: x + 1\n1 / 0")
+    with open(course / "nbgrader_config.py", "a") as config:
+        config.write("c.JudgedAutograde.limits = {'cell': 2}\n")
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode == 0, run.stderr
+    assert marks_of_f(course) == {"stopped": 0, "endless": 0, "wrong": 0, "right": 2}
+    tests = {name: result(course, name, "small").cells[0].tests[0] for name in ("stopped", "endless", "wrong")}
+    assert {name: (test.verdict, test.detail) for name, test in tests.items()} == {
+        "stopped": (Verdict.ERROR, "ZeroDivisionError: division by zero"),
+        "endless": (Verdict.TIMEOUT, ""),
+        "wrong": (Verdict.FAILED, ""),
+    }
 
 
 def test_a_broken_hidden_test_is_named_and_costs_nobody_a_point(course: Path) -> None:

@@ -105,6 +105,7 @@ def _run(job: Job, notebook: NotebookNode, paths: list[Path], early: bool, secon
         run = _Run(job, session, early)
         try:
             run.tested = run_hidden_tests(paths, run.student_at, run.accuracies)
+            run.explain()
             session.run_until(len(notebook.cells))
             if job.reference:
                 run.trainings += keep_trainings(_report(session, "trainings"), job.trainings)
@@ -269,8 +270,20 @@ class _Run:
         """Where each cell of the assignment is."""
         return {_grade_id(cell): i for i, cell in enumerate(self.session.notebook.cells)}
 
+    def explain(self) -> None:
+        """Say of a property that fails without a known cause that the cell which was to see to it did not end well."""
+        for cell in self.tested.values():
+            stopped = self._stopped(cell.grade_id)
+            for test in cell.tests:
+                if stopped is not None and test.verdict is Verdict.FAILED and not test.detail:
+                    test.verdict, test.detail = stopped.verdict, stopped.detail
+
     def _missing(self, name: str, grade_id: str) -> StudentFailure:
-        """Why ``name`` does not exist at a grade cell: the first cell that should have made it and did not end well."""
+        """Why ``name`` does not exist at a grade cell."""
+        return self._stopped(grade_id) or missing_name(name)
+
+    def _stopped(self, grade_id: str) -> StudentFailure | None:
+        """What became of the first cell that a grade cell is about and that did not end well, if there is one."""
         solution = next(c.solution for c in self.job.spec.automatic if c.grade_id == grade_id)
         for i in range(self._index[solution] if solution else 0, self._index[grade_id]):
             cell, verdict = self.session.notebook.cells[i], self.session.outcomes.get(i, Verdict.PASSED)
@@ -282,7 +295,7 @@ class _Run:
                 verdict = raised_verdict(error.ename, error.evalue)
                 detail = f"{error.ename}: {error.evalue or error_cause(error.ename, '')}"[:300]
             return StudentFailure(verdict, detail)
-        return missing_name(name)
+        return None
 
 
 def _unreadable(job: Job, paths: list[Path], why: str) -> Graded:
