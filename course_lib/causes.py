@@ -96,7 +96,7 @@ def shape_cause(actual: Sequence[int], expected: Sequence[int]) -> str:
     if len(actual) != len(expected):
         return say("cause.dimensions", actual=len(actual), expected=len(expected))
     if actual[0] != expected[0]:
-        return say("cause.rows")
+        return say("cause.rows" if len(expected) > 1 else "cause.length")
     return say("cause.columns")
 
 

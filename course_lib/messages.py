@@ -287,6 +287,10 @@ MESSAGES: dict[str, Text] = {
         "le résultat n'a pas une ligne pour chaque élément du lot.",
         "the result does not have one row for each element of the batch.",
     ),
+    "cause.length": Text(
+        "le résultat n'a pas autant de valeurs que l'énoncé en demande.",
+        "the result does not have as many values as the exercise asks for.",
+    ),
     "cause.columns": Text(
         "le résultat n'a pas le nombre de colonnes de l'énoncé.",
         "the result does not have the number of columns that the exercise states.",

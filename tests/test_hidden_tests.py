@@ -187,6 +187,14 @@ def test_any_answer_is_compared_with_any_reference(answer: object, right: Any, c
     assert failure.value.detail == say(cause, **names)
 
 
+def test_a_single_dimension_has_no_rows() -> None:
+    for shape, cause in (((3,), "cause.length"), ((3, 2), "cause.rows")):
+        answer = torch.zeros(2, *shape[1:])
+        with pytest.raises(StudentFailure) as failure:
+            student_of({"answer": lambda answer=answer: answer}).tensor("answer", shape=shape)
+        assert failure.value.detail == say(cause)
+
+
 def test_a_student_of_numpy_reads_of_arrays() -> None:
     for source in ("f = lambda: [1.0]", "f = lambda: {'a': 1.0}.keys()"):
         namespace: dict[str, object] = {}
