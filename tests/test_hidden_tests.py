@@ -294,6 +294,19 @@ def test_a_function_that_changes_its_array_is_found_out() -> None:
         student_of({"f": f}).must_leave_alone("f", np.ones(2))
 
 
+@pytest.mark.parametrize("given", [
+    "a" * 501, ["a" * 501], {"a": ("b", "c" * 501)}, list(range(1000)), [[i] for i in range(500)], {1, 2}, [range(2)],
+])  # fmt: skip
+def test_what_does_not_travel_whole_is_a_fault_of_the_test(given: Any) -> None:
+    """A student's code would get something else, and lose points by it."""
+    student = student_of({"f": lambda given: given})
+    for ask in (student.call, student.must_leave_alone):
+        with pytest.raises(ValueError, match=r"texts of at most 500 characters.* fewer than 1000 items"):
+            ask("f", given)
+    for whole in ("a" * 500, list(range(999)), {"a": [torch.ones(2)]}, (), None, np.ones(3)):
+        student.call("f", whole)
+
+
 @pytest.mark.parametrize(("source", "given"), [
     ("def f(words): words.sort()", ["b", "a"]), ("def f(words): words[0].pop()", [["a"], ["b"]]),
     ("def f(known): known.setdefault('b', len(known))", {"a": 0}), ("def f(pair): pair[1]['a'] += 1", (1.5, {"a": 0})),

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..causes import dtype_cause, error_cause, shape_cause, type_cause
+from ..causes import MAX_TEXT, dtype_cause, error_cause, shape_cause, type_cause
 from ..kernel.finished import by_shape
-from ..kernel.wire import Other, Packet, Value, WireError, describe, restore
+from ..kernel.wire import MAX_ITEMS, Other, Packet, Value, WireError, describe, restore
 from ..messages import say
 from .result import Verdict
 
@@ -229,6 +229,11 @@ class Student:
     def _call(self, name: str, *args: Argument) -> Packet:
         tensors: dict[str, torch.Tensor] = {}
         described = [describe(argument, f"a{i}", tensors) for i, argument in enumerate(args)]
+        if not all(map(_is_whole, args, described)):  # else the student's code would get something else
+            raise ValueError(
+                f"{name} can be called with numbers, texts of at most {MAX_TEXT} characters, tensors, arrays, and with "
+                f"lists, tuples and dicts of them of fewer than {MAX_ITEMS} items (an entry of a dict counts three)"
+            )
         arrays = [f"a{i}" for i, argument in enumerate(args) if isinstance(argument, np.ndarray)]
         return self._answer("call", {"name": name, "args": described, "arrays": arrays}, tensors)
 
@@ -328,6 +333,15 @@ class Student:
         ):
             raise _wrong("no readable parameters")
         return Weights([p.float() for p in parameters if p is not None], buffers)
+
+
+def _is_whole(argument: Any, description: dict[str, Any]) -> bool:
+    """Whether ``description`` has all of ``argument``."""
+    value = description.get("value")
+    if isinstance(value, list):
+        inner = argument.items() if isinstance(argument, dict) else argument
+        return all(map(_is_whole, inner, value))
+    return description["kind"] != "other" and (not isinstance(argument, str) or value == str(argument))
 
 
 def type_name(value: Value) -> str:

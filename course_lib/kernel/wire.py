@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 
 from ..causes import MAX_TEXT
 
-__all__ = ["MAX_BYTES", "Other", "Packet", "Value", "WireError", "describe", "pack", "restore", "unpack"]
+__all__ = ["MAX_BYTES", "MAX_ITEMS", "Other", "Packet", "Value", "WireError", "describe", "pack", "restore", "unpack"]
 
 MAX_BYTES = 64 * 2**20
 """Largest binary part of a packet. MNIST's 10,000 test images in float32 are 31 MB."""
