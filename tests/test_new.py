@@ -144,9 +144,19 @@ def _twice(notebook: NotebookNode) -> None:
     find(notebook, "init").metadata.nbgrader.grade_id = "mse"
 
 
+def _no_answer(notebook: NotebookNode) -> None:
+    find(notebook, "mse").metadata.nbgrader.solution = False
+
+
+def _no_tests(notebook: NotebookNode) -> None:
+    del find(notebook, "test_mse").metadata["nbgrader"]
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
+        (_no_answer, "cell 4 'mse': has ### BEGIN SOLUTION, and is no 'Autograded answer' cell: choose that"),
+        (_no_tests, "cell 5 '': has ### BEGIN HIDDEN TESTS, and is no 'Autograder tests' cell: choose that"),
         (_space, "cell 5 'test mse': grade_id: 'test mse' does not match"),
         (_no_points, "cell 5 'test_mse': nbgrader cell 'test_mse' does not have points"),
         (_no_end, "cell 4 'mse': ### BEGIN SOLUTION and ### END SOLUTION do not go together"),

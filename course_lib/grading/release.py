@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -20,6 +20,7 @@ from nbgrader.preprocessors import (
     NbGraderPreprocessor,
     SaveCells,
 )
+from nbgrader.utils import is_grade, is_solution, is_task
 from traitlets.config import Config
 
 from . import PACKAGE
@@ -28,6 +29,14 @@ __all__ = ["PREPROCESSORS", "AddStudentLibrary", "faults", "release_notebook", "
 
 CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
 TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
+
+
+_KINDS: dict[str, tuple[str, Callable[[NotebookNode], bool]]] = {
+    "SOLUTION": ("Autograded answer", is_solution),
+    "HIDDEN TESTS": ("Autograder tests", is_grade),
+    "MARK SCHEME": ("Manually graded answer", lambda cell: is_grade(cell) or is_task(cell) or is_solution(cell)),
+}
+"""By what stands between markers: the kind of cell that it belongs into, as nbgrader's menu calls it."""
 
 
 def student_library() -> dict[str, bytes]:
@@ -54,9 +63,11 @@ def faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
     yield from (f"two cells are called '{name}'" for name, n in names.items() if n > 1 and name != "None")
     for number, cell in enumerate(cells, 1):
         where = f"cell {number} '{cell.metadata.get('nbgrader', {}).get('grade_id', '')}'"
-        for block in ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME"):
+        for block, (kind, is_right) in _KINDS.items():
             if cell.source.count(f"### BEGIN {block}") != cell.source.count(f"### END {block}"):
                 yield f"{where}: ### BEGIN {block} and ### END {block} do not go together"
+            if f"### BEGIN {block}" in cell.source and not is_right(cell):
+                yield f"{where}: has ### BEGIN {block}, and is no '{kind}' cell: choose that in 'Create Assignment'"
         with contextlib.suppress(SchemaTooNewError, SchemaTooOldError):  # nbgrader says the way out
             try:
                 MetadataValidator().validate_cell(cell)
