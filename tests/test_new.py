@@ -122,7 +122,7 @@ def test_nothing_is_overwritten_and_no_bad_name_is_taken(
     for name in ("../x", "a b", "élève", "a+b", ".x", "", "x/y", "-x", "x\n"):
         with pytest.raises(ValueError, match="cannot be the name"):
             new.make_assignment(course, name)
-    with pytest.raises(ValueError, match="run this in the course's folder"):
+    with pytest.raises(ValueError, match=r"run this in the course's folder\. A new course begins with copies of"):
         new.make_assignment(tmp_path, "exercise2")
     assert list(tmp_path.iterdir()) == []
 

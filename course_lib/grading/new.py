@@ -46,7 +46,10 @@ def make_assignment(course: Path, name: str) -> list[Path]:
             "50 at most, the first one a letter"
         )
     if not (course / "nbgrader_config.py").exists():
-        raise ValueError(f"{course} has no nbgrader_config.py: run this in the course's folder")
+        raise ValueError(
+            f"{course} has no nbgrader_config.py: run this in the course's folder. A new course begins with copies of "
+            "the kit's nbgrader_config.py and nbgrader_config.json"
+        )
     folders = {".ipynb": course / "source" / name, ".py": course / "grader_tests" / name}
     for folder in folders.values():
         if folder.exists():
