@@ -6,7 +6,6 @@
 import contextlib
 import random
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -55,7 +54,6 @@ class StudentKernel(IPythonKernel):
     """An IPython kernel that answers the judge, and asks it for finished trainings."""
 
     msg_types: ClassVar = [*IPythonKernel.msg_types, "judge_request"]
-    _supports_kernel_subshells = False
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -104,34 +102,16 @@ def _end_the_cell() -> NoReturn:
     raise SystemExit
 
 
-class _NoThread:
-    """Stands for the thread between the channel and the cells. ipykernel asks it who runs a cell that awaits."""
-
-    parent_thread = threading.main_thread()
-
-    def __bool__(self) -> bool:
-        return False
-
-
-class KernelApp(IPKernelApp):
-    """The application around a :class:`StudentKernel`."""
-
-    def init_control(self, context: zmq.Context[Any]) -> None:
-        """Requests reach the thread that runs cells directly: the thread in between is for subshells, unused here."""
-        super().init_control(context)
-        self.shell_channel_thread = _NoThread()
-
-
 def kernel_app() -> IPKernelApp:
     """The application around a :class:`StudentKernel`, not yet initialized."""
     config = Config(
         HistoryManager={"enabled": False},  # what a cell can ask for is there; the file takes time
-        KernelApp={
+        IPKernelApp={
             "outstream_class": f"{__name__}.{Stream.__name__}",
-            "logging_config": {"loggers": {"KernelApp": {"level": "ERROR"}}},  # nobody sees its log
+            "logging_config": {"loggers": {"IPKernelApp": {"level": "ERROR"}}},  # nobody sees its log
         },
     )
-    app: IPKernelApp = KernelApp.instance(kernel_class=StudentKernel, config=config)
+    app: IPKernelApp = IPKernelApp.instance(kernel_class=StudentKernel, config=config)
     return app
 
 
