@@ -171,7 +171,7 @@ def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
         if inspect.isfunction(value) and value.__globals__ is function.__globals__:
             parts += [f"{name}={inspect.getsource(value)}", *_used(value, own_names, seen)]
         elif inspect.isclass(value) and value.__module__ == function.__module__:
-            parts.append(f"{name}={inspect.getsource(value)}")
+            raise TypeError(f"a class of the notebook: {name}")  # Python 3.13 may take another text for its source
         elif inspect.isroutine(value) and value.__name__ != name:  # another name for a function of torch, say
             parts.append(f"{name}={value.__module__}.{value.__name__}")
         elif value is not None and not isinstance(value, type | types.ModuleType) and not inspect.isroutine(value):
