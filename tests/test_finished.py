@@ -103,9 +103,20 @@ def test_what_nobody_can_tell_is_trained_again(tmp_path: Path, argument: object,
         finished.recipe(run)
 
 
-def test_a_method_of_the_model_that_the_loop_calls_is_not_probed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["model.encode(x)", "[model.encode(row) for row in x]", "super(C, model).encode(x)"])
+def test_a_method_of_the_model_that_the_loop_calls_is_not_probed(tmp_path: Path, step: str) -> None:
     with pytest.raises(TypeError, match="encode"):
-        finished.recipe(run_of(tmp_path, "m", Coder(), "model.encode(x)"))
+        finished.recipe(run_of(tmp_path, "m", Coder(), step))
+
+
+@pytest.mark.parametrize("body", ["rate = RATE", "rates = [r for r in RATE]", "rates = [RATE for r in '']"])
+def test_a_class_in_the_loop_uses_the_notebook_too(tmp_path: Path, body: str) -> None:
+    recipes = []
+    for n, rate in enumerate([(0.1,), (0.1,), (0.2,)]):
+        run = run_of(tmp_path, f"m{n}", nn.Linear(3, 2), f"class Inner: {body}")
+        run.loop.__globals__["RATE"] = rate
+        recipes.append(finished.recipe(run))
+    assert recipes[0] == recipes[1] != recipes[2]
 
 
 @pytest.mark.parametrize(("loss", "same"), [("nn.functional.cross_entropy", True), ("nn.functional.nll_loss", False)])

@@ -45,6 +45,12 @@ WORDS = 511
 BLOCK = 64
 """Rows that are summed at once, in both directions: the second time they come from the processor's cache."""
 
+ATTRIBUTES = ("ATTR", "METHOD", "SUPER_ATTR")
+"""How Python looks up an attribute: a method in a way of its own up to 3.11, one of ``super()`` from 3.12 on."""
+
+GLOBALS = ("GLOBAL", "NAME")
+"""How Python looks up a name of the notebook; the latter in the body of a class."""
+
 _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 """The trainings that ended in this kernel and were not reported yet."""
 
@@ -162,10 +168,10 @@ def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
             one of its ``own_names``, which the probe does not see alone; then nobody can tell whether two trainings are
             the same.
     """
-    if parts_of_model := _names(function.__code__, "ATTR", "METHOD") & own_names:
+    if parts_of_model := _names(function.__code__, *ATTRIBUTES) & own_names:
         raise TypeError(f"parts of the model: {parts_of_model}")
     parts: list[str] = []
-    for name in sorted(_names(function.__code__, "GLOBAL") - seen):
+    for name in sorted(_names(function.__code__, *GLOBALS) - seen):
         seen.add(name)
         value = inspect.unwrap(found) if callable(found := function.__globals__.get(name)) else found
         if inspect.isfunction(value) and value.__globals__ is function.__globals__:
@@ -180,7 +186,7 @@ def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
 
 
 def _names(code: types.CodeType, *kinds: str) -> set[str]:
-    """The names that a function looks up, ``GLOBAL`` or others, the functions in it included."""
+    """The names that a function looks up in one of these ways, the functions and classes in it included."""
     loads = {f"LOAD_{kind}" for kind in kinds}
     own = {step.argval for step in dis.get_instructions(code) if step.opname in loads}
     return own.union(*(_names(inner, *kinds) for inner in code.co_consts if isinstance(inner, types.CodeType)))
