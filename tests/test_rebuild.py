@@ -12,7 +12,7 @@ from nbgrader.utils import compute_checksum
 
 from course_lib.grading.demo_class import Situation, fill, right_answers
 from course_lib.grading.job import NotebookSpec
-from course_lib.grading.rebuild import UnreadableNotebook, read_notebook, rebuild
+from course_lib.grading.rebuild import UnreadableNotebook, parsed, read_notebook, rebuild
 
 
 def submitted(spec: NotebookSpec, damage: Callable[[NotebookNode], None] = lambda notebook: None) -> bytes:
@@ -297,3 +297,8 @@ def test_a_magic_in_a_later_piece_of_a_cell_does_not_break_the_whole(spec: Noteb
 
     rebuilt = rebuild(spec.skeleton, read_notebook(submitted(spec, two_pieces)))
     assert find(rebuilt.notebook, "dimensions").source.split() == ["a", "=", "1", "b", "=", "2"]
+
+
+@pytest.mark.parametrize("source", ['"\\d"', "1if x else 2"])
+def test_a_warning_of_python_about_a_cell_does_not_reach_the_grader(source: str) -> None:
+    assert parsed(source) is not None, "a warning is an error in these tests"
