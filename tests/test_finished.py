@@ -109,6 +109,24 @@ def test_a_method_of_the_model_that_the_loop_calls_is_not_probed(tmp_path: Path,
         finished.recipe(run_of(tmp_path, "m", Coder(), step))
 
 
+STEP = "def step(model, x, y, rate=RATE): return rate"
+MAKE = "def make(rate):\n    def step(model, x, y): return rate\n    return step\nstep = make(RATE)"
+
+
+@pytest.mark.parametrize("step", [STEP, STEP.replace("rate=", "*, rate="), MAKE])
+def test_what_a_function_took_when_it_was_defined_counts(tmp_path: Path, step: str) -> None:
+    recipes = []
+    for n, rate in enumerate([0.1, 0.1, 0.2]):
+        path = tmp_path / f"m{n}.py"
+        path.write_text(f"{step}\ndef fit(model, x, y):\n    step(model, x, y)")
+        module = ModuleType("notebook")
+        module.__dict__["RATE"] = rate
+        exec(compile(path.read_text(), path, "exec"), module.__dict__)
+        del module.__dict__["RATE"]
+        recipes.append(finished.recipe(training.TrainingRun(nn.Linear(3, 2), module.__dict__["fit"], {})))
+    assert recipes[0] == recipes[1] != recipes[2]
+
+
 @pytest.mark.parametrize("body", ["rate = RATE", "rates = [r for r in RATE]", "rates = [RATE for r in '']"])
 def test_a_class_in_the_loop_uses_the_notebook_too(tmp_path: Path, body: str) -> None:
     recipes = []

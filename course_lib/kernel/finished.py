@@ -170,7 +170,9 @@ def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
     """
     if parts_of_model := _names(function.__code__, *ATTRIBUTES) & own_names:
         raise TypeError(f"parts of the model: {parts_of_model}")
-    parts: list[str] = []
+    # what it took from where it was defined, and at that time
+    around = [cell.cell_contents for cell in function.__closure__ or ()]
+    parts = [fingerprint(value) for value in (function.__defaults__, function.__kwdefaults__, *around)]
     for name in sorted(_names(function.__code__, *GLOBALS) - seen):
         seen.add(name)
         value = inspect.unwrap(found) if callable(found := function.__globals__.get(name)) else found
