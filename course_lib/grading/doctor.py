@@ -20,7 +20,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from packaging.requirements import Requirement
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
 from ..mnist import cache_folder, unpack_mnist
 from . import PACKAGE
@@ -149,7 +149,8 @@ def _gradebook(url: URL) -> Finding:
         with Gradebook(url.render_as_string(hide_password=False)) as gradebook:
             says = f"{len(gradebook.assignments)} assignments, {len(gradebook.students)} students"
         if is_file:
-            with create_engine(url, connect_args={"timeout": 1}).connect() as connection:
+            engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 1})  # closes the file at once
+            with engine.connect() as connection:
                 connection.execute(text("begin immediate"))
                 connection.rollback()
         return Finding("gradebook", says)
