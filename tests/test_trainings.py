@@ -1,8 +1,10 @@
 """Equal models are trained once, nobody's training reaches another's answer, and the marks are those of whole trainings."""
 
 import base64
+import json
 import re
 import shutil
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -371,7 +373,10 @@ def test_equal_code_has_the_same_name_whatever_its_comments() -> None:
 
 
 def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
-    """It is written with little on the stack, and read with much: that is no fault of the grader."""
+    """It is written with little on the stack, and read with much: that is no fault of the grader.
+
+    From Python 3.12 on, what stands on the stack does not matter to json: then it is read.
+    """
 
     def with_much_on_the_stack(calls: int) -> tuple[Packet, bool]:
         return with_much_on_the_stack(calls - 1) if calls else recall_code(request, path)
@@ -384,7 +389,8 @@ def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
     keep_code_training(Packet({"trainings": [about]}, {"0/probe0": torch.tensor(1.0)}), path)
     request = Packet({"recipe": "0" * 32}, {"probe0": torch.tensor(1.0)})
     assert path.stat().st_size
-    assert with_much_on_the_stack(400) == (Packet(), False)
+    read = Packet({"history": json.dumps(history)}) if sys.version_info >= (3, 12) else Packet()
+    assert with_much_on_the_stack(400) == (read, False)
 
 
 @pytest.mark.parametrize("report", [
