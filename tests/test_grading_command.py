@@ -47,8 +47,10 @@ def small_notebook(answer: str, visible: str = "f(1.0)") -> nbformat.NotebookNod
 def released(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """A course with a small assignment, released."""
     tmp_path = tmp_path_factory.mktemp("released")
-    for config in root.glob("nbgrader_config.*"):
-        shutil.copy(config, tmp_path)
+    for path in root.glob("nbgrader_config.*"):
+        shutil.copy(path, tmp_path)
+    with (tmp_path / "nbgrader_config.py").open("a") as config:  # a second one takes longer to start than to grade
+        config.write("c.JudgedAutograde.workers = 1\n")
     (tmp_path / "source" / "small").mkdir(parents=True)
     (tmp_path / "grader_tests" / "small").mkdir(parents=True)
     (tmp_path / "grader_tests" / "small" / "test_f.py").write_text(TEST)
@@ -251,7 +253,7 @@ def test_a_source_that_students_have_no_time_for_is_named(course: Path) -> None:
     slow = "import time\\ndef f(x):\\n    end = time.process_time() + 1.5\\n    while time.process_time() < end: pass\\n    return x + 1"
     path.write_text(path.read_text().replace("f = lambda x: x + 1", slow))
     with (course / "nbgrader_config.py").open("a") as config:
-        config.write("\nc.JudgedAutograde.limits = {'question': 1}\n")
+        config.write("\nc.JudgedAutograde.limits = {'question': 1}\nc.JudgedAutograde.workers = 0\n")
     submit(course, "anna", "f = lambda x: x + 1")
     run = nbgrader(course, "autograde", "small")
     assert run.returncode != 0

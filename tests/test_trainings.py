@@ -235,6 +235,7 @@ def test_the_time_of_a_training_on_a_card_counts(
     assert counted[1] >= 0.4
 
 
+@pytest.mark.long
 def test_what_fails_on_a_graphics_card_is_trained_on_the_cpu(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
