@@ -37,12 +37,18 @@ def fit(model, x, y, EPOCHS=3):
 """
 
 
+def module_of(path: Path, source: str, **names: object) -> ModuleType:
+    """A module with this source, in a file; ``names`` are there before it runs."""
+    path.write_text(source)
+    module = ModuleType("notebook")
+    vars(module).update(names)
+    exec(compile(source, path, "exec"), vars(module))
+    return module
+
+
 def run_of(folder: Path, name: str, model: nn.Module, step: str = "pass", more: str = "") -> training.TrainingRun:
     """A training whose loop stands in a module, with what it uses."""
-    path = folder / f"{name}.py"
-    path.write_text(LOOP.format(step=step, more=more))
-    module = ModuleType("notebook")
-    exec(compile(path.read_text(), path, "exec"), module.__dict__)
+    module = module_of(folder / f"{name}.py", LOOP.format(step=step, more=more))
     x, y = torch.linspace(-1, 1, 60).reshape(20, 3), torch.arange(20) % 2
     return training.TrainingRun(model, inspect.unwrap(module.fit), {"x": x, "y": y})
 
@@ -117,13 +123,9 @@ MAKE = "def make(rate):\n    def step(model, x, y): return rate\n    return step
 def test_what_a_function_took_when_it_was_defined_counts(tmp_path: Path, step: str) -> None:
     recipes = []
     for n, rate in enumerate([0.1, 0.1, 0.2]):
-        path = tmp_path / f"m{n}.py"
-        path.write_text(f"{step}\ndef fit(model, x, y):\n    step(model, x, y)")
-        module = ModuleType("notebook")
-        module.__dict__["RATE"] = rate
-        exec(compile(path.read_text(), path, "exec"), module.__dict__)
-        del module.__dict__["RATE"]
-        recipes.append(finished.recipe(training.TrainingRun(nn.Linear(3, 2), module.__dict__["fit"], {})))
+        module = module_of(tmp_path / f"m{n}.py", f"{step}\ndef fit(model, x, y):\n    step(model, x, y)", RATE=rate)
+        del module.RATE
+        recipes.append(finished.recipe(training.TrainingRun(nn.Linear(3, 2), module.fit, {})))
     assert recipes[0] == recipes[1] != recipes[2]
 
 

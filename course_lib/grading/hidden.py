@@ -97,18 +97,17 @@ def _explained(
     inputs: Inputs,
     suspects: Suspects,
     atol: float,
-    reference: Callable[..., Any] | None = None,
+    rights: Answers = (),
 ) -> StudentFailure:
     for cause, mistake in suspects.items():
         if _gives(mistake, answers, inputs, atol):
             return wrong(cause)
-    for answer, of in zip(answers, inputs, strict=True):
-        right = reference(*of) if reference else None
-        both_numbers = _numbers(answer) is not None and (reference is None or _numbers(right) is not None)
-        if answer is None or (reference and type_name(answer) != type_name(right) and not both_numbers):
+    numbers = [_numbers(answer) for answer in answers]
+    for answer, found, right in zip(answers, numbers, rights or answers, strict=True):
+        comparable = type_name(answer) == type_name(right) or (found is not None and _numbers(right) is not None)
+        if answer is None or not comparable:
             return StudentFailure(Verdict.FAILED, type_cause(type_name(answer), type_name(right)))
-    found = [numbers for answer in answers if (numbers := _numbers(answer)) is not None]
-    finite = all(bool(numbers.isfinite().all()) for numbers in found)
+    finite = all(bool(found.isfinite().all()) for found in numbers if found is not None)
     return StudentFailure(Verdict.FAILED, say("cause.values" if finite else "cause.not_finite"))
 
 
@@ -154,8 +153,9 @@ def expect_all(
     atol: float = 1e-5,
 ) -> None:
     """The same as :func:`expect`, for the ``answers`` to several ``inputs``: a cause must explain all of them."""
-    if not _gives(reference, answers, inputs, atol):
-        raise _explained(answers, inputs, suspects, atol, reference)
+    rights = [reference(*of) for of in inputs]
+    if not all(_close(answer, right, atol) for answer, right in zip(answers, rights, strict=True)):
+        raise _explained(answers, inputs, suspects, atol, rights)
 
 
 class _Plugin:

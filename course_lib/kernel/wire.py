@@ -9,7 +9,7 @@ A *value* is described by ``{"kind": ...}``: ``tensor`` (its data under a key of
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ MAX_HEADER = 1_000_000
 MAX_ITEMS = 1000
 """Lists, tuples and dicts in a value, and what is in them, all together."""
 
-CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {"list": list, "tuple": tuple, "dict": dict}
+CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "dict": dict}
 
 
 class WireError(ValueError):
@@ -103,12 +103,12 @@ def describe(
         return {"kind": "tensor", "key": key}
     if isinstance(value, list | tuple | dict) and next(items, None) is not None:
         # a defaultdict, a Counter or a named tuple is as right as the dict or the tuple that it is
-        kind = "dict" if isinstance(value, dict) else "list" if isinstance(value, list) else "tuple"
+        container = next(kind for kind, type_ in CONTAINERS.items() if isinstance(value, type_))
         inner = value.items() if isinstance(value, dict) else value
         with contextlib.suppress(RecursionError):  # a list in itself
             parts = [describe(part, f"{key}_{i}", tensors, items) for part, i in zip(inner, items, strict=False)]
             if len(parts) == len(value):
-                return {"kind": kind, "value": parts}
+                return {"kind": container, "value": parts}
     if value is None:
         return {"kind": "none"}
     for kind, types in (("bool", bool), ("int", int), ("float", float), ("str", str)):
