@@ -1,5 +1,6 @@
 """The student half of course_lib: data, history, figures, self-checks, messages."""
 
+import contextlib
 import gzip
 import io
 import os
@@ -214,6 +215,18 @@ def test_the_decorated_loop_computes_what_the_bare_one_does(pool: nn.Module) -> 
 def test_images_of_a_wrong_shape_are_refused_inside_the_loop_as_outside(shape: tuple[int, ...]) -> None:
     with training._fast_layout(Convolution(nn.MaxPool2d(2))), torch.no_grad(), pytest.raises(RuntimeError):
         nn.functional.max_pool2d(torch.zeros(shape), 2)
+
+
+def test_the_functions_replaced_inside_the_loop_are_torchs_again_after_it() -> None:
+    before = torch.Tensor.view, nn.functional.max_pool2d
+    model = Convolution(nn.MaxPool2d(2))
+    with contextlib.suppress(ZeroDivisionError), training._fast_layout(model):
+        assert (torch.Tensor.view, nn.functional.max_pool2d) != before
+        assert torch.zeros(2, 2).view(torch.int32).dtype == torch.zeros(4).view(dtype=torch.int32).dtype == torch.int32
+        assert model.conv.weight.view([-1]).shape == (36,)
+        raise ZeroDivisionError
+    assert (torch.Tensor.view, nn.functional.max_pool2d) == before
+    assert "view" not in vars(torch.Tensor)
 
 
 def test_an_unfinished_model_gives_one_line_instead_of_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,6 @@ LIBRARY, CACHE, HOME, SOCKETS = "/library", "/mnist", "/tmp/home", "/tmp/kernel"
 KERNEL_VARIABLES = {
     "PYTHONHASHSEED": "0",
     "USER": "student",
-    "THP_MEM_ALLOC_ENABLE": "1",  # torch asks for huge pages: a large tensor is there three times as fast
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # course_lib imports it before IPython can choose
 }
 """Environment variables of every kernel, and of what it is forked from: the hash seed is that process's."""
