@@ -101,6 +101,7 @@ def plot_confusion_matrix(
     arguments = dict(locals())
     counts = confusion_matrix(y_true, y_pred, None if target_names is None else range(len(target_names)))
     accuracy = np.trace(counts) / max(counts.sum(), 1)
+    rates = f"accuracy={accuracy:0.4f}; misclass={1 - accuracy:0.4f}"
     shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
 
     def draw(figure: Figure) -> None:
@@ -116,8 +117,8 @@ def plot_confusion_matrix(
         ax.set(
             title=title,
             ylabel="True label",
-            xlabel=f"Predicted label\naccuracy={accuracy:0.4f}; misclass={1 - accuracy:0.4f}",
+            xlabel=f"Predicted label\n{rates}",
         )
         figure.tight_layout()
 
-    return show(draw, figsize, save_as, "plot_confusion_matrix", arguments)
+    return show(draw, figsize, save_as, "plot_confusion_matrix", arguments, f"{title}: {rates}")

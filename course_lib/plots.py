@@ -24,6 +24,9 @@ from .training import ConvergenceHistory
 
 __all__ = ["plot_history", "plot_image", "plot_images"]
 
+ALTERNATIVE_CAPTIONS = 100
+"""Captions of images in a figure's alternative text."""
+
 HISTORY_CURVES = {"Accuracy": ["accuracy", "val_accuracy"], "Loss": ["loss", "val_loss"]}
 
 
@@ -54,7 +57,12 @@ picture: Callable[[Draw, tuple[float, float], str, Mapping[str, Any]], tuple[Sho
 
 
 def show(
-    draw: Draw, figsize: tuple[float, float], save_as: str | Path | None, name: str, arguments: Mapping[str, Any]
+    draw: Draw,
+    figsize: tuple[float, float],
+    save_as: str | Path | None,
+    name: str,
+    arguments: Mapping[str, Any],
+    alternative: str,
 ) -> Figure:
     """Draw a figure, save it when a file name is given, show it and return it.
 
@@ -64,6 +72,7 @@ def show(
         save_as: file name, or None.
         name: with ``arguments``, what decides how it looks.
         arguments: of the function that was called for it.
+        alternative: what it shows, in words and numbers, for those who cannot see it: on the pages of feedback.
     """
     if picture is None:
         figure: ShownFigure = plt.figure(figsize=figsize, FigureClass=ShownFigure)
@@ -73,7 +82,7 @@ def show(
     if save_as is not None:
         figure.savefig(save_as, bbox_inches="tight")
     if picture is not None:
-        display(Image(png))
+        display(Image(png, alt=alternative))
     elif plt.get_backend().lower() != "agg":  # agg has no window: show() would only warn
         plt.show()
     shell = get_ipython()
@@ -151,6 +160,7 @@ def plot_images(
     labels = None if y is None else _as_array(y)
     predictions = None if y_pred is None else _as_array(y_pred)
     shown = list(range(len(images))) if isinstance(indices, str) else [int(i) for i in indices]
+    captions = [_caption(labels, predictions, i) for i in shown]
     rows = max(1, -(-len(shown) // columns))
     columns = min(columns, max(1, len(shown)))
 
@@ -177,16 +187,10 @@ def plot_images(
                 alpha=spines_alpha,
             )
         )
-        for (left, top), i in zip(corners, shown, strict=True):
-            truth = None if labels is None else labels[i]
-            guess = truth if predictions is None else predictions[i]
-            if guess is not None:
-                wrong = truth is not None and guess != truth
-                text = f"{guess} ({truth})" if wrong else str(guess)
-                size = fontsize * (0.75 if wrong else 1)
-                ax.text(
-                    left + w / 2, top + h, text, ha="center", va="top", color="red" if wrong else "black", fontsize=size
-                )
+        for (left, top), (text, wrong), i in zip(corners, captions, shown, strict=True):
+            if text:
+                color, size = ("red", fontsize * 0.75) if wrong else ("black", fontsize)
+                ax.text(left + w / 2, top + h, text, ha="center", va="top", color=color, fontsize=size)
             if colorbar:
                 scale = norm or Normalize(images[i].min(), images[i].max())
                 box = ((left + 1.04 * w) / width, 1 - (top + h) / height, 0.06 * w / width, h / height)
@@ -195,7 +199,19 @@ def plot_images(
         ax.axis("off")
 
     figsize = (columns * x_size, rows * (y_size + y_padding))
-    return show(draw, figsize, save_as, "plot_images", arguments)
+    words = [
+        f"{len(shown)} image{'s' * (len(shown) != 1)}",
+        ", ".join(text for text, _ in captions[:ALTERNATIVE_CAPTIONS] if text),
+    ]
+    return show(draw, figsize, save_as, "plot_images", arguments, ": ".join(filter(None, words)))
+
+
+def _caption(labels: np.ndarray | None, predictions: np.ndarray | None, i: int) -> tuple[str, bool]:
+    """What stands under image ``i``, and whether its prediction is wrong."""
+    truth = None if labels is None else labels[i]
+    guess = truth if predictions is None else predictions[i]
+    wrong = truth is not None and guess != truth
+    return (f"{guess} ({truth})" if wrong else "" if guess is None else str(guess)), bool(wrong)
 
 
 def plot_image(
@@ -213,7 +229,7 @@ def plot_image(
         ax.imshow(_colours(_as_array(x)[None], None, cm)[0], interpolation=interpolation)
         ax.axis("off")
 
-    return show(draw, figsize, save_as, "plot_image", arguments)
+    return show(draw, figsize, save_as, "plot_image", arguments, "1 image")
 
 
 def plot_history(
@@ -247,5 +263,12 @@ def plot_history(
         target = None if save_as is None else Path(save_as)
         if target is not None and len(plot) > 1:
             target = target.with_name(f"{target.stem}-{title.lower()}{target.suffix or '.png'}")
-        figures.append(show(partial(draw, title), figsize, target, f"plot_history {title}", arguments))
+        alternative = f"{title}: " + ", ".join(_ends(name, history.history[name]) for name in plot[title])
+        figures.append(show(partial(draw, title), figsize, target, f"plot_history {title}", arguments, alternative))
     return figures
+
+
+def _ends(name: str, curve: Sequence[Any]) -> str:
+    """A curve in words: its first and last value."""
+    ends = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (*curve[:1], *curve[-1:])]
+    return f"{name} {' … '.join(ends)}"

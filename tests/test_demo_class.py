@@ -116,6 +116,7 @@ def test_feedback_shows_each_rationale_with_its_verdict_and_no_hidden_source(dem
                 assert line.strip() not in plain, f"{path.name}: {line}"
     for word in ("HIDDEN", "reference.", "course_lib.grading"):
         assert word not in plain
+    assert "No description has been provided" not in page, "each figure has a text for who cannot see it"
 
 
 def test_the_perfect_student_reproduces_the_results_of_the_course(demo: Course) -> None:

@@ -14,6 +14,7 @@ import zmq
 from courses import PROTECTIONS
 from ipykernel.iostream import IOPubThread
 from jupyter_client.session import Session as MessageSession
+from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import ansi2html
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -195,6 +196,8 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
             cell.outputs[-1].output_type
         ]
         assert len(cell.outputs) == 1
+    make_harmless(notebook)
+    assert notebook.cells[0].outputs[0].metadata["image/png"]["alt"] == "1 image"
     assert [o.text for o in notebook.cells[4].outputs] == ["1\n3\n", "2\n"], "streams are joined"
 
 
@@ -251,6 +254,20 @@ def test_html_with_many_attributes_is_cleaned_within_the_time_limit() -> None:
     with pytest.raises(TimeIsUp), time_limit(0.5):
         clean_for_ten_seconds()
     assert time.monotonic() - began < 8
+
+
+def test_of_how_a_picture_shall_look_only_the_text_that_stands_for_it_is_kept(library: Path) -> None:
+    """Nbconvert writes widths into the page as they are."""
+    width = {"width": "1 onload=alert(1)", "alt": '"><script>' + 2000 * "x"}
+    code = f"display({{'image/png': 'AAAA'}}, raw=True, metadata={{'image/png': {width!r}, 'width': {{'alt': 'x'}}}})"
+    notebook = notebook_of(code)
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(1)
+    make_harmless(notebook)
+    assert notebook.cells[0].outputs[0].metadata == {"image/png": {"alt": width["alt"][:1000]}}
+    page = HTMLExporter(template_name="classic").from_notebook_node(notebook)[0]
+    assert "onload" not in page.split("output_png")[-1]
+    assert "<script>xx" not in page
 
 
 def test_a_picture_that_stands_a_thousand_times_is_left_out() -> None:

@@ -15,11 +15,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from IPython.display import Image
 from jupyter_client.manager import run_kernel
 from torch import nn
 
 import course_lib as ooo
-from course_lib import confusion, mnist, training
+from course_lib import confusion, mnist, plots, training
 from course_lib.messages import MESSAGES, say, set_language
 
 
@@ -325,6 +326,30 @@ def test_plot_history_draws_one_figure_per_title(tmp_path: Path) -> None:
     assert len(all_in_one.axes[0].lines) == 5
     assert {p.name for p in tmp_path.iterdir()} == {"h-accuracy.png", "h-loss.png"}
     plt.close("all")
+
+
+def test_each_figure_says_in_words_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages of feedback have them for who cannot see the figures."""
+    shown: list[Image] = []
+    monkeypatch.setattr(plots, "picture", lambda *arguments: (plots.ShownFigure(), b""))
+    monkeypatch.setattr(plots, "display", shown.append)
+    history = ooo.ConvergenceHistory()
+    history.history = {"loss": [2.5, 1, 0.123456], "accuracy": [0.1]}
+    x, y = torch.rand(120, 4, 4), torch.tensor([3, 1, 2] * 40)
+    ooo.plot_images(x, y, range(3), y_pred=torch.tensor([3, 7, 2]))
+    ooo.plot_images(x)
+    ooo.plot_images(x, y)
+    ooo.plot_image(x[0])
+    ooo.plot_history(history, plot={"A": ["loss", "accuracy"]})
+    ooo.plot_confusion_matrix([0, 1, 1, 1], [0, 1, 0, 1], None)
+    assert [image.alt for image in shown] == [
+        "3 images: 3, 7 (1), 2",
+        "120 images",
+        "120 images: " + ", ".join("312" * 33) + ", 3",
+        "1 image",
+        "A: loss 2.5 … 0.1235, accuracy 0.1 … 0.1",
+        "Confusion matrix: accuracy=0.7500; misclass=0.2500",
+    ]
 
 
 def test_the_confusion_matrix_counts_the_truth_in_rows() -> None:

@@ -29,6 +29,7 @@ from nbformat.v4 import new_output
 from ..kernel.wire import MAX_BYTES, Packet, WireError, pack, unpack
 from ..messages import say
 from .errors import GradingFault
+from .harmless import alternative_texts
 
 __all__ = [
     "LOOK",
@@ -365,7 +366,7 @@ class JudgeClient(NotebookClient):
                 return None
             if "data" in content:
                 content["data"] = {name: text for name, text in content["data"].items() if isinstance(text, str)}
-                content["metadata"] = {}
+                content["metadata"] = alternative_texts(content["metadata"])
         try:
             msg["content"] = _whole_letters(content)
             return super().process_message(msg, cell, cell_index)

@@ -24,7 +24,15 @@ from ..messages import say
 from .deadline import uninterrupted
 from .rebuild import EXTRA, PICTURES, is_base64
 
-__all__ = ["PAGE_FILTERS", "clean_html", "drop_outputs", "highlight_code", "make_harmless", "markdown2html"]
+__all__ = [
+    "PAGE_FILTERS",
+    "alternative_texts",
+    "clean_html",
+    "drop_outputs",
+    "highlight_code",
+    "make_harmless",
+    "markdown2html",
+]
 
 PAGE_FILTERS = {name: f"course_lib.grading.harmless.{name}" for name in ("highlight_code", "markdown2html")}
 """For ``c.HTMLExporter.filters``."""
@@ -44,6 +52,9 @@ MAX_PICTURES = 2**26
 MAX_COLOURED = 50_000
 MAX_LINE = 1000
 """Longest program, and longest line of one, that is shown in colours: the time grows with the square of a line."""
+
+MAX_ALTERNATIVE = 1000
+"""Longest text that stands for a picture."""
 
 MAX_STYLE = 1000
 """Longest style of an element that is kept: to look for functions in it takes a time that grows with its square."""
@@ -181,7 +192,20 @@ def _output(output: NotebookNode) -> NotebookNode:
     markdown = output.data.get("text/markdown")
     if isinstance(markdown, str):  # rendered only where it comes with the notebook's own text
         data["text/plain"] = markdown
-    return new_output("display_data", data)
+    return new_output("display_data", data, metadata=alternative_texts(output.metadata))
+
+
+def alternative_texts(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Of an output's metadata, what stands for its pictures where they cannot be seen.
+
+    The rest decides how they look: nbconvert writes a width as it is.
+    """
+    texts = {}
+    for kind in ("image/png", "image/jpeg"):
+        shown = metadata.get(kind)
+        if isinstance(shown, dict) and isinstance(text := shown.get("alt"), str):
+            texts[kind] = {"alt": text[:MAX_ALTERNATIVE]}
+    return texts
 
 
 def _shortened(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
