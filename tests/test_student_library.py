@@ -281,6 +281,33 @@ def test_tokens_stay_what_they_are() -> None:
     ooo.evaluate(nn.Linear(4, 2), images, y)  # raw pixels become numbers of the model's kind
 
 
+@pytest.mark.parametrize(
+    "asked", ["torchvision.ops.roi_align.__globals__['is_compile_supported']('cpu')", "Utils.counters is not None"]
+)
+def test_the_library_is_there_before_torchs_compiler_which_works_when_it_is_needed(asked: str) -> None:
+    """It takes 0.8 s to import, of every first cell."""
+    code = "import sys, course_lib; course_lib.check; import torchvision; print('torch._dynamo' in sys.modules)\n"
+    code += (
+        "import torch._dynamo.utils as Utils\n" * ("Utils" in asked) + f"print({asked}, 'torch._dynamo' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout.split() == ["False", "True", "True"], run.stderr
+
+
+def test_the_library_loads_beside_a_torchvision_that_asks_the_compiler_something_else(tmp_path: Path) -> None:
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "from torch._dynamo.utils import counters, is_compile_supported"
+    )
+    (tmp_path / "torchvision" / "datasets.py").touch()
+    code = (
+        "import course_lib.vision, torchvision, torch._dynamo.utils as its\nprint(torchvision.counters is its.counters)"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert run.stdout == "True\n", run.stderr
+
+
 def test_students_do_not_look_for_finished_trainings() -> None:
     assert training.recall is None
     assert training.keep is None
