@@ -105,6 +105,16 @@ def test_nothing_but_its_own_scratch_can_be_written(tell) -> None:
     assert said == "[]"
 
 
+def test_what_optimizers_need_is_imported_for_notebooks_that_name_them(tmp_path: Path) -> None:
+    """Once, not in each kernel at its first optimizer."""
+    library = kernel_folder(tmp_path)  # a sandbox of its own
+    for answer, there in (("", False), ("# torch.optim", True)):
+        notebook = new_notebook(cells=[new_code_cell(f"import sys\nthere = 'torch._dynamo' in sys.modules {answer}")])
+        with Session(notebook, library, LIMITS) as session:
+            session.run_until(1)
+            assert Student(session.ask).value("there") is there
+
+
 def test_a_kit_installed_below_tmp_works(library: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's own /tmp must not hide its Python environment."""
     here = Path(tempfile.mkdtemp(dir="/tmp", prefix="a kit "))

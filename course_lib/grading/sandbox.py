@@ -194,14 +194,16 @@ class Sandbox:
         pid = next((struct.unpack("3i", d[:12])[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS), 0)
         return json.loads(data), pid
 
-    def fork(self, connection: dict[str, Any], limits: dict[str, Any], environment: dict[str, str]) -> int:
+    def fork(
+        self, connection: dict[str, Any], limits: dict[str, Any], environment: dict[str, str], optimizers: bool
+    ) -> int:
         """Fork a kernel; its pid, as this process sees it."""
         if not self._ready:
             self._receive(limits["start"])
             self._ready = True
         self._kernels += 1
         request = {"id": self._kernels, "start": connection, "limits": limits, "environment": environment}
-        request["keep"] = [prefix for prefix in _prefixes() if prefix.startswith("/tmp/")]
+        request |= {"optimizers": optimizers, "keep": [prefix for prefix in _prefixes() if prefix.startswith("/tmp/")]}
         self._control.send(json.dumps(request).encode())
         while True:
             message, pid = self._receive(limits["start"])
@@ -266,6 +268,8 @@ class SandboxProvisioner(KernelProvisionerBase):
     sandbox = AnyTrait()
     limits = AnyTrait()
     environment = AnyTrait()
+    optimizers = AnyTrait()
+    """Whether torch's optimizers will be needed, as it seems."""
     pid = 0
     over: Verdict | None = None
     """The limit that the kernel went beyond."""
@@ -317,7 +321,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         ports = {f"{name}_port": n for n, name in enumerate(("shell", "iopub", "stdin", "control", "hb"), 1)}
         key = self.parent.session.key.decode()
         info = {"transport": "ipc", "ip": SOCKETS, "key": key, "signature_scheme": "hmac-sha256"} | ports
-        self.pid = self.sandbox.fork(info, self.limits, self.environment)
+        self.pid = self.sandbox.fork(info, self.limits, self.environment, self.optimizers)
         self._pidfd = os.pidfd_open(self.pid)
         self.connection_info = info | {"ip": f"/proc/{self.pid}/root{SOCKETS}", "key": self.parent.session.key}
         return self.connection_info

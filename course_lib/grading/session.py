@@ -289,6 +289,7 @@ class Session:
             sandbox=sandbox(self._library, self._files, self._device),
             limits=asdict(self.limits),
             environment=self._environment(LIBRARY, CACHE, HOME),
+            optimizers=any("optim" in cell.source for cell in self.notebook.cells),
         )
         km.listens = True
         run_sync(km.start_kernel)()

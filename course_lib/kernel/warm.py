@@ -7,7 +7,7 @@ System V IPC and network. The kernel is process 1 of its namespace: when it ends
 Protocol, JSON packets over the control socket, one kernel at a time::
 
     judge to warm   {"id": <number>, "start": <connection info>, "limits": {...}, "environment": {...},
-                     "keep": [<folder below /tmp>]}
+                     "optimizers": bool, "keep": [<folder below /tmp>]}
     warm to judge   {"ready": true}                  once, after the imports
     kernel to judge {"id": <number>, "started": true}    the judge reads the sender's pid off the socket
     one of both     {"id": <number>, "failed": <text>}   there is no kernel
@@ -113,7 +113,11 @@ def main() -> NoReturn:
             request = control.recv(MAX_MESSAGE)
             if not request:
                 os._exit(0)  # the judge is gone; the sandbox ends with this process, and all kernels with it
-            kernel = _fork(json.loads(request), control)
+            message = json.loads(request)
+            if message["optimizers"] and "torch._dynamo" not in sys.modules:
+                with importing():  # no kernel runs now
+                    importlib.import_module("torch._dynamo")  # each would import it at its first optimizer: 0.8 s
+            kernel = _fork(message, control)
 
 
 @contextlib.contextmanager
