@@ -171,26 +171,32 @@ def _view(tensor: torch.Tensor, *shape: Any, **dtype: Any) -> torch.Tensor:
     return tensor.reshape(*shape)
 
 
-def _max_pool2d(images: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+def _max_pool2d(input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     """``max_pool2d`` whose gradients are channels last, not in the layout of the linear layer behind.
 
     Without gradients it takes a tenth of the time.
     """
-    if not torch.is_grad_enabled() and _halves(images, *args, **kwargs):
-        rows = torch.maximum(images[..., ::2, :], images[..., 1::2, :])
+    if not torch.is_grad_enabled() and _halves(input, *args, **kwargs):
+        rows = torch.maximum(input[..., ::2, :], input[..., 1::2, :])
         return torch.maximum(rows[..., ::2], rows[..., 1::2])
-    pooled = _torch_max_pool2d(images, *args, **kwargs)
+    pooled = _torch_max_pool2d(input, *args, **kwargs)
     if isinstance(pooled, torch.Tensor) and pooled.dim() == 4 and pooled.requires_grad:
         pooled.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
     return pooled
 
 
 def _halves(
-    images: torch.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, **others: Any
+    input: torch.Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> bool:
     """Whether these arguments of ``max_pool2d`` take the maximum of squares of 2 x 2 pixels, all of them whole."""
-    even = images.dim() == 4 and all(size % 2 == 0 for size in images.shape[-2:])
-    plain = padding in (0, (0, 0)) and dilation in (1, (1, 1)) and not any(others.values())
+    even = input.dim() == 4 and all(size % 2 == 0 for size in input.shape[-2:])
+    plain = padding in (0, (0, 0)) and dilation in (1, (1, 1)) and not ceil_mode and not return_indices
     return even and plain and kernel_size in (2, (2, 2)) and stride in (None, 2, (2, 2))
 
 

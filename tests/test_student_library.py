@@ -218,6 +218,18 @@ def test_images_of_a_wrong_shape_are_refused_inside_the_loop_as_outside(shape: t
         nn.functional.max_pool2d(torch.zeros(shape), 2)
 
 
+@pytest.mark.parametrize("gradients", [True, False])
+def test_max_pool2d_is_called_inside_the_loop_as_outside(gradients: bool) -> None:
+    pool, x = nn.functional.max_pool2d, torch.rand(2, 3, 6, 6, requires_grad=True)
+    calls = [((), {"input": x, "kernel_size": 2}), ((x, 2, 2, 0, 1, False, True), {}), ((x, 4, 2, 0, 1, True), {})]
+    calls.append(((x, 2), {"ceil_mode": False, "return_indices": False}))
+    with training._fast_layout(Convolution(nn.MaxPool2d(2))), torch.set_grad_enabled(gradients):
+        for args, kwargs in calls:
+            mine, its = nn.functional.max_pool2d(*args, **kwargs), pool(*args, **kwargs)
+            assert type(mine) is type(its)
+            assert all(map(torch.equal, mine, its))
+
+
 def test_the_functions_replaced_inside_the_loop_are_torchs_again_after_it() -> None:
     before = torch.Tensor.view, nn.functional.max_pool2d
     model = Convolution(nn.MaxPool2d(2))
