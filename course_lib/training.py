@@ -164,11 +164,15 @@ class _Enough(Exception):
         self.history = history
 
 
-def _view(tensor: torch.Tensor, *shape: Any, **dtype: Any) -> torch.Tensor:
+def _view(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
     """``view``, which accepts channels last: it would refuse where ``reshape`` copies."""
-    if dtype or any(isinstance(size, torch.dtype) for size in shape):
-        return _torch_view(tensor, *shape, **dtype)
-    return tensor.reshape(*shape)
+    if tensor.is_contiguous() or "dtype" in kwargs or any(isinstance(size, torch.dtype) for size in args):
+        return _torch_view(tensor, *args, **kwargs)
+    return tensor.reshape(*args, *kwargs.values())
+
+
+def _view_as(tensor: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    return _view(tensor, other.shape)
 
 
 def _max_pool2d(input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -223,6 +227,7 @@ def _fast_layout(model: nn.Module) -> Iterator[None]:
         # take a batch by an array of numpy's, three times.
         with (
             patch.object(torch.Tensor, "view", _view),
+            patch.object(torch.Tensor, "view_as", _view_as),
             patch.object(nn.functional, "max_pool2d", _max_pool2d),
         ):
             yield
