@@ -185,7 +185,8 @@ def _max_pool2d(input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         return torch.maximum(rows[..., ::2], rows[..., 1::2])
     pooled = _torch_max_pool2d(input, *args, **kwargs)
     if isinstance(pooled, torch.Tensor) and pooled.dim() == 4 and pooled.requires_grad:
-        pooled.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
+        # by its dimensions, since vmap knows no memory formats
+        pooled.register_hook(lambda gradient: gradient.movedim(1, -1).contiguous().movedim(-1, 1))
     return pooled
 
 

@@ -266,6 +266,21 @@ def test_max_pool2d_is_called_inside_the_loop_as_outside(gradients: bool) -> Non
             assert all(map(torch.equal, mine, its))
 
 
+def test_gradients_of_each_image_are_computed_inside_the_loop_as_outside() -> None:
+    model, x = Convolution(nn.MaxPool2d(2)), torch.rand(5, 8, 8)
+
+    def loss(parameters: dict[str, torch.Tensor], image: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(model, parameters, (image[None],)).sum()
+
+    def gradient() -> torch.Tensor:
+        parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        return torch.func.vmap(torch.func.grad(loss), (None, 0))(parameters, x)["conv.weight"]
+
+    outside = gradient()
+    with training._fast_layout(model):
+        assert torch.allclose(gradient(), outside, atol=1e-5)
+
+
 def test_the_functions_replaced_inside_the_loop_are_torchs_again_after_it() -> None:
     before = torch.Tensor.view, nn.functional.max_pool2d
     model = Convolution(nn.MaxPool2d(2))
