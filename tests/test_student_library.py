@@ -291,6 +291,23 @@ def test_the_functions_replaced_inside_the_loop_are_torchs_again_after_it() -> N
     assert "view" not in vars(torch.Tensor)
 
 
+def test_a_loop_of_another_thread_goes_on_when_one_ends() -> None:
+    before = torch.Tensor.view, nn.functional.max_pool2d
+    first, second = (training._fast_layout(Convolution(nn.MaxPool2d(2))) for _ in range(2))
+    first.__enter__()
+    with second:
+        first.__exit__(None, None, None)
+        images = torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)
+        assert images.view(2, -1).shape == (2, 48)
+    assert (torch.Tensor.view, nn.functional.max_pool2d) == before
+
+
+def test_what_the_notebook_has_put_in_the_place_of_torchs_functions_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.functional, "max_pool2d", nn.functional.avg_pool2d)
+    with training._fast_layout(Convolution(nn.Identity())):
+        assert nn.functional.max_pool2d is nn.functional.avg_pool2d
+
+
 def test_an_unfinished_model_gives_one_line_instead_of_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     class Unfinished(Convolution):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
