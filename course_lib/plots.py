@@ -270,5 +270,6 @@ def plot_history(
 
 def _ends(name: str, curve: Sequence[Any]) -> str:
     """A curve in words: its first and last value."""
-    ends = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (*curve[:1], *curve[-1:])]
+    values = list(curve)
+    ends = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values[:1] + values[-1:]]
     return f"{name} {' … '.join(ends)}"
