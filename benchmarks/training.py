@@ -68,6 +68,7 @@ def timed(name: str, loop: str, epochs: int) -> tuple[float, float]:
     torch.manual_seed(0)
     np.random.seed(1)
     model = namespace[name]().to(data[0].device)
+    torch.optim.Adam(model.parameters())  # the first one of a process imports a part of torch
     as_first: Data = (data[0].double(), data[1], data[2].double(), data[3])
     began = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):  # without the progress bar
