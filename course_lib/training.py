@@ -46,9 +46,9 @@ CONVOLUTION_BATCH = 500
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Settings of glibc's ``mallopt``."""
 
+# asks torch for huge pages, before its first tensor: they are there three times as fast, and what is in them is found
+# faster; Linux only
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-"""Asks torch for huge pages, before its first tensor: they are there three times as fast and their contents are
-found faster. Linux only."""
 
 _torch_view, _torch_view_as, _torch_max_pool2d = torch.Tensor.view, torch.Tensor.view_as, nn.functional.max_pool2d
 """What :func:`_torch_replaced` replaces for a while."""
