@@ -111,6 +111,34 @@ def test_an_edited_hidden_test_outdates_every_result(course: Path) -> None:
     assert results(course) == before
 
 
+def test_a_persons_marks_wait_for_another_look_only_where_something_changed(course: Path) -> None:
+    """Of a class whose texts are graded, nobody has to look at each one again because a hidden test was edited."""
+    students = ("anna", "bruno", "chloé")
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        for student in students:
+            grade = gradebook.find_grade("test_add", "tiny", "tiny", student)
+            grade.manual_score, grade.needs_manual_grade = 2.0, False
+        gradebook.db.commit()
+
+    def waiting() -> set[str]:
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            grades = {student: gradebook.find_grade("test_add", "tiny", "tiny", student) for student in students}
+            assert {grade.manual_score for grade in grades.values()} == {2.0}
+            return {student for student, grade in grades.items() if grade.needs_manual_grade}
+
+    path = course / "grader_tests" / "tiny" / "test_add.py"
+    path.write_text(HIDDEN_TESTS["test_add"] + "\n# edited\n")
+    assert autograde(course) == 3
+    assert waiting() == set()
+    path.write_text(HIDDEN_TESTS["test_add"].replace("x + 1, secret", "x + 1 or True"))  # bruno's mark is another one
+    assert autograde(course) == 3
+    assert waiting() == {"bruno"}
+    hand_in(course, "chloé", written(notebook(extra=("# my answer is elsewhere",))))
+    assert autograde(course) == 1
+    assert autograde(course, "--force") == 3
+    assert waiting() == {"bruno", "chloé"}, "until somebody has looked"
+
+
 def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path) -> None:
     """Kernels see what is in it."""
     make_course(tmp_path / "course", {})

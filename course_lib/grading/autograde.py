@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -41,7 +42,7 @@ from .feedback import read_result
 from .gradebook import CourseGradebook, Marks
 from .job import Device, Graded, Job, Limits, NotebookSpec, Protection, figures_folder, trainings_folder
 from .pool import Pool, Work, cluster_pool, local_pool
-from .rebuild import UnreadableNotebook
+from .rebuild import UnreadableNotebook, is_own
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
 from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink
@@ -439,7 +440,8 @@ class JudgedAutograde(Autograde):
                 (building / name).write_bytes(content)
             when = self.coursedir.get_existing_timestamp(handed_in)
             self._remove_feedback(student)
-            self._gradebook.record(student, assignment, when, by_name, self.create_student, self._penalize)
+            same = {name for name in by_name if _answers(target, name) == _answers(building, name)}
+            self._gradebook.record(student, assignment, when, by_name, same, self.create_student, self._penalize)
             if target.exists():
                 shutil.rmtree(target)
             building.chmod(0o755)
@@ -458,6 +460,15 @@ class JudgedAutograde(Autograde):
         names = {"student": student, "assignment": self.coursedir.assignment_id, "notebook": notebook_id}
         resources: dict[str, Any] = {"nbgrader": names | {"db_url": self.coursedir.db_url}}
         AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
+
+
+def _answers(folder: Path, notebook_id: str) -> list[Any] | None:
+    """What the student wrote into an autograded notebook; None if there is none of the judge's."""
+    path = folder / f"{notebook_id}.ipynb"
+    if read_result(path) is None:
+        return None
+    cells = json.loads(path.read_bytes())["cells"]
+    return [(cell["source"], cell.get("attachments")) for cell in cells if is_own(cell)]
 
 
 @contextlib.contextmanager

@@ -197,19 +197,22 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         assignment: str,
         timestamp: datetime | None,
         graded: Mapping[str, Graded],
+        same: Collection[str],
         create: bool,
         penalize: Penalize,
     ) -> None:
         """Record one submission, its old marks reset first.
 
-        Marks that a person gave are kept and flagged for another look, as nbgrader does. A free text that was handed in
-        as given gets 0, any other waits for a person.
+        Marks that a person gave are kept. They are flagged for another look when the student has handed in something
+        else, or when the automatic mark beside them is another one; nbgrader flags them each time. A free text that was
+        handed in as given gets 0, any other waits for a person.
 
         Args:
             student: the student's id.
             assignment: name of the assignment.
             timestamp: when it was submitted, in UTC; None when unknown.
             graded: results by name of notebook.
+            same: names of the notebooks in which the student's answers are those of the last time.
             create: whether to add a student that the gradebook does not know.
             penalize: called for each notebook that came late, or that has a penalty.
 
@@ -228,7 +231,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             late = []
             for name, result in graded.items():
                 submitted = gradebook.find_submission_notebook(name, assignment, student)
-                _record_notebook(submitted, result)
+                _record_notebook(submitted, result, name in same)
                 if submission.total_seconds_late > 0 or submitted.late_submission_penalty is not None:
                     late.append(name)
             gradebook.db.commit()
@@ -266,11 +269,13 @@ def _penalize(gradebook: Any, penalize: Penalize, student: str, name: str) -> No
     penalize(student, name)
 
 
-def _record_notebook(submitted: Any, graded: Graded) -> None:
+def _record_notebook(submitted: Any, graded: Graded, same: bool) -> None:
     scores = graded.result.marks
     for grade in submitted.grades:
-        grade.auto_score = scores.get(grade.name, 0.0 if grade.name in graded.unchanged else None)
-        grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
+        score = scores.get(grade.name, 0.0 if grade.name in graded.unchanged else None)
+        looked_at = same and score == grade.auto_score and not grade.needs_manual_grade
+        grade.needs_manual_grade = score is None if grade.manual_score is None else not looked_at
+        grade.auto_score = score
     for comment in submitted.comments:
         if graded.result.unreadable:
             comment.auto_comment = say("hint.unreadable", detail=graded.result.unreadable)

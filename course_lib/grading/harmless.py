@@ -22,7 +22,7 @@ from pygments.token import STANDARD_TYPES
 
 from ..messages import say
 from .deadline import uninterrupted
-from .rebuild import EXTRA, PICTURES, is_base64
+from .rebuild import PICTURES, is_base64, is_own
 
 __all__ = [
     "PAGE_FILTERS",
@@ -95,7 +95,7 @@ def make_harmless(notebook: NotebookNode) -> None:
     """Clean the outputs of every cell, and bound the texts that the student wrote."""
     left, escapes = MAX_SOURCE, MAX_ESCAPES
     for cell in notebook.cells:
-        own = cell.metadata.get(EXTRA) or cell.metadata.get("nbgrader", {}).get("solution")
+        own = is_own(cell)
         if cell.cell_type == "code":
             cell.outputs = list(_shortened([_output(output) for output in cell.get("outputs", [])]))
             escapes = _few_colours(cell.outputs, escapes)

@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from ..messages import say
 
-__all__ = ["PICTURES", "Rebuilt", "UnreadableNotebook", "is_base64", "parsed", "read_notebook", "rebuild"]
+__all__ = ["PICTURES", "Rebuilt", "UnreadableNotebook", "is_base64", "is_own", "parsed", "read_notebook", "rebuild"]
 
 PICTURES = ("image/png", "image/jpeg")
 """The kinds of pictures that are kept, as base64."""
@@ -243,6 +243,11 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
         if known[str(name)].cell_type == "markdown" and any(map(_is_text, around)):
             result.unchanged.discard(str(name))  # a text beside the question may be its answer: a person decides
     return result
+
+
+def is_own(cell: Any) -> bool:
+    """Whether a cell of a rebuilt notebook has what the student wrote: a solution cell, or one beside them."""
+    return bool(cell["metadata"].get(EXTRA) or cell["metadata"].get("nbgrader", {}).get("solution"))
 
 
 def _lines(text: str) -> set[str]:
