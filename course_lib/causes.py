@@ -53,14 +53,21 @@ _ERRORS = {
     "detached": r"does not require grad|argument to `grad\(\)` cannot be empty",
     "forward": r'missing the required "forward"',
     "super": r"before Module.__init__\(\)",
-    "arguments": "positional argument|keyword argument|invalid combination of arguments",
+    "arguments": (
+        r"positional argument|keyword argument|invalid combination of arguments|takes no arguments|takes exactly|"
+        r"expected (at (least|most) )?\d+ argument"
+    ),
     "none": "NoneType",
+    "types": (
+        "unsupported operand|not supported between instances|bad operand type|can only concatenate|unhashable type|"
+        "is not subscriptable|is not iterable|has no len|must be .*, not |invalid literal for"
+    ),
     "not_callable": "object is not callable",
     "attribute": "^AttributeError",
     "name": "^(NameError|UnboundLocalError)",
     "key": "^KeyError",
     "file": "^(FileNotFoundError|NotADirectoryError)",
-    "module": "^ModuleNotFoundError",
+    "module": "^(ModuleNotFoundError|ImportError)",
     "unfinished": "^NotImplementedError",
     "input": "^(EOFError|StdinNotImplementedError)",
     "recursion": "^RecursionError",

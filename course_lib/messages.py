@@ -220,6 +220,11 @@ MESSAGES: dict[str, Text] = {
         "une valeur est None : une fonction qui ne retourne rien, il manque peut-être return.",
         "a value is None: a function that returns nothing, perhaps a return is missing.",
     ),
+    "cause.types": Text(
+        "une opération reçoit une valeur d'un type qu'elle n'accepte pas : un texte pour un nombre, une liste pour un "
+        "tenseur ?",
+        "an operation is given a value of a type that it does not take: a text for a number, a list for a tensor?",
+    ),
     "cause.not_callable": Text(
         "ce qui est appelé avec () n'est pas une fonction : des parenthèses de trop, ou une variable du même nom ?",
         "what is called with () is no function: needless parentheses, or a variable of the same name?",
@@ -240,8 +245,8 @@ MESSAGES: dict[str, Text] = {
         "exercise does.",
     ),
     "cause.module": Text(
-        "un module n'est pas installé : prenez ceux que l'énoncé importe.",
-        "a module is not installed: take those that the exercise imports.",
+        "un module n'est pas installé, ou n'a pas ce qui en est importé : prenez ce que l'énoncé importe.",
+        "a module is not installed, or lacks what is imported from it: take what the exercise imports.",
     ),
     "cause.unpack": Text(
         "ce qui est réparti sur plusieurs variables n'a pas autant de valeurs : vérifiez ce que rend chaque fonction.",
