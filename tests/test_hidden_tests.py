@@ -131,6 +131,14 @@ def test_the_place_of_an_error_in_a_file_of_hidden_tests_is_named(tmp_path: Path
         run_hidden_tests([path], lambda _: student_of({}))
 
 
+def test_of_a_typing_error_in_a_hidden_test_only_its_place_is_shown(tmp_path: Path) -> None:
+    """Above it, pytest has twelve lines of its own code."""
+    path = write(tmp_path / "a", "def test_it(student)\n    pass\n")
+    place = r'test_cell\.py\nE +File ".*test_cell\.py", line 3\n(E.*\n)*E +SyntaxError'
+    with pytest.raises(AssignmentError, match=place):
+        collect_hidden_tests([path])
+
+
 @pytest.mark.parametrize(
     ("source", "verdict"),
     [

@@ -18,6 +18,7 @@ import contextlib
 import io
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -246,7 +247,10 @@ class _Plugin:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.faults.append(f"{report.nodeid}\n{report.longreprtext}")
+            text = report.longreprtext
+            if re.search(r"^E +(SyntaxError|IndentationError|TabError):", text, re.MULTILINE):  # no line of it has run:
+                text = "\n".join(line for line in text.splitlines() if line.startswith("E"))  # the others are pytest's
+            self.faults.append(f"{report.nodeid}\n{text}")
 
 
 def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
