@@ -133,7 +133,9 @@ def test_a_broken_hidden_test_is_named_and_costs_nobody_a_point(course: Path) ->
         assert marks_of_f(course) == {"student": 2}
     path.write_text(TEST)
     (course / "submitted" / "student" / "small" / "small.ipynb").write_text("{")
-    assert nbgrader(course, "autograde", "small", "--force").returncode == 0
+    run = nbgrader(course, "autograde", "small", "--force")
+    assert run.returncode == 0
+    assert "Submission of student: small.ipynb: JSON incorrect" in run.stderr
     assert marks_of_f(course) == {"student": 0}
 
 

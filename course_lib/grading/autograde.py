@@ -322,9 +322,6 @@ class JudgedAutograde(Autograde):
             jobs = self._jobs(student, specs, new_job)
             if self.force or not self._is_current(student, jobs, recorded.get(student, {})):
                 groups.setdefault(_group(jobs), []).append(student)
-                for job in jobs:
-                    if isinstance(job.submitted, str):
-                        self.log.warning("Submission of %s: %s.ipynb: %s", student, job.spec.name, job.submitted)
         total = sum(map(len, groups.values()))
         self.log.info("%d submissions, %d of them graded already", len(students), len(students) - total)
         faults: list[str] = []
@@ -336,9 +333,10 @@ class JudgedAutograde(Autograde):
                         if isinstance(outcome, Exception):
                             raise outcome
                         self._finish(student, specs, outcome)
-                        counts.update(
-                            t.verdict.value for one in outcome for cell in one.result.cells for t in cell.tests
-                        )
+                        for spec, one in zip(specs, outcome, strict=True):
+                            counts.update(t.verdict.value for cell in one.result.cells for t in cell.tests)
+                            if why := one.result.unreadable:
+                                self.log.warning("Submission of %s: %s.ipynb: %s", student, spec.name, why)
                     except Exception as error:  # the others go on; this one is reported at the end
                         traceback = not isinstance(error, GradingFault | MissingEntry | OSError | SQLAlchemyError)
                         self.log.error("Submission of %s: %s", student, error, exc_info=traceback)
