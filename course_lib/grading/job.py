@@ -33,7 +33,7 @@ not depend on the grader's machine."""
 
 @dataclass(frozen=True)
 class Limits:
-    """What a student's code may use: seconds, bytes, numbers. Beyond those of time and memory, a verdict of its own."""
+    """What a student's code may use: seconds, bytes, numbers."""
 
     cell: float = 20
     """Seconds of computing for one cell, those below excepted. Computing is what counts here and for a question: a busy
@@ -43,7 +43,7 @@ class Limits:
     """Seconds of computing for one question of a hidden test with up to 1000 images, for each further 1000, and for a
     given cell that checks answers."""
     training: float = 1200
-    """Seconds for one training cell: a given cell that calls the training loop."""
+    """Seconds that may pass for one training cell: a given cell whose id begins with ``train``."""
     submission: float = 2400
     """Seconds for all of a notebook's cells and questions."""
     memory: int = 3 * 2**30
