@@ -169,7 +169,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
 
         before = self._patiently(penalties)
         for student, name in self._patiently(concerned):
-            self._patiently(_penalize, penalize, student, name)
+            self._patiently(lambda _, *names: penalize(*names), student, name)
         self._forget()  # the plug-in has written over another connection
         return {student for student, _, _ in self._patiently(penalties) - before}
 
@@ -239,7 +239,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             return late
 
         for name in self._patiently(write):
-            self._patiently(_penalize, penalize, student, name)
+            self._patiently(lambda _, *names: penalize(*names), student, name)
 
 
 def _submitted(gradebook: Any, assignment: str, *columns: Any) -> Any:
@@ -263,10 +263,6 @@ def _marks(gradebook: Any, spec: NotebookSpec) -> list[tuple[str, str, float | N
         .filter(Notebook.name == spec.name)
     )
     return list(query.all())
-
-
-def _penalize(gradebook: Any, penalize: Penalize, student: str, name: str) -> None:
-    penalize(student, name)
 
 
 def _record_notebook(submitted: Any, graded: Graded, same: bool) -> None:
