@@ -201,7 +201,7 @@ def alternative_texts(metadata: dict[str, Any]) -> dict[str, Any]:
     The rest decides how they look: nbconvert writes a width as it is.
     """
     texts = {}
-    for kind in ("image/png", "image/jpeg"):
+    for kind in PICTURES:
         shown = metadata.get(kind)
         if isinstance(shown, dict) and isinstance(text := shown.get("alt"), str):
             texts[kind] = {"alt": text[:MAX_ALTERNATIVE]}
