@@ -29,7 +29,7 @@ MD5 = {
 
 
 def cache_folder() -> Path:
-    """Where unpacked files live: ``COURSE_LIB_CACHE``, else the user's cache folder."""
+    """Where MNIST is unpacked and the judge keeps trainings: ``COURSE_LIB_CACHE``, else the user's cache folder."""
     named = os.environ.get("COURSE_LIB_CACHE")
     if named:
         return Path(named)
