@@ -356,7 +356,7 @@ def test_a_comment_on_code_stands_with_its_mark(course: Path) -> None:
 
 
 def test_the_store_can_be_emptied(course: Path) -> None:
-    command = [sys.executable, "-m", "course_lib.grading.store", "--empty"]
+    command = [sys.executable, "-m", "course_lib.grading", "store", "--empty"]
     run = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "0 results, 0.0 MB" in run.stdout

@@ -80,7 +80,7 @@ def test_twenty_runs_give_the_same_marks(tmp_path: Path) -> None:
 
 
 def appeal(folder: Path, student: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "course_lib.grading.appeal", "tiny", student]
+    command = [sys.executable, "-m", "course_lib.grading", "appeal", "tiny", student]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

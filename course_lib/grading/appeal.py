@@ -84,7 +84,3 @@ def main() -> None:
     recorded = _recorded(converter, arguments.student)
     for graded in notebooks:
         print("\n".join(account(graded, recorded)))
-
-
-if __name__ == "__main__":
-    main()

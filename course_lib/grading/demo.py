@@ -87,7 +87,3 @@ def main() -> None:
         f"\nFeedback of one student:  {shown}/feedback/partly_right/{ASSIGNMENT}/{ASSIGNMENT}.html"
         f"\nFormgrader:  cd {shown} && {Path(sys.executable).with_name('jupyter')} lab   (menu Nbgrader > Formgrader)"
     )
-
-
-if __name__ == "__main__":
-    main()

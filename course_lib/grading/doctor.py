@@ -182,7 +182,3 @@ def main() -> None:
         for line in finding.mend.splitlines():
             print(f"    {line}")
     sys.exit(ill)
-
-
-if __name__ == "__main__":
-    main()

@@ -74,7 +74,3 @@ def main() -> None:
         sys.exit(f"course new: {error}")
     shown = "\n".join(str(path.relative_to(Path.cwd())) for path in made)
     print(NEXT_STEPS.format(made=shown, name=name))
-
-
-if __name__ == "__main__":
-    main()

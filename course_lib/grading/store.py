@@ -135,7 +135,3 @@ def main() -> None:
         shrink(store, 0)
     sizes = [path.stat().st_size for path in store.glob("*.json")]
     print(f"{store}: {len(sizes)} results, {sum(sizes) / 1e6:.1f} MB")
-
-
-if __name__ == "__main__":
-    main()
