@@ -24,7 +24,7 @@ ELSEWHERE = {
     "jupyter lab": ("tests/browser.py", '"-m", "jupyterlab"'),
     "pip install torch torchvision matplotlib tqdm jupyter": ("tests/test_student_library.py", "matplotlib"),
     "pip install dask-jobqueue": ("README.md", "from dask_jobqueue import SLURMCluster"),
-    'pip install "course-lib[cluster]"': ("pyproject.toml", "course-lib[cluster]"),
+    "pip install distributed": ("pyproject.toml", 'cluster = ["distributed"]'),
     "nbgrader autograde mnist1 --JudgedAutograde.scheduler": ("tests/test_cluster.py", "scheduler"),
     "course new exercise2": ("tests/test_new.py", "exercise2"),
     "course COMMAND --help": ("tests/test_course_command.py", "--help"),

@@ -164,7 +164,7 @@ def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, int]]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise AssignmentError("c.JudgedAutograde.scheduler needs Dask: pip install 'course-lib[cluster]'") from error
+        raise AssignmentError("c.JudgedAutograde.scheduler needs Dask: pip install distributed") from error
     try:
         if "://" not in scheduler:
             scheduler = json.loads(Path(scheduler).read_text())["address"]
