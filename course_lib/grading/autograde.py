@@ -287,6 +287,7 @@ class JudgedAutograde(Autograde):
                     self._check_result(spec, *pool.grade([as_students]))
             except GradingFault as error:
                 raise AssignmentError(f"No submission was graded. {error}") from error
+            self.log.info("The source notebook earns %g/%g", graded.result.score, graded.result.points)
             self._store.put(job.key, graded)
 
     def _check_result(self, spec: NotebookSpec, graded: Graded) -> None:
@@ -308,7 +309,6 @@ class JudgedAutograde(Autograde):
             )
         for line in raised:
             self.log.warning("%s", line)
-        self.log.info("The source notebook earns %g/%g", graded.result.score, graded.result.points)
 
     # -- the submissions ---------------------------------------------------------------------------------------------
 
