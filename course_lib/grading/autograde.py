@@ -9,6 +9,7 @@ import fcntl
 import functools
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -65,6 +66,7 @@ def use_judge() -> None:
 class JudgedAutograde(Autograde):
     """Grades submissions with the kit's judge."""
 
+    log: logging.Logger
     hidden_tests = Unicode("grader_tests", help="Folder of the hidden tests, in the course's root.").tag(config=True)
     language = Unicode(language(), help=f"Language of the feedback: {' or '.join(LANGUAGES)}.").tag(config=True)
     workers = Integer(0, help="Submissions graded at the same time; 0: one for each core.").tag(config=True)
@@ -447,6 +449,14 @@ class JudgedAutograde(Autograde):
         finally:
             shutil.rmtree(building, ignore_errors=True)  # only there when something went wrong
         self.set_permissions(assignment, student)
+
+    def set_permissions(self, assignment_id: str, student_id: str) -> None:
+        """Nbgrader's own, without its line in the log, which would break the progress bar at each student."""
+        log, self.log = self.log, logging.getLogger(__name__)
+        try:
+            super().set_permissions(assignment_id, student_id)
+        finally:
+            self.log = log
 
     def _remove_feedback(self, student: str) -> None:
         """Remove a page with other marks than those to come: ``nbgrader generate_feedback`` would keep it."""
