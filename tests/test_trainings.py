@@ -17,6 +17,7 @@ import torch
 from courses import find, marks, nbgrader
 from IPython.core.pylabtools import print_figure
 from IPython.utils.dir2 import get_real_method
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from safetensors.torch import save
@@ -330,6 +331,14 @@ def test_a_picture_that_is_removed_while_it_is_looked_for_is_drawn(
     (figures_folder() / f"{next(iter(figures._drawn))}.png").write_bytes(png)
     monkeypatch.setattr(Path, "read_bytes", removed)
     assert figures.picture(Figure.add_subplot, (1, 1), "axes", {})[1] == png
+
+
+def test_a_figure_is_drawn_of_what_nobody_can_tell_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A colour scale has no ``repr`` of its own."""
+    monkeypatch.setattr(figures, "_drawn", {})
+    _, png = figures.picture(Figure.add_subplot, (1, 1), "axes", {"norm": Normalize(0, 1)})
+    assert png.startswith(b"\x89PNG")
+    assert not figures.report().tensors
 
 
 def test_a_figure_whose_picture_is_known_is_drawn_once_its_parts_are_asked_for(

@@ -70,9 +70,12 @@ def picture(
         arguments: what it is made from.
     """
     figure = FigureToDraw(draw, figsize)
-    parts = [matplotlib.__version__, *map(inspect.getsource, (plots, confusion)), name]
-    parts += [f"{key}={_described(value)}" for key, value in arguments.items()]
-    parts += [repr(sorted(plt.rcParams.items()))]
+    try:
+        parts = [matplotlib.__version__, *map(inspect.getsource, (plots, confusion)), name]
+        parts += [f"{key}={_described(value)}" for key, value in arguments.items()]
+        parts += [repr(sorted(plt.rcParams.items()))]
+    except Exception:  # nobody can tell what it is made from: a colour scale, say, or a student's own class
+        return figure, print_figure(figure, bbox_inches="tight")
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
     with contextlib.suppress(OSError):  # not known, or removed at this moment by a command that shares the cache
         return figure, (cache_folder() / FIGURES / f"{key}.png").read_bytes()
