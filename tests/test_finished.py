@@ -3,6 +3,8 @@
 import inspect
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -94,8 +96,47 @@ def test_what_torch_and_python_give_can_be_told(tmp_path: Path, model: nn.Module
     assert len(set(found)) == 3
 
 
+@pytest.mark.parametrize("others", [(torch.optim.SGD, torch.optim.Adam), (nn.functional, nn.init)])
+def test_classes_and_modules_under_the_same_name_are_told_apart(tmp_path: Path, others: tuple[object, ...]) -> None:
+    recipes = []
+    for n, value in enumerate((others[0], *others)):
+        run = run_of(tmp_path, f"m{n}", nn.Linear(3, 2), "RATE.step")
+        run.loop.__globals__["RATE"] = value
+        recipes.append(finished.recipe(run))
+    assert recipes[0] == recipes[1] != recipes[2]
+
+
+LOSSES = {
+    "plain": nn.CrossEntropyLoss(),
+    "summed": nn.CrossEntropyLoss(reduction="sum"),
+    "smoothed": nn.CrossEntropyLoss(label_smoothing=0.9),
+    "weighed": nn.CrossEntropyLoss(weight=torch.tensor([0.0, 1.0])),
+    "in a sequence": nn.Sequential(nn.CrossEntropyLoss(reduction="sum")),
+}
+
+
+def test_losses_with_other_settings_are_told_apart() -> None:
+    """Their ``repr`` is the same."""
+    assert len({finished.fingerprint(loss) for loss in LOSSES.values()}) == len(LOSSES)
+    assert finished.fingerprint(nn.CrossEntropyLoss()) == finished.fingerprint(LOSSES["plain"])
+
+
+@dataclass
+class Schedule:
+    """What makes a rate of an epoch is not in its ``repr``."""
+
+    rate: float
+
+    def __call__(self, epoch: int) -> float:
+        return self.rate / epoch
+
+
+Schedule.__module__ = "__main__"  # as in a notebook
+
+
 @pytest.mark.parametrize("argument", [
     nn.Linear(2, 3), Coder(), object(), torch.Generator(), [torch.utils.data.DataLoader([1])],
+    torch.optim.SGD(nn.Linear(2, 3).parameters()), Schedule(0.1), Schedule, partial(Schedule, 0.1),
 ], ids=lambda argument: type(argument).__name__)  # fmt: skip
 @pytest.mark.parametrize("is_global", [False, True])
 def test_what_nobody_can_tell_is_trained_again(tmp_path: Path, argument: object, is_global: bool) -> None:

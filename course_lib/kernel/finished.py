@@ -106,7 +106,8 @@ def fingerprint(value: Any) -> str:
     """What tells a value from others: of tensors and arrays the type, the shape and a checksum of all elements.
 
     Raises:
-        TypeError: for what nobody can tell from others, such as a data loader, or that learns, such as a second model.
+        TypeError: for what nobody can tell from others, such as a data loader or what a class of the notebook makes, or
+            that learns, such as a second model or an optimizer, which has parameters of any model.
     """
     if isinstance(value, torch.Tensor):
         flat = value.detach().reshape(-1)
@@ -119,13 +120,18 @@ def fingerprint(value: Any) -> str:
     if isinstance(value, list | tuple | dict):  # repr would shorten tensors in them
         return f"{type(value)} {[fingerprint(part) for part in (value.items() if isinstance(value, dict) else value)]}"
     text = repr(value)
-    if " at 0x" in text or (isinstance(value, nn.Module) and not _is_loss(value)):
+    if isinstance(value, nn.Module) and _is_loss(value):  # its repr leaves out what it weighs and how it reduces
+        settings = [vars(part) | dict(part.named_buffers(recurse=False)) for part in value.modules()]
+        public = [{name: v for name, v in part.items() if not name.startswith("_")} for part in settings]
+        return f"{text} {fingerprint(public)}"
+    ours = type(value).__module__ == "__main__" or "__main__." in text  # its repr may say nothing of its methods
+    if " at 0x" in text or ours or isinstance(value, nn.Module | torch.optim.Optimizer):
         raise TypeError(text)
     return text
 
 
 def _is_loss(module: nn.Module) -> bool:
-    """Whether ``module`` is one of torch's without parameters: its ``repr`` says all about it."""
+    """Whether ``module`` is one of torch's without parameters."""
     own = any(not part.__module__.startswith("torch.") for part in module.modules())
     return not own and next(module.parameters(), None) is None
 
@@ -182,7 +188,9 @@ def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
             raise TypeError(f"a class of the notebook: {name}")  # Python 3.13 may take another text for its source
         elif inspect.isroutine(value) and value.__name__ != name:  # another name for a function of torch, say
             parts.append(f"{name}={value.__module__}.{value.__name__}")
-        elif value is not None and not isinstance(value, type | types.ModuleType) and not inspect.isroutine(value):
+        elif isinstance(value, types.ModuleType):
+            parts.append(f"{name}={value.__name__}")
+        elif value is not None and not inspect.isroutine(value):
             parts.append(f"{name}={fingerprint(value)}")
     return parts
 
