@@ -418,6 +418,7 @@ def test_a_tensor_that_changed_is_not_taken_for_the_same() -> None:
 @pytest.mark.parametrize(("init", "usual"), [
     (lambda p: None, True), (nn.init.xavier_uniform_, True), (nn.init.kaiming_normal_, True),
     (nn.init.orthogonal_, True), (nn.init.zeros_, False), (nn.init.ones_, False), (nn.init.normal_, False),
+    (lambda p: p.abs_().neg_(), False), (lambda p: p.copy_(p[:1].expand_as(p)), False),
 ])  # fmt: skip
 def test_who_begins_with_unusual_weights_takes_over_no_training(
     init: Callable[[torch.Tensor], object], usual: bool, monkeypatch: pytest.MonkeyPatch
@@ -428,6 +429,26 @@ def test_who_begins_with_unusual_weights_takes_over_no_training(
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 init(parameter)
+    assert asks(model, monkeypatch) is usual
+
+
+@pytest.mark.parametrize(("init", "usual"), [
+    (nn.init.zeros_, True), (lambda p: p.fill_(0.1), True), (lambda p: p.fill_(-1), False),
+    (lambda p: p.fill_(100), False), (lambda p: p.normal_(std=10), False),
+])  # fmt: skip
+def test_who_begins_with_unusual_biases_takes_over_no_training(
+    init: Callable[[torch.Tensor], object], usual: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a bias of -1 no unit answers an image, and none learns to."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.BatchNorm1d(100), nn.PReLU(), nn.Linear(100, 10))
+    assert asks(model, monkeypatch)
+    with torch.no_grad():
+        init(model[1].bias)
+    assert asks(model, monkeypatch) is usual
+
+
+def asks(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the judge is asked for a finished training of ``model``."""
     asked = []
 
     def judge(question: Packet) -> Packet:
@@ -438,4 +459,4 @@ def test_who_begins_with_unusual_weights_takes_over_no_training(
     x, y = torch.rand(40, 28, 28), torch.arange(40) % 10
     loop = training.training_loop(lambda model, x, y, EPOCHS=0: training.ConvergenceHistory())
     finished.recall(training.TrainingRun(model, inspect.unwrap(loop), {"x": x, "y": y}))
-    assert bool(asked) is usual
+    return bool(asked)

@@ -255,14 +255,22 @@ def _parts(output: Any, place: str = "") -> Iterator[tuple[str, torch.Tensor]]:
 def _usual(model: nn.Module) -> bool:
     """Whether a model can be expected to learn from its initial values, which the probe does not see.
 
-    The deviations of torch's own initializations, of Glorot's and of He's are 0.4 to 1.5 by this measure.
+    The deviations of torch's own initializations, of Glorot's and of He's are 0.4 to 1.5 by this measure, around 0.
     """
-    tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)}
-    for parameter in model.parameters():
+    tables = {m.weight.data_ptr() for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)}
+    for parameter in map(torch.Tensor.detach, model.parameters()):
+        deviation = parameter.std().item() if parameter.numel() > 1 else 1.0
+        # few different values may all be on one side by chance
+        aside = abs(parameter.mean().item()) > deviation and (parameter.numel() >= 16 or deviation == 0)
         if parameter.dim() > 1:
-            summed = 1 if id(parameter) in tables else parameter[0].numel()  # a row of a table is looked up
-            deviation: float = parameter.detach().std().item() * summed**0.5
-            if not 0.1 <= deviation <= 3:
+            summed = 1 if parameter.data_ptr() in tables else parameter[0].numel()  # a row of a table is looked up
+            equal = len(parameter) > 1 and bool((parameter == parameter[0]).all())  # such units stay equal
+            if aside or equal or not 0.1 <= deviation * summed**0.5 <= 3:
+                return False
+        else:
+            furthest = parameter.abs().max().item()  # a far bias shuts the units behind it, or drowns what they get
+            gain = bool((parameter == 1).all())
+            if not gain and (furthest > 1 or (aside and furthest > 0.2)):
                 return False
     return True
 
