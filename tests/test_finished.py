@@ -241,6 +241,43 @@ def test_models_of_sequences_are_told_apart(tmp_path: Path) -> None:
     assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
 
 
+class Remembers(nn.Module):
+    """Does at its first batch what it does not do again, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(3, 2)
+        self.register_buffer("mean", torch.zeros(3))
+        self.seen, self.last, self.total, self.head = [0], None, torch.zeros(3), None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x -= 0.5
+        if self.head is None:
+            self.head = nn.Linear(2, 2)
+        self.seen.append(self.seen[-1] + 1)
+        self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
+        self.total += x.mean(0)
+        self.last = self.head(self.line(x))
+        return self.last
+
+
+def test_a_probe_leaves_no_trace(tmp_path: Path) -> None:
+    """Not in the data either. What is done at the first batch only would not be done in the training."""
+    run = run_of(tmp_path, "m", Remembers())
+    x, mean, total = run.arguments["x"].clone(), run.model.mean, run.model.total
+    hooked = run.model.register_forward_hook(lambda *_: None)
+    finished.probe(run)
+    assert torch.equal(run.arguments["x"], x)
+    assert run.model.mean is mean
+    assert not mean.any()
+    assert run.model.total is total
+    assert not total.any()
+    assert (run.model.seen, run.model.last, run.model.head) == ([0], None, None)
+    assert [name for name, _ in run.model.named_parameters()] == ["line.weight", "line.bias"]
+    hooked.remove()
+    assert not run.model._forward_hooks
+
+
 class Brighter(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + 0.3

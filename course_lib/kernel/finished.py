@@ -12,6 +12,7 @@ with, the judge measures them. Otherwise the judge may say at which accuracy the
 """
 
 import contextlib
+import copy
 import dis
 import hashlib
 import inspect
@@ -19,6 +20,7 @@ import json
 import re
 import types
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
@@ -82,20 +84,40 @@ def _state(model: nn.Module) -> list[torch.Tensor]:
 
 @contextlib.contextmanager
 def left_as_it_was(model: nn.Module) -> Iterator[None]:
-    """Undo, after the block, what it does to the parameters, the buffers and the modes of ``model``.
+    """Undo, after the block, what it does to the parameters, the buffers, the modes and the attributes of ``model``.
 
     This is no copy of the model: what a forward keeps in it, such as a tensor with its graph, may not be copied.
     """
-    modes = {module: module.training for module in model.modules()}
-    state = [(tensor, tensor.detach().clone()) for tensor in _state(model)]
+    tensors = [(tensor, tensor.detach().clone()) for tensor in _state(model)]
+    attributes = Attributes(model)
     try:
         yield
     finally:
+        attributes.restore()
         with torch.no_grad():
-            for tensor, value in state:
+            for tensor, value in tensors:
                 tensor.copy_(value)
-        for module, mode in modes.items():
-            module.training = mode
+
+
+class Attributes:
+    """What the modules of a model consist of now, and what is in its tensors that are no parameters and no buffers."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._names = [(vars(module), dict(vars(module))) for module in model.modules()]
+        values = [value for _, names in self._names for value in names.values()]
+        # not others that have these methods: they may do anything
+        self._containers = [(v, copy.copy(v)) for v in values if type(v) in (list, dict, set, OrderedDict)]
+        self._tensors = [(v, v.detach().clone()) for v in values if isinstance(v, torch.Tensor)]
+
+    def restore(self) -> None:
+        """Undo what a forward has counted or kept, and the buffers and layers that it has replaced or made."""
+        for now, before in (*self._names, *self._containers):
+            now.clear()
+            (now.extend if isinstance(now, list) else now.update)(before)
+        with torch.no_grad():
+            for tensor, value in self._tensors:
+                if not torch.equal(tensor, value):
+                    tensor.copy_(value)
 
 
 _fingerprints: MutableMapping[torch.Tensor, tuple[object, str]] = WeakIdKeyDictionary()
@@ -216,7 +238,7 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
     parameters = by_shape(run.model)
     generator = torch.Generator().manual_seed(0)
     device = parameters[0].device
-    x, *labels = (value[:PROBE_ROWS].to(device) for value in _inputs(run)[:2])
+    x, *labels = (value[:PROBE_ROWS].to(device, copy=True) for value in _inputs(run)[:2])  # a forward may write in it
     with left_as_it_was(run.model), torch.random.fork_rng():
         with torch.no_grad():
             for p in parameters:
