@@ -266,7 +266,8 @@ def test_a_probe_leaves_no_trace(tmp_path: Path) -> None:
     run = run_of(tmp_path, "m", Remembers())
     x, mean, total = run.arguments["x"].clone(), run.model.mean, run.model.total
     hooked = run.model.register_forward_hook(lambda *_: None)
-    finished.probe(run)
+    with pytest.raises(TypeError, match="makes"):  # its head would not be trained
+        finished.probe(run)
     assert torch.equal(run.arguments["x"], x)
     assert run.model.mean is mean
     assert not mean.any()
@@ -276,6 +277,60 @@ def test_a_probe_leaves_no_trace(tmp_path: Path) -> None:
     assert [name for name, _ in run.model.named_parameters()] == ["line.weight", "line.bias"]
     hooked.remove()
     assert not run.model._forward_hooks
+
+
+class Norm(nn.Module):
+    """Batch statistics by hand, as buffers or as plain attributes."""
+
+    def __init__(self, names: tuple[str, ...] = (), rate: float = 0.1) -> None:
+        super().__init__()
+        self.line, self.rate = nn.Linear(3, 2), rate
+        self.mean, self.var = torch.zeros(2), torch.ones(2)
+        for name in names:
+            value = getattr(self, name)
+            delattr(self, name)
+            self.register_buffer(name, value)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.line(x) + 1
+        if self.training:
+            mean, var = y.mean(0), y.var(0)
+            self.mean = (1 - self.rate) * self.mean + self.rate * mean.detach()
+            self.var = (1 - self.rate) * self.var + self.rate * var.detach()
+        else:
+            mean, var = self.mean, self.var
+        return (y - mean) / (var + 1e-5).sqrt()
+
+
+class Dropping(nn.Module):
+    def __init__(self, always: bool) -> None:
+        super().__init__()
+        self.line, self.always = nn.Linear(3, 2), always
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(self.line(x), training=self.training or self.always)
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    (Norm(("mean", "var")), Norm(("var", "mean"))), (Norm(("mean", "var")), Norm(("mean", "var"), 0.0)),
+    (Dropping(False), Dropping(True)),
+])  # fmt: skip
+def test_models_that_differ_in_their_evaluation_only_are_told_apart(
+    one: nn.Module, other: nn.Module, tmp_path: Path
+) -> None:
+    """Their losses and gradients are the same, but what comes back with the weights would not fit."""
+    run = run_of(tmp_path, "m", one)
+    first, again = finished.probe(run), finished.probe(run)
+    run.model = other
+    second = finished.probe(run)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first[:3], second[:3], strict=True))
+    assert not all(torch.allclose(a, b, rtol=1e-2) for a, b in zip(first[3:], second[3:], strict=True))
+
+
+def test_who_keeps_statistics_beside_the_buffers_takes_over_no_training(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="keeps"):
+        finished.probe(run_of(tmp_path, "m", Norm()))
 
 
 class Brighter(nn.Module):
@@ -377,6 +432,30 @@ def test_a_stored_training_fits_what_behaves_the_same_only(judge: list[Packet], 
     other = Packet(request.fields, request.tensors | {"probe0": request.tensors["probe0"] + 1})
     assert recall(other, tmp_path)[0].tensors == {}
     assert recall(Packet(request.fields | {"recipe": "0" * 32}, request.tensors), tmp_path)[0].tensors == {}
+
+
+class First(Line):
+    """Begins with what it sees in its first batch."""
+
+    seen = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.seen:
+            with torch.no_grad():
+                self.line.bias.copy_(-x.mean(0))
+            self.seen = True
+        return super().forward(x)
+
+
+def test_the_first_batch_does_not_change_what_was_taken_over(judge: list[Packet], tmp_path: Path) -> None:
+    x, y = separable()
+    trained, model = First(), First()
+    fit(trained, x, y, x, y, EPOCHS=3)
+    keep_trainings(finished.report(), tmp_path)
+    finished.activate(lambda request: recall(request, tmp_path)[0])
+    fit(model, x, y, x, y, EPOCHS=3)
+    assert finished.report().fields["trainings"] == [], "it was taken over"
+    assert torch.equal(model(x), trained(x))
 
 
 @pytest.mark.parametrize("table", [nn.Embedding, nn.EmbeddingBag])

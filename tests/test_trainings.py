@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from copy import deepcopy
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
@@ -23,6 +24,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from safetensors.torch import save
 from tiny_course import PYTHON, cell
 
+from course_lib import training
 from course_lib.grading import grade as grade_module
 from course_lib.grading.errors import GradingFault
 from course_lib.grading.grade import TrainingNeeded
@@ -37,7 +39,7 @@ from course_lib.grading.trainings import (
     locked,
     recall_code,
 )
-from course_lib.kernel import figures
+from course_lib.kernel import figures, finished
 from course_lib.kernel.wire import Packet
 
 GIVEN = """
@@ -380,6 +382,17 @@ def test_equal_code_has_the_same_name_whatever_its_comments() -> None:
     ]
     assert len({name, *others}) == 8
     assert all(re.fullmatch(r"code-[0-9a-f]{32}\.safetensors", other) for other in others)
+
+
+@pytest.mark.parametrize("module", [training, finished])
+def test_what_another_library_trained_is_not_looked_for(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = code_name(cells("x = 1"), 0.9)
+    other = tmp_path / "other.py"
+    other.write_text("# another probe")
+    monkeypatch.setattr(module, "__file__", str(other))
+    assert code_name(cells("x = 1"), 0.9) != name
 
 
 def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:

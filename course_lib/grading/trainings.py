@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from .. import training
+from ..kernel import finished
 from ..kernel.wire import Packet
 from ..mnist import write_whole
 from .rebuild import parsed
@@ -131,7 +132,8 @@ def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
         cells: code cells.
         enough: the accuracy at which the training may end.
     """
-    parts = [torch.__version__, Path(training.__file__).read_text(), str(enough)]
+    probing = Path(finished.__file__).read_text()  # a file that does not answer the probe would be in the way of others
+    parts = [torch.__version__, Path(training.__file__).read_text(), probing, str(enough)]
     for cell in cells:
         code = parsed(cell.source)
         try:

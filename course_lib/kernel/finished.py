@@ -3,8 +3,9 @@
 While grading, a training loop first describes to the judge what it is about to train: a *recipe* and a *probe*. The
 recipe is a hash of all that decides a training except the model's behaviour: the loop's source and what surrounds it,
 its arguments, data included, and the shapes of the parameters. The probe tells the behaviour: with the same weights
-injected, on the same batch, a loss and its gradients. For the cross entropy, logits and log-probabilities agree there,
-as they do in the training; another activation, axis or dropout does not.
+injected, on the same batch, a loss and its gradients, what the buffers then hold, a loss in evaluation mode. For the
+cross entropy, logits and log-probabilities agree there, as they do in the training; another activation, axis or dropout
+does not.
 
 When the judge knows a training with that recipe and that probe, it answers with its weights. They are no secret to
 whoever can answer the probe: that takes the model itself. And no trust is needed: whatever weights a model ends up
@@ -21,7 +22,7 @@ import re
 import types
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,7 @@ def recipe(run: TrainingRun) -> str:
     """Hash of what decides the outcome of ``run``, apart from how the model behaves."""
     parts = [torch.__version__, inspect.getsource(training), inspect.getsource(run.loop)]
     parts += [f"{name}={fingerprint(value)}" for name, value in sorted(run.arguments.items())]
-    parts += [str(tuple(value.shape)) for value in _state(run.model)]
+    parts += map(str, _shapes(run.model))
     parts += _used(run.loop, _own_names(run.model), set())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -230,15 +231,18 @@ def _inputs(run: TrainingRun) -> list[torch.Tensor]:
 
 
 def probe(run: TrainingRun) -> list[torch.Tensor]:
-    """Loss and gradients of the model on a small batch, with weights drawn from a fixed seed.
+    """Loss and gradients on a small batch, with weights drawn from a fixed seed; then buffers, and an evaluation loss.
 
     The loss is the cross entropy where the loop has it, so that logits and log-probabilities agree there; where the
     loop has another, which may tell them apart, it is one that tells all outputs apart. The model is left as it was.
+
+    Raises:
+        TypeError: for a model whose forward makes parameters or buffers, or keeps elsewhere what an evaluation needs:
+            they would not come with the weights.
     """
     parameters = by_shape(run.model)
     generator = torch.Generator().manual_seed(0)
-    device = parameters[0].device
-    x, *labels = (value[:PROBE_ROWS].to(device, copy=True) for value in _inputs(run)[:2])  # a forward may write in it
+    crossed = re.search(r"\b(CrossEntropyLoss|cross_entropy)\b", inspect.getsource(run.loop)) is not None
     with left_as_it_was(run.model), torch.random.fork_rng():
         with torch.no_grad():
             for p in parameters:
@@ -246,23 +250,57 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
                     p.copy_(torch.randn(p.shape, generator=generator) * (2 / p.shape[1:].numel()) ** 0.5)
                 elif not bool((p == 1).all()):  # the gain of a normalization stays: nothing behind a gain of 0 shows
                     p.zero_()
+        attributes, shapes = Attributes(run.model), _shapes(run.model)
         run.model.train()
-        seed(0)  # dropout is part of the behaviour
-        output = run.model(x)
-        parts = dict(_parts(output))
-        places = sorted(parts)
-        crossed = re.search(r"\b(CrossEntropyLoss|cross_entropy)\b", inspect.getsource(run.loop))
-        if crossed and isinstance(output, torch.Tensor) and output.dim() == 2 and labels and labels[0].dim() == 1:
-            loss = nn.functional.cross_entropy(output, labels[0])
-        else:
-            outputs = torch.cat([parts[place].flatten() for place in places])
-            loss = (outputs + torch.arange(len(outputs), device=device).cos()).square().mean()  # of their size
+        loss, places = _loss(run, crossed)
         found = [loss.detach(), *torch.autograd.grad(loss, parameters)]
-        if places != [""]:  # how the loop takes the outputs apart
-            found.append(torch.tensor(list(hashlib.sha256(repr(places).encode()).digest())))
-        with torch.no_grad():  # a model that keeps what it computes keeps no graph, as after a training
-            run.model(x)
+        state = [tensor.detach().clone() for tensor in _state(run.model)]
+        found += state[len(parameters) :]
+        with torch.no_grad():
+            run.model.eval()
+            evaluated, _ = _loss(run, crossed)
+            attributes.restore()
+            if _shapes(run.model) != shapes or len(state) != len(shapes):
+                raise TypeError("its forward makes parameters or buffers")
+            _load(run.model, state)
+            run.model.eval()
+            again, _ = _loss(run, crossed)
+        if not torch.allclose(evaluated, again):
+            raise TypeError("it keeps what an evaluation needs")
+    found.append(evaluated)
+    if places != [""]:  # how the loop takes the outputs apart
+        found.append(torch.tensor(list(hashlib.sha256(repr(places).encode()).digest())))
     return found
+
+
+def _loss(run: TrainingRun, crossed: bool) -> tuple[torch.Tensor, list[str]]:
+    """A loss of the model on a small batch, and the places of its outputs; dropout is part of the behaviour."""
+    rows, *labels = _batch(run)
+    seed(0)
+    output = run.model(rows)
+    parts = dict(_parts(output))
+    places = sorted(parts)
+    if crossed and isinstance(output, torch.Tensor) and output.dim() == 2 and labels and labels[0].dim() == 1:
+        return nn.functional.cross_entropy(output, labels[0]), places
+    outputs = torch.cat([parts[place].flatten() for place in places])
+    return (outputs + torch.arange(len(outputs), device=outputs.device).cos()).square().mean(), places  # of their size
+
+
+def _batch(run: TrainingRun) -> list[torch.Tensor]:
+    """A copy of the first rows of what a training learns from: a forward may write in it."""
+    device = next(run.model.parameters()).device
+    return [value[:PROBE_ROWS].to(device, copy=True) for value in _inputs(run)[:2]]
+
+
+def _shapes(model: nn.Module) -> list[tuple[int, ...]]:
+    return [tuple(tensor.shape) for tensor in _state(model)]
+
+
+def _load(model: nn.Module, state: Iterable[torch.Tensor]) -> None:
+    """Give the parameters and buffers of ``model`` the values in ``state``."""
+    with torch.no_grad():
+        for tensor, value in zip(_state(model), state, strict=True):
+            tensor.copy_(value)
 
 
 def _parts(output: Any, place: str = "") -> Iterator[tuple[str, torch.Tensor]]:
@@ -313,9 +351,9 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
     if not answer.tensors:
         enough = answer.fields.get("enough")
         return enough if isinstance(enough, float) else None
-    with torch.no_grad():
-        for i, tensor in enumerate(_state(run.model)):
-            tensor.copy_(answer.tensors[f"weight{i}"])
+    with torch.no_grad(), torch.random.fork_rng():  # what it does at its first batch is done, as after a training
+        run.model(*_batch(run)[:1])
+    _load(run.model, [answer.tensors[f"weight{i}"] for i in range(len(answer.tensors))])
     inputs = _inputs(run)
     run.model.to(inputs[0].device)  # as the loop does
     history = ConvergenceHistory()
