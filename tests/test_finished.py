@@ -458,6 +458,27 @@ def test_the_first_batch_does_not_change_what_was_taken_over(judge: list[Packet]
     assert torch.equal(model(x), trained(x))
 
 
+@pytest.mark.parametrize("change", [
+    lambda model: setattr(model, "line", nn.Sequential(model.line, nn.Softmax(dim=1))),
+    lambda model: model.register_forward_hook(lambda module, args, output: -output),
+    lambda model: setattr(model, "forward", lambda x: -model.line(x)),
+], ids=["layer", "hook", "method"])  # fmt: skip
+def test_a_model_that_has_changed_is_evaluated(
+    judge: list[Packet], tmp_path: Path, change: Callable[[nn.Module], object]
+) -> None:
+    """With the weights that it took over, and whose evaluation is known."""
+    x, y = separable()
+    fit(Line(), x, y, x, y, EPOCHS=3)
+    keep_trainings(finished.report(), tmp_path)
+    finished.activate(lambda request: recall(request, tmp_path)[0])
+    model = Line()
+    history = fit(model, x, y, x, y, EPOCHS=3).history
+    assert finished.recall_evaluation(model, x, y) == (history["val_loss"][-1], history["val_accuracy"][-1])
+    change(model)
+    assert finished.recall_evaluation(model, x, y) is None
+    assert training.evaluate(model, x, y)[0] == pytest.approx(nn.functional.cross_entropy(model(x), y).item())
+
+
 @pytest.mark.parametrize("table", [nn.Embedding, nn.EmbeddingBag])
 def test_an_embedding_begins_with_usual_weights(judge: list[Packet], table: type[nn.Module]) -> None:
     """Torch's own have a deviation of 1, whatever the length of a row."""

@@ -360,19 +360,31 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
     history.history = json.loads(answer.fields["history"])
     losses, accuracies = history.history.get("val_loss"), history.history.get("val_accuracy")
     if len(inputs) >= 4 and losses and accuracies:  # a loop may write down other things
-        _evaluated[id(run.model)] = (_evaluation(run.model, *inputs[2:4]), (losses[-1], accuracies[-1]))
+        with contextlib.suppress(Exception):
+            _evaluated[id(run.model)] = (_evaluation(run.model, *inputs[2:4]), (losses[-1], accuracies[-1]))
     return history
 
 
 def _evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> str:
-    """What decides the outcome of an evaluation of ``model``, as long as its code stays the same."""
-    return " ".join(fingerprint(value) for value in (*_state(model), x, y))
+    """What decides the outcome of an evaluation of ``model``: its layers or attributes may be others meanwhile."""
+    parameter = next(model.parameters())
+    rows = x[:PROBE_ROWS].to(parameter.device, copy=True)
+    if rows.dtype not in (torch.int32, torch.int64):  # as in an evaluation
+        rows = rows.to(parameter.dtype)
+    with left_as_it_was(model), torch.random.fork_rng(), torch.no_grad():
+        model.eval()
+        seed(0)
+        outputs = [output for _, output in _parts(model(rows))]
+    return " ".join(fingerprint(value) for value in (*_state(model), x, y, *outputs))
 
 
 def recall_evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float] | None:
     """Loss and accuracy at the end of the training that ``model`` has taken over, for the same weights and data."""
     evaluation, values = _evaluated.get(id(model), ("", (0.0, 0.0)))
-    return values if evaluation and evaluation == _evaluation(model, x, y) else None
+    with contextlib.suppress(Exception):  # the evaluation itself will say what is wrong with the model
+        if evaluation and evaluation == _evaluation(model, x, y):
+            return values
+    return None
 
 
 def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
