@@ -479,6 +479,26 @@ def test_a_model_that_has_changed_is_evaluated(
     assert training.evaluate(model, x, y)[0] == pytest.approx(nn.functional.cross_entropy(model(x), y).item())
 
 
+@pytest.mark.parametrize("step", [
+    "global RATE; RATE = 1", "model.rate = RATE", "torch.save(model, 'best.pt')", "open('log', 'w')",
+])  # fmt: skip
+def test_a_loop_that_leaves_more_than_weights_runs_each_time(tmp_path: Path, step: str) -> None:
+    with pytest.raises(TypeError, match="leaves"):
+        finished.recipe(run_of(tmp_path, "m", nn.Linear(3, 2), step))
+
+
+@pytest.mark.parametrize("more", [
+    "", "LOG.append(1)", "model.requires_grad_(False)", "x -= 1", "model.register_buffer('mean', x)",
+])  # fmt: skip
+def test_a_loop_that_has_changed_more_than_weights_runs_each_time(
+    judge: list[Packet], tmp_path: Path, more: str
+) -> None:
+    module = module_of(tmp_path / "m.py", LOOP.format(step="pass", more=f"\n    {more}"), LOG=[])
+    x, y = separable()
+    module.fit(Line(), x, y)
+    assert len(finished.report().fields["trainings"]) == (not more)
+
+
 @pytest.mark.parametrize("table", [nn.Embedding, nn.EmbeddingBag])
 def test_an_embedding_begins_with_usual_weights(judge: list[Packet], table: type[nn.Module]) -> None:
     """Torch's own have a deviation of 1, whatever the length of a row."""

@@ -48,11 +48,17 @@ WORDS = 511
 BLOCK = 64
 """Rows that are summed at once, in both directions: the second time they come from the processor's cache."""
 
-ATTRIBUTES = ("ATTR", "METHOD", "SUPER_ATTR")
+ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 """How Python looks up an attribute: a method in a way of its own up to 3.11, one of ``super()`` from 3.12 on."""
 
-GLOBALS = ("GLOBAL", "NAME")
+GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME")
 """How Python looks up a name of the notebook; the latter in the body of a class."""
+
+LEFT = ("STORE_GLOBAL", "STORE_ATTR")
+"""How Python sets what is there after a loop."""
+
+FILES = {"open", "write", "write_bytes", "write_text", "save", "savefig", "savetxt", "savez", "dump", "to_csv", "mkdir"}
+"""What is called to write files."""
 
 _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 """The trainings that ended in this kernel and were not reported yet."""
@@ -195,8 +201,11 @@ def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
     Raises:
         OSError or TypeError: for a class of the notebook, what :func:`fingerprint` refuses, or a part of the model by
             one of its ``own_names``, which the probe does not see alone; then nobody can tell whether two trainings are
-            the same.
+            the same. And for what leaves more than a trained model and a history: it would not be there.
     """
+    sets, uses = _names(function.__code__, *LEFT), _names(function.__code__, *GLOBALS, *ATTRIBUTES)
+    if left := (sets - {"grad", "data"}) | (uses & FILES):
+        raise TypeError(f"it leaves more than a trained model: {left}")
     if parts_of_model := _names(function.__code__, *ATTRIBUTES) & own_names:
         raise TypeError(f"parts of the model: {parts_of_model}")
     # what it took from where it was defined, and at that time
@@ -219,9 +228,8 @@ def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
 
 
 def _names(code: types.CodeType, *kinds: str) -> set[str]:
-    """The names that a function looks up in one of these ways, the functions and classes in it included."""
-    loads = {f"LOAD_{kind}" for kind in kinds}
-    own = {step.argval for step in dis.get_instructions(code) if step.opname in loads}
+    """The names that a function looks up or sets in one of these ways, the functions and classes in it included."""
+    own = {step.argval for step in dis.get_instructions(code) if step.opname in kinds}
     return own.union(*(_names(inner, *kinds) for inner in code.co_consts if isinstance(inner, types.CodeType)))
 
 
@@ -392,6 +400,9 @@ def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
     with contextlib.suppress(Exception):  # a model that cannot be described is not for others, but may be right
         if stopped:
             _ask_judge(Packet({"stopped": True}))
+        frozen = any(not parameter.requires_grad for parameter in run.model.parameters())
+        if frozen or recipe(run) != run.description.fields["recipe"]:
+            return  # the loop has changed more than the weights, such as its data or a list of the notebook
         state = _state(run.model)
         about = {"history": history.history, "stopped": stopped, "device": state[0].device.type}
         tensors = {f"weight{i}": value.detach().to("cpu", copy=True) for i, value in enumerate(state)}
