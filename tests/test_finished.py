@@ -344,7 +344,7 @@ def test_models_with_many_outputs_are_told_apart(tmp_path: Path) -> None:
     for n, model in enumerate(models):
         found = finished.probe(run_of(tmp_path, f"m{n}", model))
         answers.append(Packet({"recipe": "0" * 32}, {f"probe{i}": value for i, value in enumerate(found)}))
-    about = {"recipe": "0" * 32, "history": {}, "stopped": False, "device": "cpu"}
+    about = {"recipe": "0" * 32, "history": {}, "stopped": False, "device": "cpu", "training": True}
     keep_code_training(
         Packet(
             {"trainings": [about]}, {f"0/{k}": v for k, v in (answers[0].tensors | {"weight0": torch.ones(1)}).items()}
@@ -497,6 +497,26 @@ def test_a_loop_that_has_changed_more_than_weights_runs_each_time(
     x, y = separable()
     module.fit(Line(), x, y)
     assert len(finished.report().fields["trainings"]) == (not more)
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("more", ["", "model.eval()"])
+def test_the_mode_is_that_of_the_end_of_the_training(
+    judge: list[Packet], tmp_path: Path, more: str, before: bool
+) -> None:
+    """And that of its beginning counts: a loop may train in evaluation mode."""
+    fit = module_of(tmp_path / "m.py", LOOP.format(step="pass", more=f"\n    {more}")).fit
+    x, y = separable()
+    trained, model, other = Line().train(before), Line().train(before), Line().train(not before)
+    fit(trained, x, y)
+    keep_trainings(finished.report(), tmp_path)
+    finished.activate(lambda request: recall(request, tmp_path)[0] if "recipe" in request.fields else Packet())
+    fit(model, x, y)
+    assert finished.report().fields["trainings"] == [], "it was taken over"
+    assert model.training is trained.training
+    assert model.line.training is trained.line.training
+    fit(other, x, y)
+    assert len(finished.report().fields["trainings"]) == 1
 
 
 @pytest.mark.parametrize("table", [nn.Embedding, nn.EmbeddingBag])

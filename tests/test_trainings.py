@@ -407,7 +407,7 @@ def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
     history: list[object] = []
     for _ in range(800):
         history = [history]
-    about = {"recipe": "0" * 32, "history": history, "stopped": False, "device": "cpu"}
+    about = {"recipe": "0" * 32, "history": history, "stopped": False, "device": "cpu", "training": True}
     path = tmp_path / "code.safetensors"
     keep_code_training(Packet({"trainings": [about]}, {"0/probe0": torch.tensor(1.0)}), path)
     request = Packet({"recipe": "0" * 32}, {"probe0": torch.tensor(1.0)})
@@ -430,7 +430,7 @@ def test_what_a_hostile_kernel_reports_trains_nothing(report: Packet, tmp_path: 
 def test_a_damaged_training_is_done_anew(tmp_path: Path) -> None:
     """Everybody who needs it would train for himself, in every run."""
     report = Packet(
-        {"trainings": [{"recipe": "a" * 32, "history": [1], "stopped": False, "device": "cpu"}]},
+        {"trainings": [{"recipe": "a" * 32, "history": [1], "stopped": False, "device": "cpu", "training": True}]},
         {"0/probe0": torch.ones(1), "0/weight": torch.ones(1000)},
     )
     [name] = keep_trainings(report, tmp_path)

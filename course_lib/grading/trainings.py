@@ -51,7 +51,7 @@ def _content(report: Packet, n: int) -> tuple[bytes, str]:
     prefix = f"{n}/"
     tensors = {name.removeprefix(prefix): t for name, t in report.tensors.items() if name.startswith(prefix)}
     behaviour = hashlib.sha256(f"{tensors['probe0'].item():.4f}".encode()).hexdigest()[:8]
-    about = {name: json.dumps(fields[name]) for name in ("recipe", "history", "stopped", "device")}
+    about = {name: json.dumps(fields[name]) for name in ("recipe", "history", "stopped", "device", "training")}
     return save(tensors, metadata=about), f"{fields['recipe']}-{behaviour}"
 
 
@@ -115,7 +115,8 @@ def recall_code(request: Request, path: Path) -> tuple[Packet, bool]:
             ):
                 weights = {name: stored.get_tensor(name) for name in names - probes}
                 path.touch()  # used now
-                return Packet({"history": json.dumps(about["history"])}, weights), bool(about["stopped"])
+                left = {"history": json.dumps(about["history"]), "training": bool(about["training"])}
+                return Packet(left, weights), bool(about["stopped"])
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError):
         pass  # removed or damaged meanwhile, or empty; or a history as deep as Python can read just now
     return Packet(), False

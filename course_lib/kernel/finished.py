@@ -251,6 +251,7 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
     parameters = by_shape(run.model)
     generator = torch.Generator().manual_seed(0)
     crossed = re.search(r"\b(CrossEntropyLoss|cross_entropy)\b", inspect.getsource(run.loop)) is not None
+    modes = sorted({module.training for module in run.model.modules()})  # the loop may leave them as they are
     with left_as_it_was(run.model), torch.random.fork_rng():
         with torch.no_grad():
             for p in parameters:
@@ -275,7 +276,7 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
             again, _ = _loss(run, crossed)
         if not torch.allclose(evaluated, again):
             raise TypeError("it keeps what an evaluation needs")
-    found.append(evaluated)
+    found += [evaluated, torch.tensor(modes)]
     if places != [""]:  # how the loop takes the outputs apart
         found.append(torch.tensor(list(hashlib.sha256(repr(places).encode()).digest())))
     return found
@@ -364,6 +365,8 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
     _load(run.model, [answer.tensors[f"weight{i}"] for i in range(len(answer.tensors))])
     inputs = _inputs(run)
     run.model.to(inputs[0].device)  # as the loop does
+    if run.model.training is not answer.fields["training"]:
+        run.model.train(answer.fields["training"])
     history = ConvergenceHistory()
     history.history = json.loads(answer.fields["history"])
     losses, accuracies = history.history.get("val_loss"), history.history.get("val_accuracy")
@@ -405,6 +408,7 @@ def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
             return  # the loop has changed more than the weights, such as its data or a list of the notebook
         state = _state(run.model)
         about = {"history": history.history, "stopped": stopped, "device": state[0].device.type}
+        about["training"] = run.model.training
         tensors = {f"weight{i}": value.detach().to("cpu", copy=True) for i, value in enumerate(state)}
         _kept.append((run.description.fields | about, run.description.tensors | tensors))
 
