@@ -596,6 +596,7 @@ def test_a_tensor_that_changed_is_not_taken_for_the_same() -> None:
     (lambda p: None, True), (nn.init.xavier_uniform_, True), (nn.init.kaiming_normal_, True),
     (nn.init.orthogonal_, True), (nn.init.zeros_, False), (nn.init.ones_, False), (nn.init.normal_, False),
     (lambda p: p.abs_().neg_(), False), (lambda p: p.copy_(p[:1].expand_as(p)), False),
+    (lambda p: p.copy_(p[:, :1].expand_as(p)), False),
 ])  # fmt: skip
 def test_who_begins_with_unusual_weights_takes_over_no_training(
     init: Callable[[torch.Tensor], object], usual: bool, monkeypatch: pytest.MonkeyPatch

@@ -333,7 +333,8 @@ def _usual(model: nn.Module) -> bool:
         aside = abs(parameter.mean().item()) > deviation and (parameter.numel() >= 16 or deviation == 0)
         if parameter.dim() > 1:
             summed = 1 if parameter.data_ptr() in tables else parameter[0].numel()  # a row of a table is looked up
-            equal = len(parameter) > 1 and bool((parameter == parameter[0]).all())  # such units stay equal
+            table = parameter.flatten(1)  # equal units stay equal, and equal weights of a unit see nothing but a sum
+            equal = any(len(rows) > 1 and bool((rows == rows[0]).all()) for rows in (table, table.T))
             if aside or equal or not 0.1 <= deviation * summed**0.5 <= 3:
                 return False
         else:
