@@ -333,6 +333,26 @@ def test_who_keeps_statistics_beside_the_buffers_takes_over_no_training(tmp_path
         finished.probe(run_of(tmp_path, "m", Norm()))
 
 
+class Corrected(nn.Module):
+    """Divides by what its number of calls has made of an average; at the first ones that number does not show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line, self.calls = nn.Linear(3, 2), 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += self.training
+        return self.line(x) / max(self.calls, 5)
+
+
+def test_who_counts_takes_over_no_training(tmp_path: Path) -> None:
+    """Its count would be that of no training."""
+    run = run_of(tmp_path, "m", Corrected())
+    with pytest.raises(TypeError, match="counts"):
+        finished.probe(run)
+    assert run.model.calls == 0
+
+
 class Brighter(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + 0.3

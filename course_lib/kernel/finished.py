@@ -245,8 +245,8 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
     loop has another, which may tell them apart, it is one that tells all outputs apart. The model is left as it was.
 
     Raises:
-        TypeError: for a model whose forward makes parameters or buffers, or keeps elsewhere what an evaluation needs:
-            they would not come with the weights.
+        TypeError: for a model whose forward counts, makes parameters or buffers, or keeps elsewhere what an evaluation
+            needs: that would not come with the weights.
     """
     parameters = by_shape(run.model)
     generator = torch.Generator().manual_seed(0)
@@ -263,6 +263,11 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
         run.model.train()
         loss, places = _loss(run, crossed)
         found = [loss.detach(), *torch.autograd.grad(loss, parameters)]
+        counts = _numbers(run.model)
+        with torch.no_grad():
+            _loss(run, crossed)
+        if _numbers(run.model) != counts:
+            raise TypeError("it counts its calls")
         state = [tensor.detach().clone() for tensor in _state(run.model)]
         found += state[len(parameters) :]
         with torch.no_grad():
@@ -303,6 +308,11 @@ def _batch(run: TrainingRun) -> list[torch.Tensor]:
 
 def _shapes(model: nn.Module) -> list[tuple[int, ...]]:
     return [tuple(tensor.shape) for tensor in _state(model)]
+
+
+def _numbers(model: nn.Module) -> list[tuple[str, float]]:
+    """What the modules of a model may count in: at a large count they may do something else."""
+    return [item for module in model.modules() for item in vars(module).items() if type(item[1]) in (int, float)]
 
 
 def _load(model: nn.Module, state: Iterable[torch.Tensor]) -> None:
