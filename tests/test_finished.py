@@ -444,7 +444,7 @@ def test_a_stored_training_fits_what_behaves_the_same_only(judge: list[Packet], 
     path = tmp_path / "code-1.safetensors"
     keep_code_training(finished.report(), path)
     answer, stopped = recall_code(request, path)
-    assert set(answer.tensors) == {"weight0", "weight1"}
+    assert set(answer.tensors) == {"weight0", "weight1", "gradient0", "gradient1"}
     assert isinstance(stopped, bool)
     assert recall(request, tmp_path)[0].tensors == {}, "a student's training is not for others"
     os.rename(path, tmp_path / f"{request.fields['recipe']}-0.safetensors")
@@ -476,6 +476,7 @@ def test_the_first_batch_does_not_change_what_was_taken_over(judge: list[Packet]
     fit(model, x, y, x, y, EPOCHS=3)
     assert finished.report().fields["trainings"] == [], "it was taken over"
     assert torch.equal(model(x), trained(x))
+    assert torch.equal(model.line.weight.grad, trained.line.weight.grad), "a cell may look at the last gradients"
 
 
 @pytest.mark.parametrize("change", [

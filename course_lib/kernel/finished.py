@@ -373,7 +373,10 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
         return enough if isinstance(enough, float) else None
     with torch.no_grad(), torch.random.fork_rng():  # what it does at its first batch is done, as after a training
         run.model(*_batch(run)[:1])
-    _load(run.model, [answer.tensors[f"weight{i}"] for i in range(len(answer.tensors))])
+    _load(run.model, [answer.tensors[f"weight{i}"] for i in range(len(_state(run.model)))])
+    for i, parameter in enumerate(by_shape(run.model)):
+        gradient = answer.tensors.get(f"gradient{i}")
+        parameter.grad = None if gradient is None else gradient.to(parameter)
     inputs = _inputs(run)
     run.model.to(inputs[0].device)  # as the loop does
     if run.model.training is not answer.fields["training"]:
@@ -420,7 +423,9 @@ def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
         state = _state(run.model)
         about = {"history": history.history, "stopped": stopped, "device": state[0].device.type}
         about["training"] = run.model.training
-        tensors = {f"weight{i}": value.detach().to("cpu", copy=True) for i, value in enumerate(state)}
+        tensors = {f"weight{i}": value for i, value in enumerate(state)}
+        tensors |= {f"gradient{i}": p.grad for i, p in enumerate(by_shape(run.model)) if p.grad is not None}
+        tensors = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
         _kept.append((run.description.fields | about, run.description.tensors | tensors))
 
 
