@@ -15,6 +15,7 @@ with, the judge measures them. Otherwise the judge may say at which accuracy the
 import contextlib
 import copy
 import dis
+import functools
 import hashlib
 import inspect
 import json
@@ -38,6 +39,9 @@ from .wire import Packet
 __all__ = ["activate", "by_shape", "fingerprint", "left_as_it_was", "report"]
 
 PROBE_ROWS = 32
+
+EVALUATION_ROWS = 8
+"""Rows that tell whether a model is still what it was when its evaluation was known."""
 
 SAMPLE = 10_000
 """Elements of a tensor that are looked at again each time: numpy can change a tensor without its knowing."""
@@ -229,8 +233,13 @@ def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
 
 def _names(code: types.CodeType, *kinds: str) -> set[str]:
     """The names that a function looks up or sets in one of these ways, the functions and classes in it included."""
-    own = {step.argval for step in dis.get_instructions(code) if step.opname in kinds}
-    return own.union(*(_names(inner, *kinds) for inner in code.co_consts if isinstance(inner, types.CodeType)))
+    return {name for kind, name in _instructions(code) if kind in kinds}
+
+
+@functools.cache  # it takes longer than all else that tells one training from another
+def _instructions(code: types.CodeType) -> frozenset[tuple[str, str]]:
+    own = {(step.opname, step.argval) for step in dis.get_instructions(code) if isinstance(step.argval, str)}
+    return frozenset(own.union(*(_instructions(c) for c in code.co_consts if isinstance(c, types.CodeType))))
 
 
 def _inputs(run: TrainingRun) -> list[torch.Tensor]:
@@ -393,7 +402,7 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
 def _evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> str:
     """What decides the outcome of an evaluation of ``model``: its layers or attributes may be others meanwhile."""
     parameter = next(model.parameters())
-    rows = x[:PROBE_ROWS].to(parameter.device, copy=True)
+    rows = x[:EVALUATION_ROWS].to(parameter.device, copy=True)
     if rows.dtype not in (torch.int32, torch.int64):  # as in an evaluation
         rows = rows.to(parameter.dtype)
     with left_as_it_was(model), torch.random.fork_rng(), torch.no_grad():
