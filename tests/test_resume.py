@@ -383,11 +383,22 @@ def test_a_stored_result_is_what_it_was(tmp_path: Path) -> None:
     assert store.get("other") is None
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"notebook": 1}', '{"result": {"cells": [1]}}', "\udcff"])
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "[" * 100_000, '{"notebook": 1}', '{"result": {"cells": [1]}}', "\udcff"]
+)
 def test_a_damaged_result_is_none(tmp_path: Path, damage: str) -> None:
     store = ResultStore(tmp_path)
     (tmp_path / "key.json").write_text(damage, errors="surrogateescape")
     assert store.get("key") is None
+
+
+def test_the_result_of_another_submission_is_none(tmp_path: Path) -> None:
+    """A file that a copy, a synchronization or a repair of the disk has put under a wrong name gives nobody marks."""
+    store = ResultStore(tmp_path)
+    store.put("one", a_result(3))
+    shutil.copy(tmp_path / "one.json", tmp_path / "other.json")
+    assert store.get("one") == a_result(3)
+    assert store.get("other") is None
 
 
 def test_the_store_stays_small_and_keeps_what_was_used_last(tmp_path: Path) -> None:

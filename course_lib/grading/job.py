@@ -137,18 +137,20 @@ class Graded:
     trainings: list[str] = field(default_factory=list)
     """Of the instructor's own notebook: the names of the finished trainings that it made or used."""
 
-    def to_json(self) -> str:
-        """All of it as JSON."""
-        return json.dumps(asdict(self) | {"unchanged": sorted(self.unchanged)})
+    def to_json(self, key: str) -> str:
+        """All of it as JSON, with the key that it is stored under."""
+        return json.dumps(asdict(self) | {"unchanged": sorted(self.unchanged), "key": key})
 
     @classmethod
-    def from_json(cls, text: str) -> "Graded":
+    def from_json(cls, text: str, key: str) -> "Graded":
         """The inverse of :meth:`to_json`.
 
         Raises:
-            ValueError, KeyError or TypeError: if ``text`` is something else.
+            ValueError, KeyError, TypeError or RecursionError: if ``text`` is something else, or has another key.
         """
         fields = json.loads(text)
+        if fields["key"] != key:
+            raise ValueError(f"the result of {fields['key']}, not of {key}")
         result = NotebookResult.from_dict(fields["result"])
         return cls(fields["notebook"], result, set(fields["unchanged"]), fields["trainings"])
 
