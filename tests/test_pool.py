@@ -16,7 +16,7 @@ import pytest
 
 from course_lib.grading import worker
 from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.pool import AHEAD, Pool, _watch_workers, cluster_pool
+from course_lib.grading.pool import AHEAD, Crew, Pool, _watch_workers, cluster_pool
 from course_lib.grading.worker import worker_processes
 
 
@@ -45,10 +45,10 @@ def started() -> list[Executor]:
 
 def pool_of(started: list[Executor], grade: Any) -> Pool:
     @contextmanager
-    def start() -> Iterator[tuple[Executor, int]]:
+    def start() -> Iterator[tuple[Executor, Crew]]:
         with Breakable(2) as executor:
             started.append(executor)
-            yield executor, 2
+            yield executor, Crew(2)
 
     return Pool(start, grade)
 
@@ -99,6 +99,30 @@ def test_few_submissions_are_in_memory(started: list[Executor]) -> None:
     assert most <= 2 * AHEAD + 2
 
 
+def test_workers_that_come_late_get_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while the first one is long at its submissions."""
+    monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.05)
+    crew, handed_over, enough = Crew(1), [], threading.Event()
+
+    class Cluster(ThreadPoolExecutor):
+        def submit(self, *arguments: Any) -> Any:
+            handed_over.append(arguments)
+            if len(handed_over) == AHEAD:
+                crew.workers = 4
+            if len(handed_over) == 4 * AHEAD:
+                enough.set()
+            return super().submit(*arguments)
+
+    @contextmanager
+    def start() -> Iterator[tuple[Executor, Crew]]:
+        with Cluster(4) as executor:
+            yield executor, crew
+
+    with Pool(start, lambda _: [enough.wait(5)]) as pool:  # type: ignore[arg-type, list-item]
+        outcomes = dict(pool.grade_all((str(i), []) for i in range(20)))
+    assert set(map(str, outcomes.values())) == {"[True]"}
+
+
 def test_nothing_starts_before_it_is_needed(started: list[Executor]) -> None:
     with pool_of(started, None):
         pass
@@ -123,8 +147,8 @@ def test_a_lost_scheduler_ends_the_run_with_one_line() -> None:
             return future
 
     @contextmanager
-    def start() -> Iterator[tuple[Executor, int]]:
-        yield Cancelling(1), 1
+    def start() -> Iterator[tuple[Executor, Crew]]:
+        yield Cancelling(1), Crew(1)
 
     with pytest.raises(BrokenExecutor, match="scheduler has ended"), Pool(start) as pool:
         list(pool.grade_all((name, []) for name in ("a", "b")))
@@ -137,7 +161,7 @@ def test_a_cluster_that_lost_all_its_workers_is_not_waited_for_in_silence(
 ) -> None:
     monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.01)
     ended = threading.Event()
-    answers = iter([{"one": 2}, OSError(), {}])
+    answers = iter([{"one": 2, "two": 1}, OSError(), {}])
 
     class Client:
         def nthreads(self) -> Any:
@@ -148,7 +172,9 @@ def test_a_cluster_that_lost_all_its_workers_is_not_waited_for_in_silence(
                 ended.set()
             return answer
 
-    _watch_workers(Client(), ended)
+    crew = Crew(1)
+    _watch_workers(Client(), crew, ended)
+    assert crew.workers == 3, "others come while it grades"
     assert [record.message.count("no workers any more") for record in caplog.records] == [1]
 
 

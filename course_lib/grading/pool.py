@@ -11,6 +11,7 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,17 @@ AHEAD = 2
 """Submissions handed over for each worker: none waits for work, and few are in memory."""
 
 CONNECT = 30
-"""Seconds to wait for a Dask scheduler."""
+"""Seconds to wait for a Dask scheduler, and between two looks at its workers."""
 
 Work = tuple[str, Sequence[Job]]
 """The name of a submission, and its notebooks."""
+
+
+@dataclass
+class Crew:
+    """How many workers there are now: those of a cluster may come one by one."""
+
+    workers: int
 
 
 class ClusterLost(BrokenExecutor):
@@ -53,20 +61,20 @@ class Pool:
     """Grades submissions in an executor that is started at the first use, and again when it broke.
 
     Args:
-        start: opens an executor; gives it and its number of workers.
+        start: opens an executor; gives it and its workers.
         grade: what is called there.
     """
 
     def __init__(
         self,
-        start: Callable[[], contextlib.AbstractContextManager[tuple[Executor, int]]],
+        start: Callable[[], contextlib.AbstractContextManager[tuple[Executor, Crew]]],
         grade: Callable[[Sequence[Job]], list[Graded]] = grade_submission,
     ) -> None:
         self._start = start
         self._grade = grade
         self._open = contextlib.ExitStack()
         self._executor: Executor | None = None
-        self._workers = 0
+        self._crew = Crew(0)
 
     def __enter__(self) -> "Pool":
         return self
@@ -83,7 +91,7 @@ class Pool:
 
     def _started(self) -> Executor:
         if self._executor is None:
-            self._executor, self._workers = self._open.enter_context(self._start())
+            self._executor, self._crew = self._open.enter_context(self._start())
         return self._executor
 
     def grade(self, jobs: Sequence[Job]) -> list[Graded]:
@@ -114,11 +122,11 @@ class Pool:
         self._started()
         running: dict[Future[list[Graded]], Work] = {}
         while True:
-            for one in islice(work, max(0, AHEAD * self._workers - len(running))):
+            for one in islice(work, max(0, AHEAD * self._crew.workers - len(running))):
                 running[self._submit(one[1])] = one
             if not running:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, CONNECT, FIRST_COMPLETED)  # not for ever: there may be more workers by then
             for future in done:
                 name, jobs = running.pop(future)
                 try:
@@ -134,7 +142,7 @@ class Pool:
 
 
 @contextlib.contextmanager
-def local_pool(workers: int, room: Path | None) -> Iterator[tuple[Executor, int]]:
+def local_pool(workers: int, room: Path | None) -> Iterator[tuple[Executor, Crew]]:
     """Worker processes of this machine; when the command ends by an error or an interrupt, they end at once.
 
     Args:
@@ -143,7 +151,7 @@ def local_pool(workers: int, room: Path | None) -> Iterator[tuple[Executor, int]
     """
     with worker_processes(workers, room) as executor:
         try:
-            yield executor, workers
+            yield executor, Crew(workers)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():
@@ -152,7 +160,7 @@ def local_pool(workers: int, room: Path | None) -> Iterator[tuple[Executor, int]
 
 
 @contextlib.contextmanager
-def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, int]]:
+def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, Crew]]:
     """The workers of a Dask cluster; with :func:`course_lib.grading.worker.grade_in_a_process_of_its_own`.
 
     Args:
@@ -172,23 +180,26 @@ def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, int]]:
     except (OSError, ValueError, KeyError) as error:
         raise AssignmentError(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client:
-        workers = sum(client.nthreads().values())
-        if not workers:
+        crew = Crew(sum(client.nthreads().values()))
+        if not crew.workers:
             raise AssignmentError(f"the Dask scheduler at {scheduler} has no workers: start some first")
         executor, ended = client.get_executor(pure=False), threading.Event()
-        threading.Thread(target=_watch_workers, args=(client, ended), daemon=True).start()
+        threading.Thread(target=_watch_workers, args=(client, crew, ended), daemon=True).start()
         try:
-            yield executor, workers
+            yield executor, crew
         finally:
             ended.set()
             executor.shutdown(wait=False)  # cancels what is under way
 
 
-def _watch_workers(client: Any, ended: threading.Event) -> None:
-    """Say when all workers of a cluster are lost: Dask waits for others, which may never come."""
+def _watch_workers(client: Any, crew: Crew, ended: threading.Event) -> None:
+    """Count the workers of a cluster, and say when all are lost: Dask waits for others, which may never come."""
     while not ended.wait(CONNECT):
         with contextlib.suppress(Exception):  # the scheduler is lost, which others notice
-            if not client.nthreads():
+            workers = sum(client.nthreads().values())
+            if workers:
+                crew.workers = workers
+            else:
                 logging.getLogger(__name__).warning(
                     "The Dask cluster has no workers any more: start some, or interrupt; what was graded is kept"
                 )
