@@ -38,10 +38,10 @@ def cluster(folder: Path, daemon: str) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def dask(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict]:
-    """Address of the scheduler, and the pids of its two workers."""
+    """Address of the scheduler, its pid, and those of its two workers."""
     with cluster(tmp_path, getattr(request, "param", "no daemon")) as process:
         assert process.stdout is not None
-        about = json.loads(process.stdout.readline())
+        about = json.loads(process.stdout.readline()) | {"scheduler": process.pid}
         below = psutil.Process(process.pid).children(recursive=True)
         yield about
         assert process.stdin is not None
@@ -74,6 +74,24 @@ def test_a_cluster_grades_a_class_though_a_worker_is_killed(tmp_path: Path, dask
     assert run.returncode == 0, errors
     assert marks(course, "tiny") == expected
     assert not list((course / "autograded").glob(".room*"))
+
+
+def test_a_lost_scheduler_is_one_line(tmp_path: Path, dask: dict) -> None:
+    course = tmp_path / "course"
+    make(course, dask["address"])
+    for i in range(6):
+        hand_in(course, f"student {i}", written(notebook(f"import time\ntime.sleep(2 + {i} / 100)\n{ADD}")))
+    command = [sys.executable, "-m", "nbgrader", "autograde", "tiny"]
+    run = subprocess.Popen(command, cwd=course, stderr=subprocess.PIPE, text=True)
+    while not list((course / "autograded").glob("*/tiny")) and run.poll() is None:
+        time.sleep(0.05)
+    psutil.Process(dask["scheduler"]).kill()
+    _, errors = run.communicate(timeout=240)
+    assert run.returncode != 0
+    assert errors.rstrip().endswith(
+        "the Dask scheduler has ended: start a cluster, then run the command again; what was graded is kept"
+    )
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize("dask", ["daemon"], indirect=True)

@@ -131,7 +131,10 @@ def test_nothing_starts_before_it_is_needed(started: list[Executor]) -> None:
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.5)
-    for address in ("tcp://127.0.0.1:9", str(tmp_path / "scheduler.json")):
+    for content in ("", "[]", "{}"):
+        (tmp_path / f"{content}.json").write_text(content)
+    files = ("scheduler.json", ".json", "[].json", "{}.json")
+    for address in ("tcp://127.0.0.1:9", *(str(tmp_path / name) for name in files)):
         with pytest.raises(AssignmentError, match="no Dask scheduler"), cluster_pool(address):
             pass
 

@@ -173,12 +173,13 @@ def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, Crew]]:
         from distributed import Client
     except ImportError as error:
         raise AssignmentError("c.JudgedAutograde.scheduler needs Dask: pip install distributed") from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # of a lost scheduler, it shows 50 lines
     try:
         if "://" not in scheduler:
             scheduler = json.loads(Path(scheduler).read_text())["address"]
         client = Client(scheduler, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise AssignmentError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:  # the last two: the file is another one
+        raise AssignmentError(f"no Dask scheduler answers at {scheduler}, start one first: {error}") from error
     with client:
         crew = Crew(sum(client.nthreads().values()))
         if not crew.workers:
