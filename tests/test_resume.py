@@ -208,6 +208,18 @@ def test_a_new_time_stamp_reaches_the_gradebook_without_grading(course: Path) ->
     assert autograde(course) == 0
 
 
+def test_an_old_gradebook_gets_the_time_stamps_of_today(course: Path) -> None:
+    """A copy from before a submission came again, later: its marks are the same, its penalty may not be."""
+    (course / "submitted" / "anna" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00.25 UTC")
+    shutil.copy(course / "gradebook.db", course / "old.db")
+    assert autograde(course) == 1
+    (course / "old.db").replace(course / "gradebook.db")
+    assert autograde(course) == 1
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission("tiny", "anna").timestamp.day == 3
+    assert autograde(course) == 0
+
+
 LATE = """
 from nbgrader.plugins import BasePlugin
 

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import fields, replace
+from datetime import datetime
 from glob import escape as glob_escape
 from glob import glob
 from pathlib import Path
@@ -320,9 +321,10 @@ class JudgedAutograde(Autograde):
         students = list(self._students())
         groups: dict[str, list[str]] = {}  # equal submissions are graded once
         recorded = self._gradebook.recorded(specs)
+        stamps = self._gradebook.timestamps(self.coursedir.assignment_id)
         for student in students:
             jobs = self._jobs(student, specs, new_job)
-            if self.force or not self._is_current(student, jobs, recorded.get(student, {})):
+            if self.force or not self._is_current(student, jobs, recorded.get(student, {}), stamps.get(student)):
                 groups.setdefault(_group(jobs), []).append(student)
         total = sum(map(len, groups.values()))
         self.log.info("%d submissions, %d of them graded already", len(students), len(students) - total)
@@ -405,12 +407,16 @@ class JudgedAutograde(Autograde):
             jobs.append(new_job(spec, submitted))
         return jobs
 
-    def _is_current(self, student: str, jobs: list[Job], recorded: dict[str, Marks]) -> bool:
+    def _is_current(
+        self, student: str, jobs: list[Job], recorded: dict[str, Marks], recorded_stamp: datetime | None
+    ) -> bool:
         """Whether a student's autograded folder and the gradebook hold just the results of just this submission."""
         assignment = self.coursedir.assignment_id
         target = Path(self._format_dest(assignment, student))
         handed_in = Path(self._format_source(assignment, student))
         if read_receipt(target) != read_receipt(handed_in):
+            return False
+        if timestamp(self.coursedir, str(handed_in)) not in (None, recorded_stamp):  # an old gradebook was put back
             return False
         for job in jobs:
             found = read_result(target / f"{job.spec.name}.ipynb")

@@ -149,6 +149,15 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
                     marks[grade_id] = mark
         return found
 
+    def timestamps(self, assignment: str) -> dict[str, datetime | None]:
+        """When each student's submission was handed in, in UTC, as far as it is known."""
+
+        def read(gradebook: Any) -> list[tuple[str, datetime | None]]:
+            columns = SubmittedAssignment.student_id, SubmittedAssignment.timestamp
+            return list(_submitted(gradebook, assignment, *columns))
+
+        return dict(self._patiently(read))
+
     def update_penalties(self, assignment: str, students: Collection[str], penalize: Penalize) -> set[str]:
         """Have the penalties of notebooks set again that came late, or have one: due dates and rules change.
 
