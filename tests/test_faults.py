@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from courses import marks, nbgrader
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InvalidRequestError, OperationalError
 from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
 from course_lib.grading import gradebook
@@ -142,6 +142,22 @@ def test_of_a_class_only_the_first_submission_waits(tmp_path: Path, monkeypatch:
         waited.append(bool(naps))
         naps.clear()
     assert waited == [True, False, False]
+
+
+@pytest.mark.usefixtures("alembic")
+def test_an_interrupt_while_a_transaction_ends_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy may then refuse to roll back: "This transaction is closed"."""
+    book = gradebook.CourseGradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "course", logging.getLogger())
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    def refuse() -> None:
+        raise InvalidRequestError("This transaction is closed")
+
+    monkeypatch.setattr(book, "_forget", refuse)
+    with pytest.raises(KeyboardInterrupt):
+        book._patiently(interrupted)
 
 
 def test_started_twice_the_second_says_so(course: Path) -> None:

@@ -1,5 +1,6 @@
 """Read and write nbgrader's gradebook: one transaction for a submission, patience with other programs."""
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,7 +21,7 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from ..messages import say
 from .errors import AssignmentError, GradingFault
@@ -95,7 +96,8 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
                 self._log.warning("The gradebook is locked by another program; waiting")
                 time.sleep(1)
             except BaseException:
-                self._forget()
+                with contextlib.suppress(SQLAlchemyError):  # an interrupt may have come while one was ended: it counts
+                    self._forget()
                 raise
 
     def _forget(self) -> None:
