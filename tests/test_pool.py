@@ -63,6 +63,14 @@ def test_one_killer_costs_only_itself(started: list[Executor]) -> None:
     assert len(started) > 1
 
 
+def test_a_worker_that_is_killed_over_a_single_submission_has_a_way_out(started: list[Executor]) -> None:
+    """The source notebook, or an appeal: Python's own message names none."""
+    with pool_of(started, lambda jobs: jobs) as pool:
+        with pytest.raises(GradingFault, match="run the command again"):
+            pool.grade(["killer"])  # type: ignore[list-item]
+        assert pool.grade(["anna"]) == ["anna"]  # type: ignore[list-item, comparison-overlap]
+
+
 def test_a_fault_is_handed_on_with_its_name(started: list[Executor]) -> None:
     def grade(jobs: Any) -> Any:
         if jobs[0] == "bad":

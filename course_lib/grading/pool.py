@@ -98,10 +98,15 @@ class Pool:
         """Grade one submission.
 
         Raises:
-            GradingFault: if the grader fails on it.
-            BrokenExecutor: if its worker dies, or the cluster is gone.
+            GradingFault: if the grader fails on it, or its worker is killed.
+            ClusterLost: if there is nowhere left to grade.
         """
-        return _outcome(self._submit(jobs))
+        try:
+            return _outcome(self._submit(jobs))
+        except ClusterLost:
+            raise
+        except BrokenExecutor as error:
+            raise GradingFault("The worker was killed, perhaps for want of memory: run the command again") from error
 
     def grade_all(self, work: Iterable[Work]) -> Iterator[tuple[str, list[Graded] | Exception]]:
         """Grade many submissions; each one's name with its result, or what was raised, as they are ready.
