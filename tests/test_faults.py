@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -142,6 +143,21 @@ def test_of_a_class_only_the_first_submission_waits(tmp_path: Path, monkeypatch:
         waited.append(bool(naps))
         naps.clear()
     assert waited == [True, False, False]
+
+
+@pytest.mark.parametrize("damage", ["a part of it", "a folder"])
+def test_a_gradebook_that_cannot_be_used_is_named_with_the_way_out(course: Path, damage: str) -> None:
+    book = course / "gradebook.db"
+    content = book.read_bytes()
+    book.unlink()
+    if damage == "a folder":
+        book.mkdir()
+    else:
+        book.write_bytes(content[:3000])
+    run = nbgrader(course, "autograde", "tiny")
+    assert run.returncode != 0
+    assert re.search(r"gradebook\.db: .*put a copy of it back", run.stderr)
+    assert "sqlalche.me" not in run.stderr
 
 
 @pytest.mark.usefixtures("alembic")

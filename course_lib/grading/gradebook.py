@@ -21,7 +21,7 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from ..messages import say
 from .errors import AssignmentError, GradingFault
@@ -78,16 +78,20 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         """What ``action`` returns for the gradebook, and ``more``, once no other program locks it.
 
         Raises:
-            GradingFault: if it stays locked.
+            GradingFault: if it stays locked, or cannot be used at all.
         """
         deadline = time.monotonic() + self._patience
         while True:
             try:
                 return action(self._gradebook, *more)
-            except (OperationalError, InvalidEntry) as error:  # nbgrader raises the second for the first
+            except (DatabaseError, InvalidEntry) as error:  # nbgrader raises the second for the first
                 self._forget()
-                if "locked" not in str(error):
-                    raise
+                why = str(error).splitlines()[0]  # below it, SQLAlchemy has the statement and a link
+                if "locked" not in why:
+                    raise GradingFault(
+                        f"{self._url}: {why}: see that the file can be written; where it is damaged, put a copy of it "
+                        "back. Then run the command again"
+                    ) from error
                 if time.monotonic() > deadline:
                     self._patience = 0  # of a class, only the first one waits
                     raise GradingFault(
