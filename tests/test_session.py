@@ -1,6 +1,7 @@
 """One notebook in one kernel: what student code does to it, and what is left of the rest."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -137,6 +138,28 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
             assert not {"NBGRADER_EXECUTION", "PYTEST_CURRENT_TEST"} & set(environment.split())
             values.append(student.value("seeded"))
     assert values[0] == values[1], "seeds are set before each cell"
+
+
+def test_a_notebook_may_start_programs_and_write_accents(library: Path) -> None:
+    notebook = notebook_of(
+        "import locale, os\nlocale.setlocale(locale.LC_ALL, '')\nwith open('été', 'w') as file: file.write('là')",
+        "!python -c 'print(6 * 7)'\n!ls -x; cat été",
+        "os.environ['PATH'] += ':' + os.getcwd()",
+    )
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(3)
+    assert set(session.outcomes.values()) == {Verdict.PASSED}, notebook.cells
+    assert notebook.cells[1].outputs[0].text.split() == ["42", "été", "là"]
+
+
+@pytest.mark.long
+def test_a_model_may_be_compiled(library: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a compiler")
+    notebook = notebook_of("import torch\ny = torch.compile(torch.nn.Linear(3, 2))(torch.ones(1, 3)).shape[1]")
+    with Session(notebook, library, Limits()) as session:
+        session.run_until(1)
+        assert Student(session.ask).value("y") == 2, notebook.cells[0].outputs
 
 
 WORK = "import time\ndef work(seconds):\n    while time.process_time() - begun < seconds: pass\nbegun = time.process_time()\n"

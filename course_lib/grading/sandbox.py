@@ -42,6 +42,7 @@ __all__ = [
     "HOME",
     "KERNEL_VARIABLES",
     "LIBRARY",
+    "MACHINE_VARIABLES",
     "Sandbox",
     "SandboxProvisioner",
     "check_protection",
@@ -63,6 +64,14 @@ KERNEL_VARIABLES = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # course_lib imports it before IPython can choose
 }
 """Environment variables of every kernel, and of what it is forked from: the hash seed is that process's."""
+
+MACHINE_VARIABLES = {
+    "PATH": os.pathsep.join([os.path.dirname(sys.executable), "/usr/local/bin", "/usr/bin", "/bin"]),
+    "LANG": "C.UTF-8",
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",  # larger than a file may be
+}
+"""What a machine outside has, and a sandbox would not: a notebook may start ``python`` or a compiler, as
+``torch.compile`` does, and read and write files with accents in them."""
 
 
 def _prefixes() -> list[str]:
@@ -162,7 +171,7 @@ class Sandbox:
         if files is not None:
             binds.append((files, "/files"))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the sandbox
-        environment = KERNEL_VARIABLES | {"PYTHONPATH": LIBRARY, "COURSE_LIB_CACHE": CACHE, "LANG": "C.UTF-8"}
+        environment = KERNEL_VARIABLES | {"PYTHONPATH": LIBRARY, "COURSE_LIB_CACHE": CACHE} | MACHINE_VARIABLES
         environment |= {"HOME": "/tmp", "MPLCONFIGDIR": "/tmp/matplotlib", "PYTHONDONTWRITEBYTECODE": "1"}
         settings = [argument for name, value in environment.items() for argument in ("--setenv", name, value)]
         program = [sys.executable, "-m", "course_lib.kernel.warm", str(theirs.fileno())]

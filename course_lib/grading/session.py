@@ -44,7 +44,7 @@ from .client import (
 from .errors import GradingFault
 from .job import Device, Limits, Protection
 from .result import Verdict
-from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, SandboxProvisioner, sandbox
+from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, SandboxProvisioner, sandbox
 from .student import StudentFailure, meaning
 
 ROWS = 1000
@@ -288,7 +288,7 @@ class Session:
             parent=km,
             sandbox=sandbox(self._library, self._files, self._device),
             limits=asdict(self.limits),
-            environment=self._environment(LIBRARY, CACHE, HOME),
+            environment=MACHINE_VARIABLES | self._environment(LIBRARY, CACHE, HOME),
             optimizers=any("optim" in cell.source for cell in self.notebook.cells),
         )
         km.listens = True
