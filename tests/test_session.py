@@ -162,6 +162,13 @@ def test_a_model_may_be_compiled(library: Path) -> None:
         assert Student(session.ask).value("y") == 2, notebook.cells[0].outputs
 
 
+def test_mnist_may_be_unpacked_beside_the_notebook(library: Path) -> None:
+    notebook = notebook_of("import course_lib as ooo\nn = len(ooo.load_mnist('data')[1])")
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(1)
+        assert Student(session.ask).value("n") == 10_000, notebook.cells[0].outputs
+
+
 WORK = "import time\ndef work(seconds):\n    while time.process_time() - begun < seconds: pass\nbegun = time.process_time()\n"
 
 

@@ -31,7 +31,7 @@ from traitlets import Any as AnyTrait
 
 from ..kernel import FIGURES
 from ..kernel.warm import MAX_MESSAGE
-from ..mnist import cache_folder, unpack_mnist
+from ..mnist import PACKED, cache_folder, unpack_mnist
 from . import PACKAGE
 from .errors import GradingFault, ProtectionError
 from .job import Device, Limits, Protection, figures_folder
@@ -151,6 +151,7 @@ def kernel_folder(target: Path) -> Path:
     (package / "kernel").mkdir(parents=True)
     for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "kernel").glob("*.py")]:
         shutil.copy(path, package / path.relative_to(PACKAGE))
+    shutil.copytree(PACKED, package / PACKED.name)  # load_mnist may be given a folder beside the notebook
     return target
 
 
