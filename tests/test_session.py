@@ -169,6 +169,18 @@ def test_mnist_may_be_unpacked_beside_the_notebook(library: Path) -> None:
         assert Student(session.ask).value("n") == 10_000, notebook.cells[0].outputs
 
 
+def test_models_may_be_trained_in_threads(library: Path) -> None:
+    notebook = notebook_of(
+        "import course_lib as ooo, torch\nfrom concurrent.futures import ThreadPoolExecutor\nx = torch.ones(9, 2)\n"
+        "@ooo.training_loop\ndef fit(model, x, y):\n    return ooo.ConvergenceHistory()\n"
+        "def train(_): return fit(torch.nn.Linear(2, 2), x, x[:, 0].long())\n"
+        "with ThreadPoolExecutor(8) as threads: n = len(list(threads.map(train, range(30))))",
+    )
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(1)
+        assert Student(session.ask).value("n") == 30, notebook.cells[0].outputs
+
+
 WORK = "import time\ndef work(seconds):\n    while time.process_time() - begun < seconds: pass\nbegun = time.process_time()\n"
 
 

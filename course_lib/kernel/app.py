@@ -6,6 +6,7 @@
 import contextlib
 import random
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -57,6 +58,7 @@ class StudentKernel(IPythonKernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._asking = threading.Lock()  # models may be trained in threads, and two of them at a socket end the kernel
         finished.activate(self.ask_judge)
         figures.activate(self.shell)
         self.shell.ask_exit = _end_the_cell
@@ -82,15 +84,16 @@ class StudentKernel(IPythonKernel):
         """Ask over the stdin channel, the one on which a running cell can wait for an answer."""
         content, data = pack(question)
         ident = self._get_shell_context_var(self._shell_parent_ident)
-        self.session.send(
-            self.stdin_socket, "training_request", content, self.get_parent("shell"), ident, buffers=[data]
-        )
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            if zmq.select([self.stdin_socket], [], [], 0.05)[0]:
-                _, reply = self.session.recv(self.stdin_socket)
-                if reply and reply["msg_type"] == "training_reply":
-                    return unpack(reply["content"], reply["buffers"])
+        with self._asking:
+            self.session.send(
+                self.stdin_socket, "training_request", content, self.get_parent("shell"), ident, buffers=[data]
+            )
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
+                if zmq.select([self.stdin_socket], [], [], 0.05)[0]:
+                    _, reply = self.session.recv(self.stdin_socket)
+                    if reply and reply["msg_type"] == "training_reply":
+                        return unpack(reply["content"], reply["buffers"])
         raise WireError("the judge did not answer")
 
 
