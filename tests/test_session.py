@@ -29,6 +29,7 @@ from course_lib.grading.rebuild import EXTRA
 from course_lib.grading.result import Verdict
 from course_lib.grading.session import Session
 from course_lib.grading.student import Student, StudentFailure
+from course_lib.kernel import REQUESTS
 from course_lib.kernel.app import Stream
 from course_lib.kernel.wire import Packet
 
@@ -179,6 +180,25 @@ def test_models_may_be_trained_in_threads(library: Path) -> None:
     with Session(notebook, library, LIMITS) as session:
         session.run_until(1)
         assert Student(session.ask).value("n") == 30, notebook.cells[0].outputs
+
+
+def test_a_cell_may_train_more_models_than_the_judge_answers_for(library: Path) -> None:
+    notebook = notebook_of(
+        "import course_lib as ooo, torch\nx = torch.ones(9, 2)\nmodel = torch.nn.Linear(2, 2)\n"
+        "@ooo.training_loop\ndef fit(model, x, y):\n    return ooo.ConvergenceHistory()",
+        f"for n in range({REQUESTS + 9}): fit(model, x, x[:, 0].long())",
+        "fit(model, x, x[:, 0].long())",
+    )
+    requests: list[Packet] = []
+
+    def answer(request: Packet) -> Packet:
+        requests.append(request)
+        return Packet()
+
+    with Session(notebook, library, LIMITS, finished_training=answer) as session:
+        session.run_until(3)
+    assert set(session.outcomes.values()) == {Verdict.PASSED}
+    assert len(requests) == REQUESTS + 1
 
 
 WORK = "import time\ndef work(seconds):\n    while time.process_time() - begun < seconds: pass\nbegun = time.process_time()\n"

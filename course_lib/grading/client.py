@@ -26,6 +26,7 @@ from nbclient.exceptions import CellControlSignal
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from ..kernel import REQUESTS
 from ..kernel.wire import MAX_BYTES, Packet, WireError, pack, unpack
 from ..messages import say
 from .errors import GradingFault
@@ -60,9 +61,6 @@ LOOK = 0.2
 
 PATIENCE = 3
 """A cell or a question may take this many times the seconds that it may compute: it may wait, the machine be busy."""
-
-REQUESTS = 50
-"""Requests for a finished training that are answered to one cell."""
 
 # nbclient looks for one from each letter of a line on: for a line of 4 MB without any, that takes more than an hour
 nbclient.client._RGX_CARRIAGERETURN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)

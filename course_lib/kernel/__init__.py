@@ -4,7 +4,10 @@ Nothing here knows a hidden test, an expected value, a reference or a score. A s
 may patch all of it; it can only change what is answered, and the judge believes no answer, it measures.
 """
 
-__all__ = ["FIGURES"]
+__all__ = ["FIGURES", "REQUESTS"]
 
 FIGURES = "figures"
 """Folder of finished pictures, in the cache folder of judge and kernel; see :mod:`course_lib.kernel.figures`."""
+
+REQUESTS = 50
+"""Requests for a finished training that are answered to one cell."""

@@ -19,7 +19,7 @@ from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
 from ..device import seed
-from . import figures, finished
+from . import REQUESTS, figures, finished
 from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
@@ -59,6 +59,7 @@ class StudentKernel(IPythonKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._asking = threading.Lock()  # models may be trained in threads, and two of them at a socket end the kernel
+        self._asked = 0
         finished.activate(self.ask_judge)
         figures.activate(self.shell)
         self.shell.ask_exit = _end_the_cell
@@ -68,6 +69,7 @@ class StudentKernel(IPythonKernel):
         for seeding in SEEDS:
             with contextlib.suppress(Exception):  # the cell runs, whatever the student's code did to it
                 seeding(parent["metadata"]["seed"])
+        self._asked = 0
         await super().execute_request(stream, ident, parent)
 
     async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -85,6 +87,9 @@ class StudentKernel(IPythonKernel):
         content, data = pack(question)
         ident = self._get_shell_context_var(self._shell_parent_ident)
         with self._asking:
+            if self._asked >= REQUESTS:  # nobody would answer
+                raise WireError("too many questions in one cell")
+            self._asked += 1
             self.session.send(
                 self.stdin_socket, "training_request", content, self.get_parent("shell"), ident, buffers=[data]
             )
