@@ -81,10 +81,11 @@ def show(
         figure, png = picture(draw, figsize, name, arguments)
     if save_as is not None:
         figure.savefig(save_as, bbox_inches="tight")
+    # agg has no window: show() would only warn; the notebook's own figures that wait are shown first
+    if plt.get_backend().lower() != "agg" and (picture is None or plt.get_fignums()):
+        plt.show()
     if picture is not None:
         display(Image(png, alt=alternative))
-    elif plt.get_backend().lower() != "agg":  # agg has no window: show() would only warn
-        plt.show()
     shell = get_ipython()
     figure.shown_in = None if shell is None else shell.execution_count
     return figure

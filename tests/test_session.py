@@ -263,6 +263,19 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
     assert [o.text for o in notebook.cells[4].outputs] == ["1\n3\n", "2\n"], "streams are joined"
 
 
+def test_figures_are_shown_in_their_order(library: Path) -> None:
+    notebook = notebook_of(
+        "import course_lib as ooo, numpy as np\nimport matplotlib.pyplot as plt",
+        "_, ax = plt.subplots()\nfigure = ooo.plot_images(np.eye(4)[None])\nopen_now = len(plt.get_fignums())",
+    )
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(2)
+        assert Student(session.ask).value("open_now") == 0, "as in a student's kernel"
+    own, courses = notebook.cells[1].outputs
+    assert "Figure size 640x480" in own.data["text/plain"]
+    assert "alt" in str(courses.metadata)
+
+
 def test_a_page_shows_the_beginning_of_what_was_printed_and_the_end_of_a_traceback() -> None:
     printed = "".join(f"{i}\n" for i in range(700))
     outputs = [new_output("stream", name=name, text=printed) for name in ("stdout", "stderr", "stdout")]
