@@ -454,6 +454,27 @@ def test_a_stored_training_fits_what_behaves_the_same_only(judge: list[Packet], 
     assert recall(Packet(request.fields | {"recipe": "0" * 32}, request.tensors), tmp_path)[0].tensors == {}
 
 
+def test_a_training_that_goes_on_is_another_than_one_that_begins(judge: list[Packet], tmp_path: Path) -> None:
+    """Also with a copy of what was trained. What has been changed since is trained by itself."""
+    x, y = separable()
+    torch.manual_seed(0)
+    model, copied, new, pruned = Line(), Line(), Line(), Line()
+    first = fit(model, x, y, x, y, EPOCHS=3).history
+    second = fit(model, x, y, x, y, EPOCHS=3).history
+    assert len(keep_trainings(finished.report(), tmp_path)) == 2
+    finished.activate(lambda request: recall(request, tmp_path)[0])
+    assert fit(new, x, y, x, y, EPOCHS=3).history == first
+    copied.load_state_dict(new.state_dict())
+    assert fit(copied, x, y, x, y, EPOCHS=3).history == second
+    assert fit(new, x, y, x, y, EPOCHS=3).history == second
+    assert torch.equal(new(x), model(x))
+    assert finished.report().fields["trainings"] == [], "they were taken over"
+    assert fit(pruned, x, y, x, y, EPOCHS=3).history == first
+    with torch.no_grad():
+        pruned.line.weight[0] = 0
+    assert fit(pruned, x, y, x, y, EPOCHS=3).history not in (first, second)
+
+
 class First(Line):
     """Begins with what it sees in its first batch."""
 

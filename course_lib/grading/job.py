@@ -65,7 +65,7 @@ class Limits:
     """How many questions about one name in a grade cell may kill the kernel or run out of time; no more are asked. The
     visible check in the cell counts as one."""
     threads: int = 0
-    """Threads for torch in a kernel; 0 leaves the choice to torch."""
+    """Threads for torch in a kernel; 0: one in a sandbox, else as many as torch chooses."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -69,6 +70,12 @@ _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 
 _evaluated: dict[int, tuple[str, tuple[float, float]]] = {}
 """By the id of a model that took over a finished training: :func:`_evaluation`, and what it gave at the end."""
+
+_trained: WeakSet[nn.Module] = WeakSet()
+"""The models that were trained in this kernel."""
+
+_ends: dict[str, str] = {}
+"""By the weights at the end of a training in this kernel: its recipe."""
 
 _ask_judge: Callable[[Packet], Packet]
 """Set by :func:`activate`, without which nothing here is called."""
@@ -149,7 +156,8 @@ def fingerprint(value: Any) -> str:
             _fingerprints[value] = known, f"{tuple(value.shape)} {value.dtype} {_checksum(flat)}"
         return _fingerprints[value][1]
     if isinstance(value, np.ndarray):
-        return f"{value.shape} {value.dtype} {_checksum(torch.as_tensor(value))}"
+        writable = value if value.flags.writeable else value.copy()  # of another, torch warns in the student's cell
+        return f"{value.shape} {value.dtype} {_checksum(torch.as_tensor(writable))}"
     if isinstance(value, list | tuple | dict):  # repr would shorten tensors in them
         return f"{type(value)} {[fingerprint(part) for part in (value.items() if isinstance(value, dict) else value)]}"
     text = repr(value)
@@ -184,13 +192,40 @@ def _checksum(tensor: torch.Tensor) -> int:
     return checksum
 
 
-def recipe(run: TrainingRun) -> str:
-    """Hash of what decides the outcome of ``run``, apart from how the model behaves."""
-    parts = [torch.__version__, inspect.getsource(training), inspect.getsource(run.loop)]
+def recipe(run: TrainingRun, before: str = "") -> str:
+    """Hash of what decides the outcome of ``run``, apart from how the model behaves.
+
+    Args:
+        run: the training.
+        before: the recipe of the training that it goes on from; empty if the model's weights are new.
+    """
+    parts = [torch.__version__, before, inspect.getsource(training), inspect.getsource(run.loop)]
     parts += [f"{name}={fingerprint(value)}" for name, value in sorted(run.arguments.items())]
     parts += map(str, _shapes(run.model))
     parts += _used(run.loop, _own_names(run.model), set())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _before(model: nn.Module) -> str:
+    """The recipe of the training whose weights ``model`` has; empty if it was not trained in this kernel.
+
+    Raises:
+        TypeError: if it was, and has changed since, by a pruning for example.
+    """
+    weights = _weights(model)
+    if weights not in _ends and model in _trained:
+        raise TypeError("it has changed since it was trained")
+    return _ends.get(weights, "")
+
+
+def _ended(run: TrainingRun) -> None:
+    """Remember that ``run`` has ended with the weights that its model has now: another training may go on from them."""
+    _trained.add(run.model)
+    _ends[_weights(run.model)] = run.description.fields["recipe"]
+
+
+def _weights(model: nn.Module) -> str:
+    return " ".join(map(fingerprint, _state(model)))
 
 
 def _own_names(model: nn.Module) -> set[str]:
@@ -373,7 +408,8 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
         if not _usual(run.model):
             return None
         behaviour = {f"probe{i}": value for i, value in enumerate(probe(run))}
-        run.description = Packet({"recipe": recipe(run)}, behaviour)
+        before = _before(run.model)
+        run.description = Packet({"recipe": recipe(run, before), "before": before}, behaviour)
         answer = _ask_judge(run.description)
     except Exception:
         return None  # the training itself will say what is wrong with the model
@@ -386,6 +422,7 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
     for i, parameter in enumerate(by_shape(run.model)):
         gradient = answer.tensors.get(f"gradient{i}")
         parameter.grad = None if gradient is None else gradient.to(parameter)
+    _ended(run)
     inputs = _inputs(run)
     run.model.to(inputs[0].device)  # as the loop does
     if run.model.training is not answer.fields["training"]:
@@ -423,12 +460,14 @@ def recall_evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tup
 
 def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
     """Remember a training that ended in this kernel, for :func:`report`; tell the judge when it ended early."""
+    _trained.add(run.model)
     with contextlib.suppress(Exception):  # a model that cannot be described is not for others, but may be right
         if stopped:
             _ask_judge(Packet({"stopped": True}))
         frozen = any(not parameter.requires_grad for parameter in run.model.parameters())
-        if frozen or recipe(run) != run.description.fields["recipe"]:
+        if frozen or recipe(run, run.description.fields["before"]) != run.description.fields["recipe"]:
             return  # the loop has changed more than the weights, such as its data or a list of the notebook
+        _ended(run)
         state = _state(run.model)
         about = {"history": history.history, "stopped": stopped, "device": state[0].device.type}
         about["training"] = run.model.training
