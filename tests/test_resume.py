@@ -131,10 +131,9 @@ def test_a_persons_marks_wait_for_another_look_only_where_something_changed(cour
     assert autograde(course) == 3
     assert waiting() == set()
     path.write_text(HIDDEN_TESTS["test_add"].replace("x + 1, secret", "x + 1 or True"))  # bruno's mark is another one
-    assert autograde(course) == 3
-    assert waiting() == {"bruno"}
     hand_in(course, "chloé", written(notebook(extra=("# my answer is elsewhere",))))
-    assert autograde(course) == 1
+    assert autograde(course) == 3
+    assert waiting() == {"bruno", "chloé"}
     assert autograde(course, "--force") == 3
     assert waiting() == {"bruno", "chloé"}, "until somebody has looked"
 
