@@ -72,7 +72,7 @@ def test_a_message_names_a_cause_and_no_large_number_that_the_notebook_does_not(
 def test_the_command_gives_the_same_marks(tmp_path: Path, spec: NotebookSpec) -> None:
     """Real kernels; the notebook without what needs a training."""
     folder = tmp_path / "course"
-    students = combined(every=16)
+    students = combined(every=24)
     hand_in(folder, students)
     without_trainings(folder)
     graded = grade(folder)

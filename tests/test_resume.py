@@ -127,9 +127,6 @@ def test_a_persons_marks_wait_for_another_look_only_where_something_changed(cour
             return {student for student, grade in grades.items() if grade.needs_manual_grade}
 
     path = course / "grader_tests" / "tiny" / "test_add.py"
-    path.write_text(HIDDEN_TESTS["test_add"] + "\n# edited\n")
-    assert autograde(course) == 3
-    assert waiting() == set()
     path.write_text(HIDDEN_TESTS["test_add"].replace("x + 1, secret", "x + 1 or True"))  # bruno's mark is another one
     hand_in(course, "chloé", written(notebook(extra=("# my answer is elsewhere",))))
     assert autograde(course) == 3
