@@ -89,9 +89,7 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     try:
         with torch.no_grad():
             for start in range(0, len(x), rows):
-                batch = x[start : start + rows].to(parameter.device)
-                if batch.dtype not in (torch.int32, torch.int64):  # tokens for an embedding
-                    batch = batch.to(parameter.dtype)
+                batch = as_inputs(x[start : start + rows], parameter)
                 labels = y[start : start + rows].to(parameter.device).long()
                 logits = model(batch)
                 loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
@@ -99,6 +97,12 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     finally:
         model.train(was_training)
     return loss / len(x), right / len(x)
+
+
+def as_inputs(x: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """``x`` on the device and of the type of a model's parameter; int32 and int64, tokens for an embedding, stay."""
+    x = x.to(parameter.device)
+    return x if x.dtype in (torch.int32, torch.int64) else x.to(parameter.dtype)
 
 
 def _has_convolutions(model: nn.Module) -> bool:

@@ -153,33 +153,34 @@ def test_a_notebook_may_start_programs_and_write_accents(library: Path) -> None:
     assert notebook.cells[1].outputs[0].text.split() == ["42", "été", "là"]
 
 
+def assert_n(library: Path, source: str, n: int, limits: Limits = LIMITS) -> None:
+    """Run a cell in a graders' kernel, and see what it has made of ``n``."""
+    notebook = notebook_of(source)
+    with Session(notebook, library, limits) as session:
+        session.run_until(1)
+        assert Student(session.ask).value("n") == n, notebook.cells[0].outputs
+
+
 @pytest.mark.long
 def test_a_model_may_be_compiled(library: Path) -> None:
     if shutil.which("g++") is None:
         pytest.skip("torch.compile needs a compiler")
-    notebook = notebook_of("import torch\ny = torch.compile(torch.nn.Linear(3, 2))(torch.ones(1, 3)).shape[1]")
-    with Session(notebook, library, Limits()) as session:
-        session.run_until(1)
-        assert Student(session.ask).value("y") == 2, notebook.cells[0].outputs
+    source = "import torch\nn = torch.compile(torch.nn.Linear(3, 2))(torch.ones(1, 3)).shape[1]"
+    assert_n(library, source, 2, Limits())
 
 
 def test_mnist_may_be_unpacked_beside_the_notebook(library: Path) -> None:
-    notebook = notebook_of("import course_lib as ooo\nn = len(ooo.load_mnist('data')[1])")
-    with Session(notebook, library, LIMITS) as session:
-        session.run_until(1)
-        assert Student(session.ask).value("n") == 10_000, notebook.cells[0].outputs
+    assert_n(library, "import course_lib as ooo\nn = len(ooo.load_mnist('data')[1])", 10_000)
 
 
 def test_models_may_be_trained_in_threads(library: Path) -> None:
-    notebook = notebook_of(
+    source = (
         "import course_lib as ooo, torch\nfrom concurrent.futures import ThreadPoolExecutor\nx = torch.ones(9, 2)\n"
         "@ooo.training_loop\ndef fit(model, x, y):\n    return ooo.ConvergenceHistory()\n"
         "def train(_): return fit(torch.nn.Linear(2, 2), x, x[:, 0].long())\n"
-        "with ThreadPoolExecutor(8) as threads: n = len(list(threads.map(train, range(30))))",
+        "with ThreadPoolExecutor(8) as threads: n = len(list(threads.map(train, range(30))))"
     )
-    with Session(notebook, library, LIMITS) as session:
-        session.run_until(1)
-        assert Student(session.ask).value("n") == 30, notebook.cells[0].outputs
+    assert_n(library, source, 30)
 
 
 def test_a_cell_may_train_more_models_than_the_judge_answers_for(library: Path) -> None:

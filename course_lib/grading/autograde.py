@@ -444,9 +444,9 @@ class JudgedAutograde(Autograde):
             handed_in = self._format_source(assignment, student)
             for name, content in read_receipt(Path(handed_in)).items():  # `nbgrader release_feedback` needs it
                 (building / name).write_bytes(content)
-            when = self.coursedir.get_existing_timestamp(handed_in)
+            when = timestamp(self.coursedir, handed_in)
             self._remove_feedback(student)
-            same = {name for name in by_name if _answers(target, name) == _answers(building, name)}
+            same = {name for name, one in by_name.items() if _has_answers(target / f"{name}.ipynb", one.notebook)}
             self._gradebook.record(student, assignment, when, by_name, same, self.create_student, self._penalize)
             if target.exists():
                 shutil.rmtree(target)
@@ -476,13 +476,13 @@ class JudgedAutograde(Autograde):
         AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
 
 
-def _answers(folder: Path, notebook_id: str) -> list[Any] | None:
-    """What the student wrote into an autograded notebook; None if there is none of the judge's."""
-    path = folder / f"{notebook_id}.ipynb"
-    if read_result(path) is None:
-        return None
-    cells = json.loads(path.read_bytes())["cells"]
-    return [(cell["source"], cell.get("attachments")) for cell in cells if is_own(cell)]
+def _has_answers(path: Path, notebook: str) -> bool:
+    """Whether there is an autograded notebook of the judge's that has what the student wrote into ``notebook``."""
+    return read_result(path) is not None and _answers(path.read_bytes()) == _answers(notebook)
+
+
+def _answers(notebook: str | bytes) -> list[Any]:
+    return [(cell["source"], cell.get("attachments")) for cell in json.loads(notebook)["cells"] if is_own(cell)]
 
 
 @contextlib.contextmanager

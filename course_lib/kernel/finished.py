@@ -100,24 +100,32 @@ def _state(model: nn.Module) -> list[torch.Tensor]:
     return [*by_shape(model), *model.buffers()]
 
 
+def _copied_state(model: nn.Module) -> list[torch.Tensor]:
+    return [tensor.detach().clone() for tensor in _state(model)]
+
+
+def _load(model: nn.Module, state: Iterable[torch.Tensor]) -> None:
+    """Give the parameters and buffers of ``model`` the values in ``state``."""
+    with torch.no_grad():
+        for tensor, value in zip(_state(model), state, strict=True):
+            tensor.copy_(value)
+
+
 @contextlib.contextmanager
 def left_as_it_was(model: nn.Module) -> Iterator[None]:
     """Undo, after the block, what it does to the parameters, the buffers, the modes and the attributes of ``model``.
 
     This is no copy of the model: what a forward keeps in it, such as a tensor with its graph, may not be copied.
     """
-    tensors = [(tensor, tensor.detach().clone()) for tensor in _state(model)]
-    attributes = Attributes(model)
+    attributes, state = _Attributes(model), _copied_state(model)
     try:
         yield
     finally:
         attributes.restore()
-        with torch.no_grad():
-            for tensor, value in tensors:
-                tensor.copy_(value)
+        _load(model, state)
 
 
-class Attributes:
+class _Attributes:
     """What the modules of a model consist of now, and what is in its tensors that are no parameters and no buffers."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -303,7 +311,7 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
                     p.copy_(torch.randn(p.shape, generator=generator) * (2 / p.shape[1:].numel()) ** 0.5)
                 elif not bool((p == 1).all()):  # the gain of a normalization stays: nothing behind a gain of 0 shows
                     p.zero_()
-        attributes, shapes = Attributes(run.model), _shapes(run.model)
+        attributes, shapes = _Attributes(run.model), _shapes(run.model)
         run.model.train()
         loss, places = _loss(run, crossed)
         found = [loss.detach(), *torch.autograd.grad(loss, parameters)]
@@ -312,7 +320,7 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
             _loss(run, crossed)
         if _numbers(run.model) != counts:
             raise TypeError("it counts its calls")
-        state = [tensor.detach().clone() for tensor in _state(run.model)]
+        state = _copied_state(run.model)
         found += state[len(parameters) :]
         with torch.no_grad():
             run.model.eval()
@@ -357,13 +365,6 @@ def _shapes(model: nn.Module) -> list[tuple[int, ...]]:
 def _numbers(model: nn.Module) -> list[tuple[str, float]]:
     """What the modules of a model may count in: at a large count they may do something else."""
     return [item for module in model.modules() for item in vars(module).items() if type(item[1]) in (int, float)]
-
-
-def _load(model: nn.Module, state: Iterable[torch.Tensor]) -> None:
-    """Give the parameters and buffers of ``model`` the values in ``state``."""
-    with torch.no_grad():
-        for tensor, value in zip(_state(model), state, strict=True):
-            tensor.copy_(value)
 
 
 def _parts(output: Any, place: str = "") -> Iterator[tuple[str, torch.Tensor]]:
@@ -439,9 +440,7 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
 def _evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> str:
     """What decides the outcome of an evaluation of ``model``: its layers or attributes may be others meanwhile."""
     parameter = next(model.parameters())
-    rows = x[:EVALUATION_ROWS].to(parameter.device, copy=True)
-    if rows.dtype not in (torch.int32, torch.int64):  # as in an evaluation
-        rows = rows.to(parameter.dtype)
+    rows = training.as_inputs(x[:EVALUATION_ROWS].clone(), parameter)  # a forward may write in them
     with left_as_it_was(model), torch.random.fork_rng(), torch.no_grad():
         model.eval()
         seed(0)
