@@ -106,21 +106,6 @@ def test_classes_and_modules_under_the_same_name_are_told_apart(tmp_path: Path, 
     assert recipes[0] == recipes[1] != recipes[2]
 
 
-LOSSES = {
-    "plain": nn.CrossEntropyLoss(),
-    "summed": nn.CrossEntropyLoss(reduction="sum"),
-    "smoothed": nn.CrossEntropyLoss(label_smoothing=0.9),
-    "weighed": nn.CrossEntropyLoss(weight=torch.tensor([0.0, 1.0])),
-    "in a sequence": nn.Sequential(nn.CrossEntropyLoss(reduction="sum")),
-}
-
-
-def test_losses_with_other_settings_are_told_apart() -> None:
-    """Their ``repr`` is the same."""
-    assert len({finished.fingerprint(loss) for loss in LOSSES.values()}) == len(LOSSES)
-    assert finished.fingerprint(nn.CrossEntropyLoss()) == finished.fingerprint(LOSSES["plain"])
-
-
 @dataclass
 class Schedule:
     """What makes a rate of an epoch is not in its ``repr``."""
@@ -589,49 +574,6 @@ def test_a_loop_may_write_down_other_things(judge: list[Packet], tmp_path: Path)
     finished.activate(lambda request: recall(request, tmp_path)[0])
     assert len(regress(Line(), x, y, x, y, EPOCHS=2).history["loss"]) == 2
     assert finished.report().fields["trainings"] == [], "it was taken over"
-
-
-def exchanged(x: torch.Tensor, word: int) -> torch.Tensor:
-    """``x`` with its first word, two floats, and another one in each other's place."""
-    words = x.clone().view(torch.int64).flatten()
-    words[[0, word]] = words[[word, 0]]
-    return words.view(x.dtype).view_as(x)
-
-
-CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "other values": lambda x: x / 2,
-    "other signs": lambda x: -x,
-    "another sign for every other one": lambda x: x * (-1) ** torch.arange(28),
-    "images in another order": lambda x: x.roll(1, dims=0),
-    "two images in each other's place": lambda x: x[[1, 0, *range(2, len(x))]],
-    "turned images": lambda x: x.mT,
-    "mirrored images": lambda x: x.flip(2),
-    "images moved by a pixel": lambda x: x.roll(1, dims=2),
-    "one value of the last image": lambda x: torch.cat([x.flatten()[:-1], x.flatten()[:1]]).view_as(x),
-    "two values of a row of the checksum": lambda x: exchanged(x, 1),
-    "two values of a column of the checksum": lambda x: exchanged(x, finished.WORDS),
-    "another shape": lambda x: x.flatten(1),
-    "another type": lambda x: x.double(),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("images", [3, 128])
-def test_data_that_differ_are_told_apart(change: Callable[[torch.Tensor], torch.Tensor], images: int) -> None:
-    x = torch.rand((images, 28, 28), generator=torch.Generator().manual_seed(0))
-    assert finished.fingerprint(x.clone()) == finished.fingerprint(x)
-    assert finished.fingerprint(change(x)) != finished.fingerprint(x)
-
-
-def test_a_tensor_that_changed_is_not_taken_for_the_same() -> None:
-    x = torch.zeros(100_000)
-    before = finished.fingerprint(x)
-    assert finished.fingerprint(x) == before
-    x += 1
-    assert finished.fingerprint(x) != before
-    again = finished.fingerprint(x)
-    x.numpy()[:] = 2  # torch does not know
-    assert finished.fingerprint(x) != again
 
 
 @pytest.mark.parametrize(("init", "usual"), [

@@ -13,6 +13,7 @@ import ast
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Container, Iterator, Sequence
@@ -24,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from .. import training
-from ..kernel import finished
+from ..kernel import fingerprint, finished
 from ..kernel.wire import Packet
 from ..mnist import write_whole
 from .rebuild import parsed
@@ -133,8 +134,8 @@ def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
         cells: code cells.
         enough: the accuracy at which the training may end.
     """
-    probing = Path(finished.__file__).read_text()  # a file that does not answer the probe would be in the way of others
-    parts = [torch.__version__, Path(training.__file__).read_text(), probing, str(enough)]
+    # a file that does not answer today's recipe and probe would be in the way of others
+    parts = [torch.__version__, *map(inspect.getsource, (training, fingerprint, finished)), str(enough)]
     for cell in cells:
         code = parsed(cell.source)
         try:

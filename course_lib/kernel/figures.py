@@ -21,7 +21,7 @@ from .. import confusion, plots
 from ..mnist import cache_folder
 from ..training import ConvergenceHistory
 from . import FIGURES
-from .finished import fingerprint
+from .fingerprint import fingerprint
 from .wire import Packet
 
 __all__ = ["activate", "report"]
