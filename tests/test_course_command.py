@@ -113,17 +113,19 @@ def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_doctor_reads_assignments_as_autograde_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "nbgrader_config.py").write_text("")
-    for name in ("points", "syntax", "ids"):
+    for name in ("points", "syntax", "ids", "stray"):
         make_assignment(tmp_path, name)
     tests = tmp_path / "grader_tests" / "points" / "test_mse.py"
     tests.write_text(tests.read_text().replace("@hidden_test(", "@hidden_test(10 + ", 1))
     (tmp_path / "grader_tests" / "syntax" / "test_mse.py").write_text("def test(\n")
     source = tmp_path / "source" / "ids"
     shutil.copy(source / "ids.ipynb", source / "again.ipynb")
+    (tmp_path / "grader_tests" / "stray" / "test_mes.py").write_text("")
     found = findings()
     assert "add up to" in found["assignment points"].mend
     assert "SyntaxError" in found["assignment syntax"].mend
     assert "several notebooks have cells" in found["assignment ids"].mend
+    assert "test_mes.py: no grade cell is called so" in found["assignment stray"].mend
 
 
 @pytest.mark.usefixtures("alembic")

@@ -134,7 +134,11 @@ def _course() -> Iterator[Finding]:
                 check_points(spec, collect_hidden_tests([*spec.tests.values()]).values())
             cells = [cell for spec in specs for cell in spec.grade_cells]
             points = sum(cell.points for cell in cells)
-            yield Finding(f"assignment {assignment}", f"{len(cells)} grade cells, {points:g} points")
+            names = {cell.grade_id for cell in cells}
+            tests = sorted((hidden_tests / assignment).glob("test_*"))
+            stray = [str(path) for path in tests if path.suffix in ("", ".py") and path.stem not in names]
+            mend = f"{', '.join(stray)}: no grade cell is called so, rename or remove it." if stray else ""
+            yield Finding(f"assignment {assignment}", f"{len(cells)} grade cells, {points:g} points", mend)
         except (AssignmentError, GradingFault) as error:
             yield Finding(f"assignment {assignment}", "cannot be graded", str(error))
     yield _gradebook(make_url(coursedir.db_url))
