@@ -182,6 +182,19 @@ def test_extra_cells_keep_their_place_and_answers_in_them_count(spec: NotebookSp
     assert order[order.index("own") - 1 : order.index("own") + 2] == ["one_hot", "own", "test_one_hot"]
 
 
+def test_a_text_below_an_answer_stays_above_the_next_given_text(spec: NotebookSpec) -> None:
+    def write(notebook: NotebookNode) -> None:
+        index = notebook.cells.index(find(notebook, "test_one_hot"))
+        notebook.cells.insert(index + 1, nbformat.v4.new_markdown_cell("My remark"))
+
+    given = spec.skeleton.cells[spec.skeleton.cells.index(find(spec.skeleton, "test_one_hot")) + 1]
+    assert "nbgrader" not in given.metadata
+    cells = rebuild(spec.skeleton, read_notebook(submitted(spec, write))).notebook.cells
+    index = next(i for i, cell in enumerate(cells) if cell.source == "My remark")
+    assert cells[index - 1].metadata.nbgrader.grade_id == "test_one_hot"
+    assert cells[index + 1] == given
+
+
 def code_in_order(notebook: NotebookNode) -> str:
     return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 

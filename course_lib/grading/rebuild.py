@@ -198,6 +198,7 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
     known = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
     given_lines = {cell.id: _lines(cell.source) for cell in notebook.cells}
     given_text = {cell.source.strip() for cell in notebook.cells}
+    plain = {cell.source.strip(): cell.id for cell in notebook.cells if "nbgrader" not in cell.metadata}
     by_source = {cell.source.strip(): n for n, cell in known.items() if not cell.metadata.nbgrader.solution}
     pieces: dict[str, list[str]] = {}
     pictures: dict[str, dict[str, dict[str, str]]] = {}
@@ -219,6 +220,9 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
             # what was released may be an older version: the author has changed the cell since
             pieces.setdefault(cell.grade_id, []).append(given.source if cell.intact else cell.source)
             pictures.setdefault(cell.grade_id, {}).update(cell.attachments)
+        elif cell.source.strip() in plain:  # what answers a task is read below the task, not below the next text
+            for extra in waiting:
+                extra.setdefault("before", plain[cell.source.strip()])
         elif cell.source.strip() and cell.source.strip() not in given_text:
             if cell.kind == "markdown" and _lines(cell.source) <= given_lines.get(cell.id, set()):
                 continue  # a given text, shortened
@@ -227,16 +231,20 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
 
     result = Rebuilt(notebook)
     rebuilt: list[NotebookNode] = []
+    texts: list[NotebookNode] = []  # given ones since the last known cell
     for cell in notebook.cells:
         name = cell.metadata.nbgrader.grade_id if "nbgrader" in cell.metadata else None
-        if name is not None:
-            rebuilt += map(_extra_cell, extras.get(name, []))
+        if name is None:
+            texts.append(cell)
+        else:
+            rebuilt += _between(texts, extras.get(name, []))
+            texts = []
             tries = _fill(cell, name, pieces.get(name, []), result)
             rebuilt += [_extra_cell(NotebookNode(kind="code", source=source)) for source in tries]
             if cell.cell_type == "markdown" and cell.metadata.nbgrader.solution and pictures.get(name):
                 cell.attachments = pictures[name]
-        rebuilt.append(cell)
-    notebook.cells = rebuilt + [_extra_cell(cell) for cell in extras[None]]
+            rebuilt.append(cell)
+    notebook.cells = rebuilt + _between(texts, extras[None])
     names: list[str | None] = [*known, None]
     for name, following in itertools.pairwise(names):
         around = [*extras.get(name, []), *extras.get(following, [])]
@@ -291,6 +299,15 @@ def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> 
         result.unchanged.add(name)
     cell.source = answer if pieces or cell.cell_type == "markdown" else ""  # a stub would undo an answer elsewhere
     return tries
+
+
+def _between(texts: list[NotebookNode], extras: list[NotebookNode]) -> list[NotebookNode]:
+    """The given ``texts`` that stand between two known cells, each behind the extra cells that stood before it."""
+    cells = []
+    for text in texts:
+        cells += [_extra_cell(cell) for cell in extras if cell.get("before") == text.id] + [text]
+    known = {text.id for text in texts}
+    return cells + [_extra_cell(cell) for cell in extras if cell.get("before") not in known]
 
 
 def _extra_cell(cell: NotebookNode) -> NotebookNode:
