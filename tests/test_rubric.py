@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from courses import find
 from tiny_course import task
+from traitlets.config import Config
 
 from course_lib.grading.new import make_assignment
 from course_lib.grading.rubric import ShowRubric
@@ -17,13 +18,20 @@ def test_code_stays_code_and_a_task_has_its_scheme(tmp_path: Path, monkeypatch: 
     make_assignment(tmp_path, "ex")
     path = tmp_path / "source" / "ex" / "ex.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    find(notebook, "mse").metadata.nbgrader.update(grade=True, points=2)
-    notebook.cells.append(task("Draw.\n\n### BEGIN MARK SCHEME\n2 for the curve\n### END MARK SCHEME"))
+    code = find(notebook, "mse")
+    code.metadata.nbgrader.update(grade=True, points=2)
+    code.source += "\n    ### BEGIN MARK SCHEME\n    # 1 for the squares\n    ### END MARK SCHEME"
+    notebook.cells.append(task("Draw.\n\n=== BEGIN MARK SCHEME ===\n2 for the curve\n=== END MARK SCHEME ==="))
     nbformat.write(notebook, path)
     names = {"submission_id": "1", "assignment_id": "ex", "notebook_id": "ex"}
-    shown, _ = ShowRubric().preprocess(notebook, names)
+    config = Config({"JudgedAutograde": {"language": "en"}})
+    shown, _ = ShowRubric(config=config).preprocess(notebook, names)
     texts = [cell.source for cell in shown.cells]
     beside = texts[shown.cells.index(find(shown, "mse")) + 1]
-    assert "> ```python\n> def mse(y_pred, y):\n>     return ((y_pred - y) ** 2).mean()\n> ```" in beside
+    assert (
+        "> ```python\n> def mse(y_pred, y):\n>     return ((y_pred - y) ** 2).mean()\n> ```\n> \n> 1 for the squares"
+        in beside
+    )
+    assert "Expected answer and mark scheme" in beside
     assert texts[-1].endswith("> 2 for the curve")
     assert "Draw." not in texts[-1]

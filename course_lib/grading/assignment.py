@@ -17,8 +17,10 @@ from .result import CellResult
 
 __all__ = ["check_points", "expected_answers", "load_assignment", "load_notebook_spec"]
 
-_SCHEME = re.compile(r"^ *### BEGIN MARK SCHEME *\n(.*?)^ *### END MARK SCHEME *\n?", re.MULTILINE | re.DOTALL)
-_MARKER = re.compile(r"^ *### (?:BEGIN|END) SOLUTION *\n?", re.MULTILINE)
+# as nbgrader finds them, whatever stands around the words: its manual writes === BEGIN MARK SCHEME === in a task
+_SCHEME = re.compile(r"^.*BEGIN MARK SCHEME.*\n((?s:.*?))^.*END MARK SCHEME.*\n?", re.MULTILINE)
+_MARKER = re.compile(r"^.*(?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
+_COMMENT = re.compile(r"^ *#+ ?", re.MULTILINE)
 
 
 def load_assignment(source: Path, tests: Path, notebook: str = "*") -> list[NotebookSpec]:
@@ -103,13 +105,13 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
 def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:
     """The answers of an instructor's notebook by solution cell, each with its mark scheme, which may be empty.
 
-    A task has no answer of its own, only a mark scheme.
+    A task has no answer of its own, only a mark scheme. In code, that is comments.
     """
-    return {
-        cell.metadata.nbgrader.grade_id: (
-            _MARKER.sub("", _SCHEME.sub("", cell.source)).strip("\n") if is_solution(cell) else "",
-            "\n".join(_SCHEME.findall(cell.source)).strip("\n"),
-        )
-        for cell in source.cells
-        if is_solution(cell) or is_task(cell)
-    }
+    found = {}
+    for cell in source.cells:
+        if is_solution(cell) or is_task(cell):
+            answer = _MARKER.sub("", _SCHEME.sub("", cell.source)).strip("\n") if is_solution(cell) else ""
+            scheme = "\n".join(_SCHEME.findall(cell.source)).strip("\n")
+            scheme = _COMMENT.sub("", scheme) if cell.cell_type == "code" else scheme
+            found[cell.metadata.nbgrader.grade_id] = answer, scheme
+    return found

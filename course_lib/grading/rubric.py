@@ -13,7 +13,7 @@ from nbformat.v4 import new_markdown_cell
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import is_grade, is_task
 
-from ..messages import say
+from ..messages import MESSAGES, language
 from .assignment import expected_answers
 
 __all__ = ["ShowRubric"]
@@ -35,6 +35,8 @@ class ShowRubric(Preprocessor):
             expected = expected_answers(nbformat.read(path, as_version=4))
         except (OSError, ValueError):  # answers can be graded without
             return nb, resources
+        title = MESSAGES["rubric"]
+        in_english = self.config.JudgedAutograde.get("language", language()) == "en"  # the server has its own
         cells = []
         for cell in nb.cells:
             cells.append(cell)
@@ -43,7 +45,7 @@ class ShowRubric(Preprocessor):
                 answer, scheme = expected[name]
                 if cell.cell_type == "code":
                     answer = f"```python\n{answer}\n```"
-                lines = "\n\n".join((f"**{say('rubric')}**", answer, scheme)).splitlines()
+                lines = "\n\n".join((f"**{title.en if in_english else title.fr}**", answer, scheme)).splitlines()
                 cells.append(new_markdown_cell("\n".join(f"> {line}" for line in lines)))
         nb.cells = cells
         return nb, resources
