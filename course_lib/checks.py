@@ -12,6 +12,7 @@ from textwrap import shorten
 from traceback import walk_tb
 from typing import Any
 
+import numpy as np
 import torch
 from IPython.core.getipython import get_ipython
 from IPython.display import display
@@ -152,11 +153,30 @@ def _numbers(values: Any) -> str:
     return str(values) if isinstance(values, bool | int) else f"{values:.4g}"
 
 
+def _equal(value: Any, equals: Any) -> bool:
+    """Whether ``value`` is ``equals``, but for rounding, in whatever the numbers stand."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(equals, float):
+        return isinstance(value, int | float) and abs(value - equals) < 1e-6
+    if not isinstance(value, type(equals)):
+        return False
+    if isinstance(equals, torch.Tensor):
+        return value.shape == equals.shape and torch.allclose(value.double(), equals.double(), atol=1e-4)
+    if isinstance(equals, np.ndarray) and value.dtype.kind in "biuf" and equals.dtype.kind in "biuf":
+        return value.shape == equals.shape and np.allclose(value, equals, atol=1e-4)
+    if isinstance(equals, list | tuple):
+        return len(value) == len(equals) and all(map(_equal, value, equals))
+    if isinstance(equals, dict):
+        return value.keys() == equals.keys() and all(_equal(value[key], equals[key]) for key in equals)
+    return np.array_equal(value, equals) if isinstance(equals, np.ndarray) else bool(value == equals)
+
+
 def _fault(
     value: object,
     type_: type | None,
     shape: tuple[int, ...] | None,
-    dtype: torch.dtype | None,
+    dtype: Any,
     equals: object,
     holds: Callable[[Any], bool] | None,
     hint: tuple[str, str] | None,
@@ -173,22 +193,17 @@ def _fault(
         return say("cause.no_return")
     if type_ is not None and type(value).__name__ in FUNCTIONS:
         return say("cause.not_called")
+    if isinstance(value, np.generic) and type_ in (int, float):  # the judge does not tell them apart
+        value = value.item()
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
         return say("check.type", expected=type_.__name__, actual=type(value).__name__) + of_type
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, torch.Tensor | np.ndarray):
         if shape is not None and tuple(value.shape) != shape:
             return say("check.shape", expected=shape, actual=tuple(value.shape)) + likely
         if dtype is not None and value.dtype != dtype:
             return say("check.dtype", expected=dtype, actual=value.dtype)
-    if equals is not None:
-        if isinstance(equals, torch.Tensor) and isinstance(value, torch.Tensor):
-            close = value.shape == equals.shape and torch.allclose(value.double(), equals.double(), atol=1e-4)
-        elif isinstance(equals, float):
-            close = isinstance(value, int | float) and abs(value - equals) < 1e-6
-        else:
-            close = isinstance(value, type(equals)) and bool(value == equals)
-        if not close:
-            return say("check.value") + likely
+    if equals is not None and not _equal(value, equals):
+        return say("check.value") + likely
     if holds is not None and not holds(value):
         return say("check.value") + likely
     return None
@@ -199,7 +214,7 @@ def check(
     *args: object,
     type: type | None = None,
     shape: tuple[int, ...] | None = None,
-    dtype: torch.dtype | None = None,
+    dtype: Any = None,
     equals: object = None,
     holds: Callable[[Any], bool] | None = None,
     hint: tuple[str, str] | None = None,
@@ -210,9 +225,9 @@ def check(
         name: name of a function, a model, a model class (an instance is made) or a value of the notebook.
         *args: what to call it with; a value is called with nothing. Called with seeds set, without gradients.
         type: the type that should come back.
-        shape: the shape of the tensor that should come back.
+        shape: the shape of the tensor that should come back, or of the array with ``type=np.ndarray``.
         dtype: its dtype.
-        equals: what should come back: a tensor within 1e-4, a float within 1e-6.
+        equals: what should come back: a tensor or an array within 1e-4, a float within 1e-6, in a list, too.
         holds: a property of what comes back.
         hint: one likely cause when the check is not passed, in French and in English.
 

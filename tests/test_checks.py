@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -143,6 +144,42 @@ def test_what_is_of_another_kind_is_not_yet_right(
         check("number", equals=equals)
     else:
         assert "Pas encore" in said(lambda: check("number", equals=equals))
+
+
+def same(x: object) -> object:
+    return x
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (np.ones(2), {"type": np.ndarray, "shape": (2,), "dtype": np.float64, "equals": np.array([1.0, 1.00001])}),
+        (np.array(["a"]), {"equals": np.array(["a"])}),
+        (np.int64(3), {"type": int, "equals": 3}),
+        (np.float32(3), {"type": float, "equals": 3.0}),
+        (np.float64(3), {"type": np.float64}),
+        ([0.1 + 0.2, np.int64(3)], {"equals": [0.3, 3]}),
+        ({"a": (torch.ones(2),)}, {"equals": {"a": (torch.ones(2),)}}),
+    ],
+)
+def test_arrays_and_what_holds_numbers_are_compared_as_the_judge_does(value: object, wanted: dict[str, object]) -> None:
+    check("same", value, **wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "part"),
+    [
+        (np.ones(2), {"type": np.ndarray, "shape": (3,)}, "(3,)"),
+        (np.ones(2), {"type": np.ndarray, "dtype": np.int64}, "float64"),
+        (np.ones(2), {"equals": np.ones(3)}, "valeurs"),
+        (np.array(["a"]), {"equals": np.ones(1)}, "valeurs"),
+        (np.float64(3), {"type": int}, "int"),
+        ([0.3], {"equals": [0.3, 0.3]}, "valeurs"),
+        ({"a": [0.3]}, {"equals": {"b": [0.3]}}, "valeurs"),
+    ],
+)
+def test_others_are_refused(value: object, wanted: dict[str, object], part: str) -> None:
+    assert part in said(lambda: check("same", value, **wanted))  # type: ignore[arg-type]
 
 
 def trained(x: torch.Tensor) -> torch.Tensor:
