@@ -60,7 +60,7 @@ _ERRORS = {
     "none": "NoneType",
     "types": (
         "unsupported operand|not supported between instances|bad operand type|can only concatenate|unhashable type|"
-        "is not subscriptable|is not iterable|has no len|must be .*, not |invalid literal for"
+        "is not subscriptable|is not iterable|has no len|must be .*, not |invalid literal for|could not convert string"
     ),
     "not_callable": "object is not callable",
     "attribute": "^AttributeError",

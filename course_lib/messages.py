@@ -230,8 +230,10 @@ MESSAGES: dict[str, Text] = {
         "what is called with () is no function: needless parentheses, or a variable of the same name?",
     ),
     "cause.attribute": Text(
-        "un attribut ou une méthode n'existe pas : une couche d'un autre nom, ou un objet d'un autre type ?",
-        "an attribute or a method does not exist: a layer of another name, or an object of another type?",
+        "un attribut ou une méthode n'existe pas : une faute de frappe, une couche d'un autre nom, ou un objet d'un "
+        "autre type ?",
+        "an attribute or a method does not exist: a typing error, a layer of another name, or an object of another "
+        "type?",
     ),
     "cause.name": Text(
         "un nom n'est défini nulle part dans le notebook : une faute de frappe, ou une cellule supprimée ?",

@@ -225,6 +225,8 @@ def test_a_student_of_numpy_reads_of_arrays() -> None:
         ("TypeError", "float expected at most 1 argument, got 2", "d'autres arguments que ceux"),
         ("TypeError", "linear(): argument 'input' (position 1) must be Tensor, not list", "une liste pour un tenseur"),
         ("TypeError", "unsupported operand type(s) for +: 'int' and 'str'", "un texte pour un nombre"),
+        ("ValueError", "could not convert string to float: 'date'", "un texte pour un nombre"),
+        ("AttributeError", "'numpy.ndarray' object has no attribute 'maen'", "une faute de frappe"),
         ("TypeError", "unsupported operand type(s) for +: 'NoneType' and 'int'", "il manque peut-être return"),
         ("ValueError", "too many values to unpack (expected 2)", "ce que rend chaque fonction"),
         ("TypeError", "cannot unpack non-iterable NoneType object", "il manque peut-être return"),
