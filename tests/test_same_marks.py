@@ -93,6 +93,7 @@ def test_an_appeal_accounts_for_every_point(tmp_path: Path) -> None:
     before = marks(folder, "tiny"), (folder / "autograded" / "anna" / "tiny" / "tiny.ipynb").read_bytes()
     shown = appeal(folder, "anna")
     assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("tiny.ipynb  2.5 / 3")
     assert "test_add  1.5 / 2\n" in shown.stdout
     assert "✓ réussi  1.5 / 1.5  test_adds_one\n      add ajoute 1.\n" in shown.stdout
     assert "✗ échoué  0 / 0.5  test_adds_one_to_a_large_number" in shown.stdout
@@ -109,10 +110,10 @@ def test_an_appeal_accounts_for_every_point(tmp_path: Path) -> None:
 def test_an_appeal_says_where_the_gradebook_differs() -> None:
     test = TestResult("test_adds_one", 1.5, Text("Un.", "One."), Verdict.FAILED, asked=["call add(1.0) -> 0.0"])
     graded = Graded("", NotebookResult([CellResult("test_add", [test])]), set())
-    lines = list(account(graded, {"test_add": 1.5}))
+    lines = list(account("small", graded, {"test_add": 1.5}))
     assert "test_add  0 / 1.5  ! le carnet de notes dit 1.5" in lines
     assert "      ? call add(1.0) -> 0.0" in lines
-    assert not [line for line in account(graded, {"test_add": 0.0}) if "carnet" in line]
+    assert not [line for line in account("small", graded, {"test_add": 0.0}) if "carnet" in line]
 
 
 def test_an_appeal_of_nobody_says_so(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_an_appeal_prints_no_line_of_the_students() -> None:
     test = TestResult("test_it", 1, Text("C'est juste.", "It is right."), Verdict.ERROR, detail=lie, note=lie)
     test.asked = [f"call add(1) -> {lie}"]
     graded = Graded("", NotebookResult([CellResult("test_x", [test])], [lie], lie), set())
-    for line in account(graded, {"test_x": 0.0}):
+    for line in account("small", graded, {"test_x": 0.0}):
         assert line.isprintable()
         assert not line.startswith("test_add")
 

@@ -30,16 +30,17 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def account(graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[str]:
+def account(name: str, graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[str]:
     """The lines that account for every point of a graded notebook.
 
     Args:
+        name: of the notebook: an assignment may have several.
         graded: the notebook.
         recorded: marks in the gradebook, by grade cell.
     """
     result = graded.result
     protection = say("labelled", name=say("appeal.protection"), text=result.protection)
-    yield f"{number(result.score)} / {number(result.points)}  ({protection})"
+    yield f"{name}.ipynb  {number(result.score)} / {number(result.points)}  ({protection})"
     yield from (f"! {_printable(note)}" for note in [result.unreadable, *result.repairs] if note)
     for cell in result.cells:
         yield ""
@@ -82,5 +83,4 @@ def main() -> None:
     except (AssignmentError, BrokenExecutor, GradingFault, ProtectionError) as error:
         sys.exit(str(error))
     recorded = _recorded(converter, arguments.student)
-    for graded in notebooks:
-        print("\n".join(account(graded, recorded)))
+    print("\n\n".join("\n".join(account(name, graded, recorded)) for name, graded in notebooks.items()))

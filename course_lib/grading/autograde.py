@@ -134,15 +134,19 @@ class JudgedAutograde(Autograde):
             self.log.error(message)
             raise NbGraderException(message)
 
-    def appeal(self, student: str) -> list[Graded]:
+    def appeal(self, student: str) -> dict[str, Graded]:
         """Grade one student's submission from nothing, whatever is stored; nothing is recorded.
+
+        Returns:
+            The results by the name of the notebook.
 
         Raises:
             AssignmentError, BrokenExecutor, GradingFault or ProtectionError: when it cannot be graded.
         """
         with self._at_work() as (specs, new_job, pool):
             self._check_reference(specs, new_job, pool)
-            return pool.grade(self._jobs(student, specs, new_job))
+            graded = pool.grade(self._jobs(student, specs, new_job))
+            return dict(zip((spec.name for spec in specs), graded, strict=True))
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[tuple[list[NotebookSpec], NewJob, Pool]]:
