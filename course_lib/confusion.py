@@ -57,7 +57,7 @@ def display_confusion_matrix(
     names = _labels(y_true, y_pred) if labels is None else list(labels)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cell = (
-        "<td style='text-align:right;background:linear-gradient("
+        "<td style='text-align:right;padding:.2em .5em;background:linear-gradient("
         "90deg,color-mix(in srgb,{} 45%,transparent) {:.1f}%,transparent 0)'>{:.2f}</td>"
     )
     head = "".join(f"<th>{escape(str(name))}</th>" for name in names)

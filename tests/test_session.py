@@ -40,6 +40,13 @@ def notebook_of(*sources: str) -> NotebookNode:
     return new_notebook(cells=[new_code_cell(source) for source in sources])
 
 
+def test_a_title_that_a_cell_displays_is_read_without_its_signs() -> None:
+    output = new_output("display_data", {"text/markdown": "#### Counts of #1", "text/plain": "<Markdown object>"})
+    notebook = new_notebook(cells=[new_code_cell("", outputs=[output])])
+    make_harmless(notebook)
+    assert notebook.cells[0].outputs[0].data == {"text/plain": "Counts of #1"}
+
+
 def test_cells_and_questions_survive_everything(library: Path) -> None:
     """One kernel after another, in one test: starting them is what takes time."""
     notebook = notebook_of(

@@ -234,6 +234,7 @@ def test_without_names_a_confusion_matrix_has_the_labels_that_occur(monkeypatch:
     monkeypatch.setattr(confusion, "display", displayed.append)
     ooo.display_confusion_matrix(truth, guess)
     assert "<th>3</th><th>7</th>" in displayed[-1].data
+    assert "padding" in displayed[-1].data, "feedback pages have none, and numbers would touch"
 
 
 def test_sixty_images_are_drawn_in_one_mosaic() -> None:

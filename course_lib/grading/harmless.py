@@ -191,7 +191,7 @@ def _output(output: NotebookNode) -> NotebookNode:
     data = {kind: value for kind, value in map(_data, output.data.items()) if value}
     markdown = output.data.get("text/markdown")
     if isinstance(markdown, str):  # rendered only where it comes with the notebook's own text
-        data["text/plain"] = markdown
+        data["text/plain"] = re.sub(r"^#+ ", "", markdown)  # a title, as course_lib's
     return new_output("display_data", data, metadata=alternative_texts(output.metadata))
 
 
