@@ -104,17 +104,20 @@ def test_a_cell_that_stopped_is_named_where_a_property_does_not_hold(course: Pat
     """The student reads that it stopped, and not that the code runs."""
     submit(course, "stopped", "f = lambda x: x\n1 / 0\nf = lambda x: x + 1")
     submit(course, "endless", "f = lambda x: x\nwhile True: pass")
+    submit(course, "syntax", "f = = x")
     submit(course, "wrong", "f = lambda x: x")
     submit(course, "right", "f = lambda x: x + 1\n1 / 0")
     with open(course / "nbgrader_config.py", "a") as config:
         config.write("c.JudgedAutograde.limits = {'cell': 2}\n")
     run = nbgrader(course, "autograde", "small")
     assert run.returncode == 0, run.stderr
-    assert marks_of_f(course) == {"stopped": 0, "endless": 0, "wrong": 0, "right": 2}
-    tests = {name: result(course, name, "small").cells[0].tests[0] for name in ("stopped", "endless", "wrong")}
+    assert marks_of_f(course) == {"stopped": 0, "endless": 0, "syntax": 0, "wrong": 0, "right": 2}
+    names = ("stopped", "endless", "syntax", "wrong")
+    tests = {name: result(course, name, "small").cells[0].tests[0] for name in names}
     assert {name: (test.verdict, test.detail) for name, test in tests.items()} == {
         "stopped": (Verdict.ERROR, "ZeroDivisionError: division by zero"),
         "endless": (Verdict.TIMEOUT, ""),
+        "syntax": (Verdict.ERROR, "SyntaxError: invalid syntax (line 1)"),
         "wrong": (Verdict.FAILED, ""),
     }
 
@@ -241,11 +244,13 @@ def test_a_given_cell_of_the_source_that_stops_is_named(course: Path, right: boo
     if not right:
         notebook.cells[2].source = notebook.cells[2].source.replace("+ 1", "+ 2")
     nbformat.write(notebook, source)
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.JudgedAutograde.workers = 0\n")  # then it is graded with the threads of a student, too
     submit(course, "anna", "f = lambda x: x + 1")
     assert nbgrader(course, "generate_assignment", "small", "--force").returncode == 0
     run = nbgrader(course, "autograde", "small")
     assert (run.returncode == 0) is right
-    assert "small.ipynb, cell 'data' stopped: FileNotFoundError: " in run.stderr
+    assert run.stderr.count("small.ipynb, cell 'data' stopped: FileNotFoundError: ") == 1
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="the source has all cores, which is one")

@@ -289,15 +289,18 @@ class JudgedAutograde(Autograde):
                     every_core = 0 if self.scheduler else os.cpu_count() or 1
                     job = replace(job, limits=replace(job.limits, threads=every_core))
                 [graded] = pool.grade([job])
-                self._check_result(spec, graded)
+                stopped = self._check_result(spec, graded)
                 if self.train_once and job.limits.threads > as_students.limits.threads:  # students have less time
-                    self._check_result(spec, *pool.grade([as_students]))
+                    stopped += self._check_result(spec, *pool.grade([as_students]))
             except GradingFault as error:
                 raise AssignmentError(f"No submission was graded. {error}") from error
+            for line in dict.fromkeys(stopped):
+                self.log.warning("%s", line)
             self.log.info("The source notebook earns %g/%g", graded.result.score, graded.result.points)
             self._store.put(job.key, graded)
 
-    def _check_result(self, spec: NotebookSpec, graded: Graded) -> None:
+    def _check_result(self, spec: NotebookSpec, graded: Graded) -> list[str]:
+        """The cells of a source notebook that stopped, all of whose hidden tests have passed."""
         check_points(spec, graded.result.cells)
         lost = [f"{cell.grade_id}: {line}" for cell in graded.result.cells for line in cell.lost]
         raised = [
@@ -314,8 +317,7 @@ class JudgedAutograde(Autograde):
                 + "\n".join([*raised, *lost])
                 + "\nc.JudgedAutograde.limits in nbgrader_config.py gives more time" * slow
             )
-        for line in raised:
-            self.log.warning("%s", line)
+        return raised
 
     # -- the submissions ---------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import functools
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -293,7 +294,8 @@ class _Run:
             detail = ""
             if error is not None and verdict is Verdict.ERROR:
                 verdict = raised_verdict(error.ename, error.evalue)
-                detail = f"{error.ename}: {error.evalue or error_cause(error.ename, '')}"[:300]
+                message = re.sub(r"\(\d+\.py, line ", "(line ", error.evalue)  # a number means nothing here
+                detail = f"{error.ename}: {message or error_cause(error.ename, '')}"[:300]
             return StudentFailure(verdict, detail)
         return None
 
