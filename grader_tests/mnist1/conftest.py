@@ -51,10 +51,17 @@ class ModelTests:
     def must_agree(self, name: str) -> None:
         """``name`` must give what the reference gives, with the same weights: class probabilities and gradients.
 
-        Log-probabilities are as good as logits: the training cannot tell them apart.
+        Log-probabilities are as good as logits: the training cannot tell them apart. Neither does it matter whether a
+        model computes with matrices or with their transposes, ``x @ w`` instead of ``F.linear(x, w)``.
         """
+        try:
+            self._must_agree(name, lambda weight: weight)
+        except OtherParameters:
+            self._must_agree(name, lambda weight: weight.T if weight.dim() == 2 else weight)
+
+    def _must_agree(self, name: str, turned: Callable[[torch.Tensor], torch.Tensor]) -> None:
         model = getattr(reference, name)()
-        orders = list(_orders(by_shape(model)))
+        orders = list(_orders([turned(p) for p in by_shape(model)]))
         for n, size in ((2, 1.5), (5, 1.5), (17, 6)):  # large weights: an activation may be flat farther out
             weights, x = self.weights(model, size), self.images(n)
             labels = torch.randint(0, 10, (n,), generator=self.generator)
@@ -63,16 +70,16 @@ class ModelTests:
             gradients = torch.autograd.grad(F.cross_entropy(logits, labels), by_shape(model))
             wanted, missed = logits.detach().log_softmax(1), []
             for order in orders:
-                injected = [weights[i] for i in order]
+                injected = [turned(weights[i]) for i in order]
                 answer = self.student.forward(name, x, injected, labels, train=True)
                 if close(answer.logits.log_softmax(1), wanted):
                     orders = [order]
                     break
                 missed.append((answer.logits, all(bool(g.any()) for g in answer.gradients)))
             else:
-                self._blame(name, model, missed, x, [weights[i] for i in orders[0]])
+                self._blame(name, model, missed, x, [turned(weights[i]) for i in orders[0]])
             for mine, i in zip(answer.gradients, order, strict=True):
-                if not close(mine, gradients[i]):
+                if not close(turned(mine), gradients[i]):
                     raise wrong(CUT_OFF if gradients[i].any() and not mine.any() else COMPARE)
         self._draws_nothing(name, x, injected, train=True)
         if not close(self.student.forward(name, x, injected).logits.log_softmax(1), wanted):
@@ -200,8 +207,9 @@ def close(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 def _orders(parameters: Sequence[torch.Tensor]) -> Iterator[list[int]]:
-    """In which orders a model may declare ``parameters``, sorted by shape: equal shapes have no order of their own."""
-    groups = [list(group) for _, group in itertools.groupby(range(len(parameters)), lambda i: parameters[i].shape)]
+    """In which orders a model may have ``parameters`` by shape: equal shapes have no order of their own."""
+    places = sorted(range(len(parameters)), key=lambda i: tuple(parameters[i].shape))
+    groups = [list(group) for _, group in itertools.groupby(places, lambda i: parameters[i].shape)]
     for choice in itertools.product(*(itertools.permutations(group) for group in groups)):
         yield list(itertools.chain(*choice))
 
