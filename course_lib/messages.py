@@ -324,9 +324,9 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.not_finite": Text(
         "le résultat contient des NaN ou des infinis : un débordement de l'exponentielle, une division par zéro, "
-        "ou le logarithme d'un nombre négatif ou nul.",
-        "the result contains NaN or infinity: an exponential that overflows, a division by zero, or the logarithm of a "
-        "number that is not positive.",
+        "le logarithme d'un nombre négatif ou nul, ou de la mémoire non remplie (torch.empty).",
+        "the result contains NaN or infinity: an exponential that overflows, a division by zero, the logarithm of a "
+        "number that is not positive, or memory that is not filled (torch.empty).",
     ),
     "cause.values": Text(
         "les valeurs ne sont pas celles attendues : essayez votre code sur un exemple calculé à la main.",

@@ -1,5 +1,6 @@
 """The hidden tests themselves: complete, in both languages, and never at the student's cost."""
 
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -285,6 +286,21 @@ model(torch.ones(5, 4)).sum().backward()
     )
     assert torch.equal(model.linear.weight.grad, gradient)  # type: ignore[union-attr,arg-type]
     assert (model.training, model.norm.training, model.frozen.training) == (True, True, False)
+
+
+@pytest.mark.parametrize("empty", [torch.empty, torch.Tensor], ids=["empty", "Tensor"])
+def test_memory_that_a_function_does_not_fill_never_holds_zeros(empty: Any) -> None:
+    """A student's own setting stays, and warnings made errors raise none over it."""
+
+    def f(x: torch.Tensor) -> torch.Tensor:
+        x.clone().put_(torch.tensor([0]), torch.ones(1))  # may differ from run to run, torch says
+        return empty(4, 10)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(20):
+            assert student_of({"f": f}).tensor("f", torch.zeros(4), shape=(4, 10)).isnan().all()
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 @pytest.mark.parametrize(("source", "expected"), [

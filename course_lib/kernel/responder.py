@@ -25,6 +25,7 @@ weights do not fit the model), ``raised`` (with ``type`` and ``message``), ``out
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
@@ -126,7 +127,8 @@ class Responder:
         before = {name: tensor.clone() for name, tensor in question.tensors.items()}
         arrays: dict[str, Any] = {name: question.tensors[name].numpy() for name in question.fields["arrays"]}
         arguments = [restore(argument, question.tensors | arrays) for argument in question.fields["args"]]
-        with torch.set_grad_enabled(not isinstance(function, nn.Module)):  # a function may train something
+        grad = torch.set_grad_enabled(not isinstance(function, nn.Module))  # a function may train something
+        with grad, _no_luck_with_memory():
             reply = self._reply(function(*arguments))
         # tensors are compared by what is in them, lists and dicts by how they would travel now
         kept = [describe(argument, f"a{i}", {}) for i, argument in enumerate(arguments)] == question.fields["args"]
@@ -181,6 +183,20 @@ class Responder:
         parameters = by_shape(model)
         fields = {"parameters": len(parameters), "buffers": len(list(model.buffers()))}
         return Packet(fields, {f"p{i}": p for i, p in enumerate(parameters)})
+
+
+@contextlib.contextmanager
+def _no_luck_with_memory() -> Iterator[None]:
+    """Have torch fill what ``torch.empty`` gives with NaN: by luck, it would hold the zeros that an answer forgot."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    with warnings.catch_warnings():
+        # a student may have had warnings made errors
+        warnings.filterwarnings("ignore", ".* does not have a deterministic implementation")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def _inject(model: nn.Module, weights: list[torch.Tensor]) -> None:
