@@ -188,15 +188,14 @@ class Responder:
 @contextlib.contextmanager
 def _no_luck_with_memory() -> Iterator[None]:
     """Have torch fill what ``torch.empty`` gives with NaN: by luck, it would hold the zeros that an answer forgot."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()
     with warnings.catch_warnings():
-        # a student may have had warnings made errors
-        warnings.filterwarnings("ignore", ".* does not have a deterministic implementation")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        warnings.filterwarnings("ignore", ".*deterministic")  # a student may have had warnings made errors
+        torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports a compiler: 1 s
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            torch.set_deterministic_debug_mode(before)
 
 
 def _inject(model: nn.Module, weights: list[torch.Tensor]) -> None:
