@@ -49,21 +49,21 @@ def display_confusion_matrix(
         y_true: true labels, shape (N,).
         y_pred: predicted labels, shape (N,).
         labels: the labels in order; by default all that occur.
-        color: CSS colour of the shading; the fuller a cell, the larger its part of the row.
+        color: CSS colour of the shading; the darker a cell, the larger its part of the row.
         font_size: CSS size of the numbers.
         title: Markdown shown above the table.
     """
     counts = confusion_matrix(y_true, y_pred, labels)
     names = _labels(y_true, y_pred) if labels is None else list(labels)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    cell = (
-        "<td style='text-align:right;padding:.2em .5em;background:linear-gradient("
-        "90deg,color-mix(in srgb,{} 45%,transparent) {:.1f}%,transparent 0)'>{:.2f}</td>"
+    cell = (  # no gradient: feedback pages keep no function within another
+        "<td style='text-align:right;padding:.2em .5em;"
+        "background:color-mix(in srgb,{} {:.1f}%,transparent)'>{:.2f}</td>"
     )
     head = "".join(f"<th>{escape(str(name))}</th>" for name in names)
     body = "".join(
         f"<tr><th>{escape(str(name))}</th>"
-        + "".join(cell.format(escape(color), 100 * share, count) for share, count in zip(*row, strict=True))
+        + "".join(cell.format(escape(color), 60 * share, count) for share, count in zip(*row, strict=True))
         + "</tr>"
         for name, *row in zip(names, shares, counts, strict=True)
     )
