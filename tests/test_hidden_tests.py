@@ -1,5 +1,6 @@
 """The hidden tests themselves: complete, in both languages, and never at the student's cost."""
 
+import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,14 @@ def test_a_hidden_test_that_fails_by_itself_is_a_fault_not_a_zero(tmp_path: Path
     with pytest.raises(GradingFault, match=word) as caught:
         run_hidden_tests([path], lambda _: student_of({}))
     assert "test_cell.py" in str(caught.value)
+
+
+def test_nothing_is_tested_where_python_leaves_out_assertions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong answer would pass those of a helper, and its full marks would be kept as current."""
+    path = write(tmp_path / "tests", f"{MARK}def test_it(student):\n    assert False")
+    monkeypatch.setattr(sys, "flags", SimpleNamespace(optimize=1))
+    with pytest.raises(GradingFault, match="PYTHONOPTIMIZE"):
+        run_hidden_tests([path], lambda _: student_of({}))
 
 
 def test_a_name_may_be_missing_where_no_solution_cell_stands_before() -> None:

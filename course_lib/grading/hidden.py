@@ -254,6 +254,8 @@ class _Plugin:
 
 
 def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
+    if sys.flags.optimize:  # pytest keeps those of the tests themselves; a wrong answer would pass what they import
+        raise GradingFault("Python runs without assert statements: unset PYTHONOPTIMIZE, or leave out -O")
     arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
     arguments += ["--rootdir", str(plugin.root), "--confcutdir", str(plugin.root), "--tb=short", *options]
     arguments += ["--disable-plugin-autoload"]  # whatever else is installed has no say in marks
