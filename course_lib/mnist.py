@@ -45,8 +45,10 @@ def write_whole(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError):  # of a full disk, the system says everything but where
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

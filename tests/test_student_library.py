@@ -60,6 +60,16 @@ def test_the_language_is_chosen_by_call_and_by_environment() -> None:
         assert run.stdout.strip() == word
 
 
+def test_a_file_for_which_there_is_no_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system says where only when it opens a file."""
+    (tmp_path / ".new").touch()
+    full = os.open("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (full, str(tmp_path / ".new")))
+    with pytest.raises(OSError, match=r"No space left on device: '.*result\.json'"):
+        mnist.write_whole(tmp_path / "result.json", b"{}")
+    assert not list(tmp_path.iterdir())
+
+
 def test_who_reads_a_file_while_it_is_written_finds_it_whole(tmp_path: Path) -> None:
     path, contents = tmp_path / "file", [bytes([i]) * 2_000_000 for i in (1, 2)]
     mnist.write_whole(path, contents[0])

@@ -37,6 +37,7 @@ from tqdm import tqdm
 from traitlets import Bool, Dict, Integer, Unicode
 
 from ..messages import LANGUAGES, language, set_language
+from ..mnist import write_whole
 from . import PACKAGE
 from .assignment import check_points, load_assignment
 from .errors import AssignmentError, GradingFault, ProtectionError
@@ -443,7 +444,7 @@ class JudgedAutograde(Autograde):
         building = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
         try:
             for name, one in by_name.items():  # before the marks: what fails, fails here
-                (building / f"{name}.ipynb").write_text(one.notebook)
+                write_whole(building / f"{name}.ipynb", one.notebook.encode())
             for other in target.glob("*.ipynb"):  # notebooks that this command was not asked for
                 if other.stem not in by_name:
                     shutil.copy(other, building)
