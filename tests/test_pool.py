@@ -16,7 +16,7 @@ import pytest
 
 from course_lib.grading import worker
 from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.pool import AHEAD, Crew, Pool, _watch_workers, cluster_pool
+from course_lib.grading.pool import AHEAD, Crew, Pool, _watch_workers, cluster_pool, local_pool
 from course_lib.grading.worker import worker_processes
 
 
@@ -51,6 +51,15 @@ def pool_of(started: list[Executor], grade: Any) -> Pool:
             yield executor, Crew(2)
 
     return Pool(start, grade)
+
+
+def test_a_cache_without_room_for_mnist_is_no_worker_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(OSError, match=r"cache/MNIST"), local_pool(1, tmp_path):
+        pass
 
 
 def test_one_killer_costs_only_itself(started: list[Executor]) -> None:

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..mnist import cache_folder, unpack_mnist
 from .errors import AssignmentError, GradingFault
 from .job import Graded, Job
 from .worker import grade_submission, worker_processes
@@ -106,7 +107,8 @@ class Pool:
         except ClusterLost:
             raise
         except BrokenExecutor as error:
-            raise GradingFault("The worker was killed, perhaps for want of memory: run the command again") from error
+            why = "where nothing above says why, it was killed, perhaps for want of memory: run the command again"
+            raise GradingFault(f"The worker ended; {why}") from error
 
     def grade_all(self, work: Iterable[Work]) -> Iterator[tuple[str, list[Graded] | Exception]]:
         """Grade many submissions; each one's name with its result, or what was raised, as they are ready.
@@ -153,7 +155,12 @@ def local_pool(workers: int, room: Path | None) -> Iterator[tuple[Executor, Crew
     Args:
         workers: their number.
         room: the folder with what kernels see, or None for no sandbox.
+
+    Raises:
+        OSError: if there is no room for MNIST in the cache.
     """
+    if room is not None:
+        unpack_mnist(cache_folder())  # the sandboxes show it; a worker that has no room for it could only die
     with worker_processes(workers, room) as executor:
         try:
             yield executor, Crew(workers)
