@@ -4,13 +4,17 @@ import csv
 import io
 import json
 import logging
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nbgrader.apps import ExportApp
+from nbgrader.coursedir import CourseDirectory
 
+from course_lib.grading import export
 from course_lib.grading.export import Details, DetailsJson, Moodle
 from course_lib.grading.moodle import participant
 from course_lib.grading.records import ClassRecord, Mark, Submission
@@ -130,6 +134,23 @@ def fields(document: object) -> Iterator[str]:
             elif name not in ("fr", "en"):
                 yield name
                 yield from fields(value)
+
+
+def test_half_of_a_class_is_not_left(record: ClassRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, or here a limit on the size of files."""
+    place = tmp_path / "marks.csv"
+    monkeypatch.setattr(export, "read_class", lambda *_: record)
+    exporter = Moodle(parent=ExportApp(coursedir=CourseDirectory()), to=str(place), assignment=["n"])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(SystemExit):
+            exporter.export(None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not place.exists()
+    exporter.export(None)
+    assert len(rows(place.read_text())) == 2
 
 
 def test_every_field_is_documented(root: Path, record: ClassRecord) -> None:

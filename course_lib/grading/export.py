@@ -65,9 +65,14 @@ class _Export(ExportPlugin):
                     missing=[student for student in record.missing if student in chosen],
                 )
             place = Path(self.to or self.file_name.format(name))
+            content, opened = self.content(record, place), False
             try:
-                place.write_text(self.content(record, place), encoding="utf-8", newline="")
+                with place.open("w", encoding="utf-8", newline="") as file:
+                    opened = True
+                    file.write(content)
             except OSError as error:
+                if opened and place.is_file():
+                    place.unlink()  # half of a class would look like a whole one
                 self.parent.fail(f"{place} cannot be written: {error.strerror}.")
             self.log.info("Wrote %s: %d submissions", place, len(record.submissions))
 
