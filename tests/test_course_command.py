@@ -78,12 +78,12 @@ def findings() -> dict[str, doctor.Finding]:
 def test_the_doctor_sees_a_folder_that_nbgrader_takes_for_a_pattern(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "M1 [2026]"
+    folder = tmp_path / "M1%20[2026]"
     folder.mkdir()
     (folder / "nbgrader_config.py").write_text("")
     monkeypatch.chdir(folder)
     found = findings()["course"]
-    assert "has [ ] in its path" in found.says
+    assert "has % [ ] in its path" in found.says
     assert "rename" in found.mend
 
 

@@ -115,7 +115,7 @@ def _course() -> Iterator[Finding]:
     if not (here / "nbgrader_config.py").exists():
         yield Finding("course", f"{here} has no nbgrader_config.py", "Run this in the course's folder.")
         return
-    if unusual := set("[]*?{}$") & set(str(here)):
+    if unusual := set("[]*?{}$%") & set(str(here)):
         mend = "nbgrader takes them for a pattern or a variable and finds nothing: rename that folder."
         yield Finding("course", f"{here} has {' '.join(sorted(unusual))} in its path", mend)
     app = NbGrader(raise_config_file_errors=True)
