@@ -1,5 +1,6 @@
 """Submissions are handed out a few at a time; a worker that dies costs nobody else anything."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -60,6 +61,15 @@ def test_a_cache_without_room_for_mnist_is_no_worker_that_was_killed(
     monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(OSError, match=r"cache/MNIST"), local_pool(1, tmp_path):
         pass
+
+
+def test_a_machine_without_room_for_locks_is_told_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(worker, "ProcessPoolExecutor", full)
+    with pytest.raises(GradingFault, match=r"No space left on device: .*/dev/shm"):
+        worker_processes(1, None)
 
 
 def test_one_killer_costs_only_itself(started: list[Executor]) -> None:

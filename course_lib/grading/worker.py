@@ -58,9 +58,17 @@ def worker_processes(workers: int, room: Path | None) -> ProcessPoolExecutor:
     Args:
         workers: their number.
         room: the folder with what kernels see, or None for no sandbox.
+
+    Raises:
+        GradingFault: if the machine cannot start them.
     """
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
-    executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), room))
+    try:
+        executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), room))
+    except OSError as error:  # Python keeps its locks there; the system's message names no place
+        raise GradingFault(
+            f"No worker can be started: {error}: see that /dev/shm can be written and has room"
+        ) from error
     program = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")  # each worker would import the program: all of nbgrader, 1 s
     try:
