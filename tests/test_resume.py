@@ -13,6 +13,7 @@ import pytest
 from courses import marks, nbgrader
 from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
+from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy import text
 from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
@@ -21,6 +22,7 @@ from course_lib.grading.assignment import load_assignment
 from course_lib.grading.autograde import JudgedAutograde, _room
 from course_lib.grading.gradebook import CourseGradebook
 from course_lib.grading.job import Graded, Job, Limits
+from course_lib.grading.pool import Pool
 from course_lib.grading.records import read_class
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.grading.store import ResultStore, fingerprint, shrink
@@ -299,6 +301,27 @@ def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
     assert marks(course, "tiny") == EXPECTED | {"dora": lost, "emil": lost}
     assert autograde(course) == 1
     assert marks(course, "tiny") == EXPECTED | {"dora": HONEST, "emil": lost}
+
+
+def test_a_hidden_test_edited_meanwhile_and_put_back_leaves_no_mark(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result would be stored under the key of the old test."""
+    path = course / "grader_tests" / "tiny" / "test_add.py"
+    hand_in(course, "dora", written(notebook("def add(x):\n    return 1.0")))
+    grade_all = Pool.grade_all
+
+    def then_edit(self: Pool, *work: Any) -> Any:
+        path.write_text(HIDDEN_TESTS["test_add"].replace("x + 1, secret", "x + 1 or True"))
+        yield from grade_all(self, *work)
+
+    monkeypatch.setattr(Pool, "grade_all", then_edit)
+    with pytest.raises(NbGraderException, match=r"edited while .*test_add\.py$"):
+        autograde_here(course, monkeypatch)
+    monkeypatch.undo()
+    path.write_text(HIDDEN_TESTS["test_add"])
+    assert autograde(course) == 1
+    assert marks(course, "tiny") == EXPECTED | {"dora": WRONG_ADD}
 
 
 def test_a_gradebook_locked_while_new_students_come_is_waited_for(

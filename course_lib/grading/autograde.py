@@ -263,6 +263,7 @@ class JudgedAutograde(Autograde):
         settings = {name: getattr(self, name) for name in ("language", "protection", "device")}
         settings["once"] = str(self.train_once)
 
+        self._tests = _stamps(specs)
         starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, **settings) for spec in specs}
         trainings = trainings_folder()
 
@@ -298,7 +299,7 @@ class JudgedAutograde(Autograde):
             for line in dict.fromkeys(stopped):
                 self.log.warning("%s", line)
             self.log.info("The source notebook earns %g/%g", graded.result.score, graded.result.points)
-            self._store.put(job.key, graded)
+            self._keep(job.key, graded, specs)
 
     def _check_result(self, spec: NotebookSpec, graded: Graded) -> list[str]:
         """The cells of a source notebook that stopped, all of whose hidden tests have passed."""
@@ -383,10 +384,22 @@ class JudgedAutograde(Autograde):
         for group, outcome in pool.grade_all(work()) if missing else ():
             if not isinstance(outcome, Exception):
                 for key, graded in zip(group.split(), outcome, strict=True):
-                    self._store.put(key, graded)
+                    self._keep(key, graded, specs)
             yield group, outcome
         for group in changed:
             yield group, GradingFault("it was handed in anew while the class was graded: run the command again")
+
+    def _keep(self, key: str, graded: Graded, specs: list[NotebookSpec]) -> None:
+        """Store a result.
+
+        Raises:
+            AssignmentError: if a hidden test was edited since the key was made: after an undo, it would be taken for
+                the result of the old one.
+        """
+        edited = sorted({str(path) for path, _ in _stamps(specs).items() ^ self._tests.items()})
+        if edited:
+            raise AssignmentError(f"edited while the class was graded, run the command again: {', '.join(edited)}")
+        self._store.put(key, graded)
 
     def _students(self) -> Iterator[str]:
         """The students who handed something in."""
@@ -481,6 +494,12 @@ class JudgedAutograde(Autograde):
         names = {"student": student, "assignment": self.coursedir.assignment_id, "notebook": notebook_id}
         resources: dict[str, Any] = {"nbgrader": names | {"db_url": self.coursedir.db_url}}
         AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
+
+
+def _stamps(specs: list[NotebookSpec]) -> dict[Path, int]:
+    """The files of the hidden tests, with when each was changed: workers read them again for each submission."""
+    folders = {path.parent for spec in specs for path in spec.tests.values()}
+    return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*.py")}
 
 
 def _has_answers(path: Path, notebook: str) -> bool:
