@@ -306,20 +306,23 @@ def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
 def test_a_hidden_test_edited_meanwhile_and_put_back_leaves_no_mark(
     course: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its result would be stored under the key of the old test."""
+    """Its result would be stored under the key of the old test. The same goes for data that a test reads."""
     path = course / "grader_tests" / "tiny" / "test_add.py"
+    data = path.with_name("data.json")
     hand_in(course, "dora", written(notebook("def add(x):\n    return 1.0")))
     grade_all = Pool.grade_all
 
     def then_edit(self: Pool, *work: Any) -> Any:
         path.write_text(HIDDEN_TESTS["test_add"].replace("x + 1, secret", "x + 1 or True"))
+        data.write_text("{}")
         yield from grade_all(self, *work)
 
     monkeypatch.setattr(Pool, "grade_all", then_edit)
-    with pytest.raises(NbGraderException, match=r"edited while .*test_add\.py$"):
+    with pytest.raises(NbGraderException, match=r"edited while .*data\.json, .*test_add\.py$"):
         autograde_here(course, monkeypatch)
     monkeypatch.undo()
     path.write_text(HIDDEN_TESTS["test_add"])
+    data.unlink()
     assert autograde(course) == 1
     assert marks(course, "tiny") == EXPECTED | {"dora": WRONG_ADD}
 

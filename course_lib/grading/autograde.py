@@ -48,7 +48,7 @@ from .pool import Pool, Work, cluster_pool, local_pool
 from .rebuild import UnreadableNotebook, is_own
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
-from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink
+from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink, stamps_of_tests
 from .submitted import read_receipt, read_submitted, timestamp
 from .worker import grade_in_a_process_of_its_own
 
@@ -263,7 +263,7 @@ class JudgedAutograde(Autograde):
         settings = {name: getattr(self, name) for name in ("language", "protection", "device")}
         settings["once"] = str(self.train_once)
 
-        self._tests = _stamps(specs)
+        self._tests = stamps_of_tests(specs)
         starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, **settings) for spec in specs}
         trainings = trainings_folder()
 
@@ -396,7 +396,7 @@ class JudgedAutograde(Autograde):
             AssignmentError: if a hidden test was edited since the key was made: after an undo, it would be taken for
                 the result of the old one.
         """
-        edited = sorted({str(path) for path, _ in _stamps(specs).items() ^ self._tests.items()})
+        edited = sorted({str(path) for path, _ in stamps_of_tests(specs).items() ^ self._tests.items()})
         if edited:
             raise AssignmentError(f"edited while the class was graded, run the command again: {', '.join(edited)}")
         self._store.put(key, graded)
@@ -494,12 +494,6 @@ class JudgedAutograde(Autograde):
         names = {"student": student, "assignment": self.coursedir.assignment_id, "notebook": notebook_id}
         resources: dict[str, Any] = {"nbgrader": names | {"db_url": self.coursedir.db_url}}
         AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
-
-
-def _stamps(specs: list[NotebookSpec]) -> dict[Path, int]:
-    """The files of the hidden tests, with when each was changed: workers read them again for each submission."""
-    folders = {path.parent for spec in specs for path in spec.tests.values()}
-    return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*.py")}
 
 
 def _has_answers(path: Path, notebook: str) -> bool:

@@ -24,7 +24,7 @@ from ..mnist import write_whole
 from . import PACKAGE
 from .job import Graded, Limits, NotebookSpec
 
-__all__ = ["RESULTS", "ResultStore", "fingerprint", "is_whole", "shrink"]
+__all__ = ["RESULTS", "ResultStore", "fingerprint", "is_whole", "shrink", "stamps_of_tests"]
 
 RESULTS = ".results"
 """The store's folder, in nbgrader's folder of graded submissions."""
@@ -39,6 +39,16 @@ def _files(folder: Path) -> Iterable[Path]:
         parts = path.relative_to(folder).parts
         if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts):
             yield path
+
+
+def _test_folders(spec: NotebookSpec) -> list[Path]:
+    return sorted({path.parent for path in spec.tests.values()})
+
+
+def stamps_of_tests(specs: Iterable[NotebookSpec]) -> dict[Path, int]:
+    """The files of the hidden tests, data among them, with when each was changed: workers read them each time."""
+    folders = {folder for spec in specs for folder in _test_folders(spec)}
+    return {path: path.stat().st_mtime_ns for folder in folders for path in _files(folder)}
 
 
 def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: str) -> str:
@@ -57,8 +67,7 @@ def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: st
     parts = [platform.python_version(), *(f"{name} {version(name)}" for name in PACKAGES)]
     parts += [json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
     digest = hashlib.sha256("\n".join(parts).encode())
-    tests = {path.parent for path in spec.tests.values()}
-    for folder in [*sorted(tests), beside, PACKAGE]:
+    for folder in [*_test_folders(spec), beside, PACKAGE]:
         for path in _files(folder):
             if folder != beside or path.suffix != ".ipynb":
                 digest.update(f"\n{path.relative_to(folder)} {path.stat().st_size}\n".encode())
