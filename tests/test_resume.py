@@ -153,6 +153,19 @@ def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path)
     assert len(keys) == 4
 
 
+def test_what_nbgrader_is_told_to_ignore_is_not_there_while_students_code_runs(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (course / "source" / "tiny" / "answers.csv").write_text("1")
+    hand_in(course, "bruno", written(notebook("def add(x):\n    return x + int(open('answers.csv').read())")))
+    autograde_here(course, monkeypatch)
+    assert marks(course, "tiny")["bruno"] == HONEST
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("c.CourseDirectory.ignore = ['*.csv']\n")
+    autograde_here(course, monkeypatch)
+    assert marks(course, "tiny")["bruno"] == WRONG_ADD
+
+
 @pytest.mark.parametrize(
     "lost", ["gradebook", "autograded", "one mark", "an old gradebook", "half a notebook", "one stored result"]
 )

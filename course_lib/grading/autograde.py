@@ -259,9 +259,10 @@ class JudgedAutograde(Autograde):
         threads = 1 if self.scheduler else max(1, (os.cpu_count() or 1) // self._workers)
         limits = Limits(**{"threads": threads} | self.limits)
         library = kernel_folder(room / "library")
-        shutil.copytree(self._source, room / "files", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+        hidden = self.coursedir.ignore  # students never get what nbgrader is told to ignore: a table of answers
+        shutil.copytree(self._source, room / "files", ignore=shutil.ignore_patterns("*.ipynb", ".*", *hidden))
         settings = {name: getattr(self, name) for name in ("language", "protection", "device")}
-        settings["once"] = str(self.train_once)
+        settings |= {"once": str(self.train_once), "ignore": " ".join(sorted(hidden))}
 
         self._tests = stamps_of_tests(specs)
         starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, **settings) for spec in specs}
