@@ -1,5 +1,6 @@
 """Whatever happened before, `nbgrader autograde` ends with every student's result up to date, and repeats nothing."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -164,6 +165,21 @@ def test_what_nbgrader_is_told_to_ignore_is_not_there_while_students_code_runs(
         config.write("c.CourseDirectory.ignore = ['*.csv']\n")
     autograde_here(course, monkeypatch)
     assert marks(course, "tiny")["bruno"] == WRONG_ADD
+
+
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.MissingIDFieldWarning")
+@pytest.mark.parametrize("minor", [4, 5])
+def test_a_source_without_ids_of_cells_is_the_same_each_time(course: Path, minor: int) -> None:
+    """Older Jupyters write none; nbformat then makes some up, others each time, or leaves them out."""
+    path = course / "source" / "tiny" / "tiny.ipynb"
+    content = json.loads(path.read_text())
+    content["nbformat_minor"] = minor
+    for one in content["cells"]:
+        del one["id"]
+    path.write_text(json.dumps(content))
+    [[first], [second]] = [load_assignment(path.parent, course / "grader_tests" / "tiny") for _ in range(2)]
+    assert first.source == second.source
+    assert len({one.id for one in first.skeleton.cells}) == len(content["cells"])
 
 
 @pytest.mark.parametrize(

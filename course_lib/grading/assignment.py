@@ -71,7 +71,7 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
     """
     notebook = NotebookNode(cells=[])
     try:
-        notebook = nbformat.read(source, as_version=4)
+        notebook = _read(source)
         skeleton = release_notebook(notebook)
     except Exception as error:  # nbformat and nbgrader raise plain RuntimeErrors here
         what = f"{source}: cannot be turned into a student's notebook: {error}"
@@ -100,6 +100,16 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
             )
         found[grade_cell.grade_id] = there[0]
     return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, cells, found)
+
+
+def _read(source: Path) -> NotebookNode:
+    """A notebook whose cells have the same ids each time: where the file has none, nbformat makes some up, or none."""
+    notebook, again = (nbformat.read(source, as_version=4) for _ in range(2))
+    for number, (cell, other) in enumerate(zip(notebook.cells, again.cells, strict=True), 1):
+        if "id" not in cell or cell.id != other.id:
+            cell.id = f"cell-{number}"
+            notebook.nbformat_minor = 5  # the first with ids
+    return notebook
 
 
 def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:
