@@ -10,14 +10,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from courses import marks, nbgrader
+from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy import text
-from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
+from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, cell, hand_in, make_course, notebook, release, written
 
 from course_lib.grading.assignment import load_assignment
 from course_lib.grading.autograde import JudgedAutograde, _room
@@ -25,6 +27,7 @@ from course_lib.grading.gradebook import CourseGradebook
 from course_lib.grading.job import Graded, Job, Limits
 from course_lib.grading.pool import Pool
 from course_lib.grading.records import read_class
+from course_lib.grading.release import TEXT_STUB
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.grading.store import ResultStore, fingerprint, shrink
 from course_lib.messages import Text
@@ -180,6 +183,35 @@ def test_a_source_without_ids_of_cells_is_the_same_each_time(course: Path, minor
     [[first], [second]] = [load_assignment(path.parent, course / "grader_tests" / "tiny") for _ in range(2)]
     assert first.source == second.source
     assert len({one.id for one in first.skeleton.cells}) == len(content["cells"])
+
+
+def test_an_old_gradebook_does_not_keep_a_text_from_the_person_who_grades_it(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy from when nothing was answered came again: it says 0, and that nobody has to look."""
+    text = cell("free", TEXT_STUB, grade=True, solution=True, points=4)
+    paths = [course / folder / "tiny" / "tiny.ipynb" for folder in ("source", "submitted/anna")]
+    for path in paths:
+        node = nbformat.read(path, as_version=4)
+        node.cells.append(new_markdown_cell(text.source, id="free", metadata=text.metadata))
+        nbformat.write(node, path)
+    (course / "gradebook.db").unlink()
+    assert nbgrader(course, "generate_assignment", "tiny", "--force").returncode == 0
+
+    def waits() -> bool:
+        autograde_here(course, monkeypatch)
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            return bool(gradebook.find_grade("free", "tiny", "tiny", "anna").needs_manual_grade)
+
+    assert not waits()
+    shutil.copy(course / "gradebook.db", course / "old.db")
+    paths[1].write_text(paths[1].read_text().replace(TEXT_STUB, "I think so."))
+    assert waits()
+    shutil.copy(course / "old.db", course / "gradebook.db")
+    assert waits()
+    before = (course / "gradebook.db").stat().st_mtime_ns
+    autograde_here(course, monkeypatch)
+    assert (course / "gradebook.db").stat().st_mtime_ns == before, "nothing is left to do"
 
 
 @pytest.mark.parametrize(

@@ -441,7 +441,11 @@ class JudgedAutograde(Autograde):
             return False
         for job in jobs:
             found = read_result(target / f"{job.spec.name}.ipynb")
-            if found is None or (found[0], found[1].marks) != (job.key, recorded.get(job.spec.name)):
+            if found is None or found[0] != job.key:
+                return False
+            by_hand = {cell.grade_id for cell in job.spec.grade_cells if cell.manual}
+            marks = {name: 0.0 if name in found[1].unanswered else None for name in by_hand} | found[1].marks
+            if marks != recorded.get(job.spec.name):
                 return False
         return True
 

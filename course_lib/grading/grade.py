@@ -89,7 +89,8 @@ def grade(job: Job) -> Graded:
                 if test.verdict not in (Verdict.PASSED, Verdict.FAILED):
                     test.verdict, test.detail = Verdict.NOT_ATTEMPTED, ""
         results.append(tested)
-    result = NotebookResult(results, rebuilt.repairs, protection=job.protection, device=job.device)
+    unanswered = [cell.grade_id for cell in job.spec.grade_cells if cell.manual and cell.grade_id in rebuilt.unchanged]
+    result = NotebookResult(results, rebuilt.repairs, "", unanswered, protection=job.protection, device=job.device)
     result.seconds = round(time.monotonic() - began, 2)
     result.phases = {phase: round(value, 3) for phase, value in seconds.items()}
     return Graded(_autograded(job, rebuilt.notebook, result), result, rebuilt.unchanged, run.trainings)
@@ -306,7 +307,8 @@ def _unreadable(job: Job, paths: list[Path], why: str) -> Graded:
     for cell in cells:
         cell.solution = solutions[cell.grade_id]
         cell.tests = [replace(test, verdict=Verdict.UNREADABLE, detail=why) for test in cell.tests]
-    result = NotebookResult(cells, unreadable=why)
+    manual = [cell.grade_id for cell in job.spec.grade_cells if cell.manual]
+    result = NotebookResult(cells, unreadable=why, unanswered=manual)
     unchanged = {cell.solution or cell.grade_id for cell in job.spec.grade_cells}
     return Graded(_autograded(job, deepcopy(job.spec.skeleton), result), result, unchanged)
 

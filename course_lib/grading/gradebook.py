@@ -145,13 +145,13 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         )
 
     def recorded(self, specs: Sequence[NotebookSpec]) -> dict[str, dict[str, Marks]]:
-        """The automatic marks of the automatic grade cells, by student and notebook."""
+        """The automatic marks of the grade cells, by student and notebook."""
         found: dict[str, dict[str, Marks]] = {}
         for spec in specs:
-            automatic = {cell.grade_id for cell in spec.automatic}
+            known = {cell.grade_id for cell in spec.grade_cells}
             for student, grade_id, mark in self._patiently(_marks, spec):
                 marks = found.setdefault(student, {}).setdefault(spec.name, {})
-                if grade_id in automatic:
+                if grade_id in known:
                     marks[grade_id] = mark
         return found
 

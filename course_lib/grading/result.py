@@ -103,6 +103,8 @@ class NotebookResult:
     """What was mended before grading, in the student's language."""
     unreadable: str = ""
     """Why the file could not be read at all, or empty."""
+    unanswered: list[str] = field(default_factory=list)
+    """Cells for a person that were handed in as they were given: 0 points, and nobody has to look."""
     protection: str = "none"
     """The sandbox that the student's code ran in."""
     device: str = "cpu"
