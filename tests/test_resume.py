@@ -214,6 +214,19 @@ def test_an_old_gradebook_does_not_keep_a_text_from_the_person_who_grades_it(
     assert (course / "gradebook.db").stat().st_mtime_ns == before, "nothing is left to do"
 
 
+def test_a_notebook_more_or_less_is_told_with_its_way_out(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are marks, `generate_assignment`, which was advised, refuses; marks of a removed one stayed."""
+    source = course / "source" / "tiny" / "tiny.ipynb"
+    source.rename(source.with_name("other.ipynb"))
+    with pytest.raises(NbGraderException, match=r"other notebooks .*\(other, tiny\).* assignment remove tiny"):
+        autograde_here(course, monkeypatch)
+    source.with_name("other.ipynb").rename(source)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.add_notebook("further", "tiny")
+    with pytest.raises(NbGraderException, match=r"other notebooks .*\(further\).* assignment remove tiny"):
+        autograde_here(course, monkeypatch)
+
+
 @pytest.mark.parametrize(
     "lost", ["gradebook", "autograded", "one mark", "an old gradebook", "half a notebook", "one stored result"]
 )

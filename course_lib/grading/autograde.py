@@ -233,6 +233,8 @@ class JudgedAutograde(Autograde):
         name = self.coursedir.assignment_id
         tests = Path(self.coursedir.root, self.hidden_tests, name).resolve()
         specs = load_assignment(self._source, tests, self.coursedir.notebook_id)
+        if self.coursedir.notebook_id == "*":
+            self._gradebook.check_notebooks(name, {spec.name for spec in specs})
         for spec in specs:
             self._gradebook.check(spec)
         return specs

@@ -132,17 +132,34 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         if marks == wanted and not lacking:
             return
         if graded and (marks.keys() != wanted.keys() or lacking):
-            advice = (  # nbgrader adds and removes no cells then
-                "there are marks already. Give the cells their old names, or make a copy of gradebook.db and forget "
-                f"all marks of the assignment: 'nbgrader db assignment remove {spec.assignment} --force', then {advice}"
-            )
-            if due is not None:
-                again = f"nbgrader db assignment add {spec.assignment} --duedate='{due} UTC'"
-                advice += f", and set its due date again: {again}"
+            advice = _way_out("cells", spec.assignment, due, advice)
         different = ", ".join(sorted(lacking | {name for name, _ in marks.items() ^ wanted.items()}))
         raise AssignmentError(
             f"The gradebook has other cells than {spec.assignment}/{spec.name}.ipynb ({different}): {advice}"
         )
+
+    def check_notebooks(self, assignment: str, names: Collection[str]) -> None:
+        """See that the gradebook has just these notebooks of an assignment.
+
+        Raises:
+            AssignmentError: if it has others.
+        """
+
+        def notebooks(gradebook: Any) -> tuple[set[str], bool, datetime | None]:
+            found = gradebook.find_assignment(assignment)
+            return {notebook.name for notebook in found.notebooks}, bool(found.submissions), found.duedate
+
+        advice = f"run 'nbgrader generate_assignment {assignment} --force' first"
+        try:
+            known, graded, due = self._patiently(notebooks)
+        except MissingEntry as error:
+            raise AssignmentError(f"The gradebook does not know the assignment {assignment}: {advice}") from error
+        if different := known.symmetric_difference(names):
+            advice = _way_out("notebooks", assignment, due, advice) if graded else advice
+            raise AssignmentError(
+                f"The gradebook has other notebooks of {assignment} than its source ({', '.join(sorted(different))}): "
+                f"{advice}"
+            )
 
     def recorded(self, specs: Sequence[NotebookSpec]) -> dict[str, dict[str, Marks]]:
         """The automatic marks of the grade cells, by student and notebook."""
@@ -255,6 +272,18 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
 
         for name in self._patiently(write):
             self._patiently(lambda _, *names: penalize(*names), student, name)
+
+
+def _way_out(what: str, assignment: str, due: datetime | None, generate: str) -> str:
+    """What to do where there are marks: nbgrader adds and removes neither cells nor notebooks then."""
+    advice = (
+        f"there are marks already. Give the {what} their old names, or make a copy of gradebook.db and forget "
+        f"all marks of the assignment: 'nbgrader db assignment remove {assignment} --force', then {generate}"
+    )
+    if due is not None:
+        again = f"nbgrader db assignment add {assignment} --duedate='{due} UTC'"
+        advice += f", and set its due date again: {again}"
+    return advice
 
 
 def _submitted(gradebook: Any, assignment: str, *columns: Any) -> Any:
