@@ -227,6 +227,18 @@ def test_a_notebook_more_or_less_is_told_with_its_way_out(course: Path, monkeypa
         autograde_here(course, monkeypatch)
 
 
+def test_what_the_judge_does_not_use_of_nbgraders_settings_is_said(
+    course: Path,
+) -> None:
+    """They are of its own way of grading; who sets a time limit there waits in vain."""
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("c.Execute.timeout = 600\nc.Autograde.exclude_overwriting = {'tiny': ['helper.py']}\n")
+        config.write("c.Autograde.post_convert_hook = print\n")
+    run = nbgrader(course, "autograde", "tiny")
+    [line] = [line for line in run.stderr.splitlines() if "WARNING" in line]
+    assert "Autograde.exclude_overwriting, Autograde.post_convert_hook, Execute.timeout" in line
+
+
 @pytest.mark.parametrize(
     "lost", ["gradebook", "autograded", "one mark", "an old gradebook", "half a notebook", "one stored result"]
 )

@@ -54,6 +54,18 @@ from .worker import grade_in_a_process_of_its_own
 
 __all__ = ["JudgedAutograde", "use_judge"]
 
+UNUSED = {
+    "Autograde": [
+        "autograde_preprocessors", "exclude_overwriting", "post_convert_hook", "pre_convert_hook",
+        "sanitize_preprocessors",
+    ],
+    "Execute": ["allow_errors", "enabled", "error_on_timeout", "execute_retries", "interrupt_on_timeout", "timeout"],
+    "ExecutePreprocessor": ["allow_errors", "timeout"],
+    "IgnorePattern": ["pattern"],
+    "LimitOutput": ["max_lines", "max_traceback"],
+}  # fmt: skip
+"""Settings of nbgrader's own way of grading, by class, that mean nothing to the judge."""
+
 NewJob = Callable[[NotebookSpec, bytes | str], Job]
 """Makes a job of a notebook and what was handed in."""
 
@@ -195,6 +207,12 @@ class JudgedAutograde(Autograde):
                 wrong.append(f"{name}: {getattr(self, name)!r} is none of {', '.join(allowed)}")
         if self.workers < 0:
             wrong.append(f"workers: {self.workers} is less than 0")
+        unused = [f"{of}.{name}" for of, names in UNUSED.items() for name in names if name in self.config.get(of, ())]
+        if unused:
+            self.log.warning(
+                "The judge takes no notice of %s: it runs every notebook itself, beside the source's files only; "
+                "c.JudgedAutograde.limits sets times and sizes", ", ".join(unused)
+            )  # fmt: skip
         if wrong:
             raise AssignmentError("\n".join(f"c.JudgedAutograde.{line}" for line in wrong))
         name = self.coursedir.assignment_id
