@@ -29,7 +29,7 @@ from course_lib.grading.pool import Pool
 from course_lib.grading.records import read_class
 from course_lib.grading.release import TEXT_STUB
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
-from course_lib.grading.store import ResultStore, fingerprint, shrink
+from course_lib.grading.store import ResultStore, fingerprint, shrink, stamps_of_tests
 from course_lib.messages import Text
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
@@ -146,6 +146,12 @@ def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path)
     make_course(tmp_path / "course", {})
     source, tests = tmp_path / "course" / "source" / "tiny", tmp_path / "course" / "grader_tests" / "tiny"
     keys = set()
+    common = tests.with_name("common.py")  # every assignment's hidden tests can import it
+    for content in ("", "x = 1"):
+        common.write_text(content)
+        [spec] = load_assignment(source, tests)
+        keys.add(fingerprint(spec, source, Limits()))
+        assert common in stamps_of_tests([spec])
     for linked in (source / "data", tests / "helpers"):
         shared = tmp_path / linked.name
         shared.mkdir()
@@ -154,7 +160,7 @@ def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path)
             (shared / "numbers.txt").write_text(numbers)
             [spec] = load_assignment(source, tests)
             keys.add(fingerprint(spec, source, Limits()))
-    assert len(keys) == 4
+    assert len(keys) == 6
 
 
 def test_what_nbgrader_is_told_to_ignore_is_not_there_while_students_code_runs(
@@ -333,6 +339,43 @@ def test_another_due_date_changes_the_penalties_without_grading(course: Path) ->
     assert penalties == [0, 1, 1, 0]
     assert pages == [False, False, True, False], "the first has a new time stamp, the third says what is still right"
     assert marks(course, "tiny") == EXPECTED
+
+
+def test_a_penalty_that_fails_for_one_student_stops_no_other(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write(
+            LATE.replace("        return", "        if student_id == 'anna': raise KeyError('group')\n        return")
+        )
+    for student in ("anna", "bruno"):
+        (course / "submitted" / student / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment("tiny", duedate="2026-11-02")
+    for _ in range(2):  # newly recorded, and as it was
+        with pytest.raises(NbGraderException, match=r"^Graded, but the penalty was not set: anna$"):
+            autograde_here(course, monkeypatch)
+        assert "Submission of anna: the plug-in for penalties: KeyError: 'group'" in capfd.readouterr().err
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission("tiny", "bruno").late_submission_penalty == 1
+    assert marks(course, "tiny") == EXPECTED
+
+
+def test_other_markers_and_stubs_are_those_that_students_got(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With the kit's own, what is judged where a cell was deleted would be the answer of the source."""
+    path = course / "source" / "tiny" / "tiny.ipynb"
+    path.write_text(path.read_text().replace("### BEGIN SOLUTION", "### DEBUT").replace("### END SOLUTION", "### FIN"))
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write(
+            "c.ClearSolutions.begin_solution_delimeter = 'DEBUT'\nc.ClearSolutions.end_solution_delimeter = 'FIN'\n"
+        )
+    without = nbformat.read(course / "submitted" / "anna" / "tiny" / "tiny.ipynb", as_version=4)
+    without.cells = [one for one in without.cells if one.metadata.get("nbgrader", {}).get("grade_id") != "add"]
+    hand_in(course, "anna", written(without))
+    autograde_here(course, monkeypatch)
+    assert marks(course, "tiny")["anna"]["test_add"] == 0
 
 
 def test_a_page_with_other_marks_does_not_stay(course: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution, is_task
+from traitlets.config import Config
 
 from .errors import AssignmentError
 from .job import GradeCell, NotebookSpec
@@ -23,18 +24,20 @@ _MARKER = re.compile(r"^.*(?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#+ ?", re.MULTILINE)
 
 
-def load_assignment(source: Path, tests: Path, notebook: str = "*") -> list[NotebookSpec]:
+def load_assignment(source: Path, tests: Path, notebook: str = "*", config: Config | None = None) -> list[NotebookSpec]:
     """Read the notebooks of an assignment.
 
     Args:
         source: ``source/<assignment>``.
         tests: ``grader_tests/<assignment>``.
         notebook: pattern of their names.
+        config: nbgrader's, which may have other markers and stubs.
 
     Raises:
         AssignmentError: if there are none, if one cannot be graded, or if they have cells of the same name.
     """
-    specs = [load_notebook_spec(path, tests) for path in sorted(source.glob("*.ipynb")) if fnmatch(path.stem, notebook)]
+    paths = [path for path in sorted(source.glob("*.ipynb")) if fnmatch(path.stem, notebook)]
+    specs = [load_notebook_spec(path, tests, config) for path in paths]
     if not specs:
         raise AssignmentError(f"{source}: no notebook matches '{notebook}'")
     names = Counter(cell.grade_id for spec in specs for cell in spec.grade_cells)
@@ -59,12 +62,13 @@ def check_points(spec: NotebookSpec, cells: Iterable[CellResult]) -> None:
             )
 
 
-def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
+def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) -> NotebookSpec:
     """Read one source notebook and find its hidden tests.
 
     Args:
         source: ``source/<assignment>/<notebook>.ipynb``.
         tests: ``grader_tests/<assignment>``.
+        config: nbgrader's, which may have other markers and stubs.
 
     Raises:
         AssignmentError: if the notebook cannot be released, or a grade cell has no hidden tests.
@@ -72,7 +76,7 @@ def load_notebook_spec(source: Path, tests: Path) -> NotebookSpec:
     notebook = NotebookNode(cells=[])
     try:
         notebook = _read(source)
-        skeleton = release_notebook(notebook)
+        skeleton = release_notebook(notebook, config)
     except Exception as error:  # nbformat and nbgrader raise plain RuntimeErrors here
         what = f"{source}: cannot be turned into a student's notebook: {error}"
         raise AssignmentError("\n".join([what, *faults(notebook.cells)])) from error

@@ -27,7 +27,7 @@ from typing import Any, get_args
 import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
-from nbgrader.api import MissingEntry
+from nbgrader.api import InvalidEntry, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
@@ -131,6 +131,7 @@ class JudgedAutograde(Autograde):
         """
         try:
             with self._at_work() as (specs, new_job, pool):
+                self._unpenalized: set[str] = set()
                 faults = self._grade_class(specs, new_job, pool)
                 for folder in (self._store.folder, trainings_folder(), figures_folder()):
                     shrink(folder, self.store_size)
@@ -142,10 +143,16 @@ class JudgedAutograde(Autograde):
             message = "Interrupted: what was graded is kept, and the same command goes on with the rest"
             self.log.error(message)
             raise NbGraderException(message) from error
+        messages = []
         if faults:
-            message = "Not graded, through no fault of the student; nothing was recorded: " + ", ".join(sorted(faults))
-            self.log.error(message)
-            raise NbGraderException(message)
+            messages.append(
+                f"Not graded, through no fault of the student; nothing was recorded: {', '.join(sorted(faults))}"
+            )
+        if self._unpenalized:
+            messages.append(f"Graded, but the penalty was not set: {', '.join(sorted(self._unpenalized))}")
+        if messages:
+            self.log.error("\n".join(messages))
+            raise NbGraderException("\n".join(messages))
 
     def appeal(self, student: str) -> dict[str, Graded]:
         """Grade one student's submission from nothing, whatever is stored; nothing is recorded.
@@ -250,7 +257,7 @@ class JudgedAutograde(Autograde):
         """The notebooks of the assignment, checked against the gradebook."""
         name = self.coursedir.assignment_id
         tests = Path(self.coursedir.root, self.hidden_tests, name).resolve()
-        specs = load_assignment(self._source, tests, self.coursedir.notebook_id)
+        specs = load_assignment(self._source, tests, self.coursedir.notebook_id, self.config)
         if self.coursedir.notebook_id == "*":
             self._gradebook.check_notebooks(name, {spec.name for spec in specs})
         for spec in specs:
@@ -518,7 +525,13 @@ class JudgedAutograde(Autograde):
         """Let nbgrader's plug-in decide on a late submission."""
         names = {"student": student, "assignment": self.coursedir.assignment_id, "notebook": notebook_id}
         resources: dict[str, Any] = {"nbgrader": names | {"db_url": self.coursedir.db_url}}
-        AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
+        try:
+            AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
+        except (SQLAlchemyError, InvalidEntry):  # the gradebook's
+            raise
+        except Exception as error:  # the plug-in's, for one student
+            self.log.error("Submission of %s: the plug-in for penalties: %s: %s", student, type(error).__name__, error)
+            self._unpenalized.add(student)
 
 
 def _has_answers(path: Path, notebook: str) -> bool:

@@ -129,7 +129,7 @@ def _course() -> Iterator[Finding]:
     sources = Path(coursedir.root, coursedir.source_directory)
     for assignment in sorted({source.parent.name for source in sources.glob("*/*.ipynb")}):
         try:
-            specs = load_assignment(sources / assignment, hidden_tests / assignment)
+            specs = load_assignment(sources / assignment, hidden_tests / assignment, config=app.config)
             for spec in specs:
                 check_points(spec, collect_hidden_tests([*spec.tests.values()]).values())
             cells = [cell for spec in specs for cell in spec.grade_cells]

@@ -127,10 +127,16 @@ def release_config() -> Config:
     return config
 
 
-def release_notebook(source: NotebookNode) -> NotebookNode:
-    """The student's notebook made from ``source``, as ``nbgrader generate_assignment`` makes it; ``source`` is kept."""
-    notebook = deepcopy(source)
+def release_notebook(source: NotebookNode, config: Config | None = None) -> NotebookNode:
+    """The student's notebook made from ``source``, as ``nbgrader generate_assignment`` makes it; ``source`` is kept.
+
+    Args:
+        source: the instructor's notebook.
+        config: nbgrader's, which may have other markers and stubs.
+    """
+    notebook, settings = deepcopy(source), release_config()
+    settings.merge({step.__name__: (config or {}).get(step.__name__, {}) for step in [*_CLEAR, *_HIDE]})
     resources: dict[str, Any] = {"nbgrader": {"notebook": ""}}
     for step in [*_CLEAR, *_HIDE]:
-        notebook, resources = step(config=release_config()).preprocess(notebook, resources)
+        notebook, resources = step(config=settings).preprocess(notebook, resources)
     return notebook

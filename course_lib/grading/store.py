@@ -29,7 +29,8 @@ __all__ = ["RESULTS", "ResultStore", "fingerprint", "is_whole", "shrink", "stamp
 RESULTS = ".results"
 """The store's folder, in nbgrader's folder of graded submissions."""
 
-PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel", "ipython", "nbclient", "nbgrader", "pytest")
+PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel", "ipython", "nbclient", "nbformat", "nbgrader",
+            "nh3", "pytest", "safetensors")  # fmt: skip
 """Whose versions a result depends on."""
 
 
@@ -41,22 +42,26 @@ def _files(folder: Path) -> Iterable[Path]:
             yield path
 
 
-def _test_folders(spec: NotebookSpec) -> list[Path]:
-    return sorted({path.parent for path in spec.tests.values()})
+def _tests(spec: NotebookSpec) -> dict[str, Path]:
+    """The files of the hidden tests by name, data among them, and the modules beside their folder, to be imported."""
+    return {
+        path.relative_to(folder.parent).as_posix(): path
+        for folder in sorted({path.parent for path in spec.tests.values()})
+        for path in [*_files(folder), *sorted(folder.parent.glob("*.py"))]
+    }
 
 
 def stamps_of_tests(specs: Iterable[NotebookSpec]) -> dict[Path, int]:
-    """The files of the hidden tests, data among them, with when each was changed: workers read them each time."""
-    folders = {folder for spec in specs for folder in _test_folders(spec)}
-    return {path: path.stat().st_mtime_ns for folder in folders for path in _files(folder)}
+    """The files of the hidden tests, with when each was changed: workers read them each time."""
+    return {path: path.stat().st_mtime_ns for spec in specs for path in _tests(spec).values()}
 
 
 def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: str) -> str:
     """Hash of what the result of any submission of a notebook depends on, apart from the submission.
 
-    These are the source notebook, the folder of its hidden tests and the files beside it, all of course_lib, the
-    limits, the versions of Python and of :data:`PACKAGES`. The number of threads is none of it: marks must not depend
-    on it.
+    These are the source notebook, what students get of it, its hidden tests and the files beside it, all of course_lib,
+    the limits, the versions of Python and of :data:`PACKAGES`. The number of threads is none of it: marks must not
+    depend on it.
 
     Args:
         spec: the notebook.
@@ -67,12 +72,15 @@ def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: st
     parts = [platform.python_version(), *(f"{name} {version(name)}" for name in PACKAGES)]
     parts += [json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for folder in [*_test_folders(spec), beside, PACKAGE]:
-        for path in _files(folder):
-            if folder != beside or path.suffix != ".ipynb":
-                digest.update(f"\n{path.relative_to(folder)} {path.stat().st_size}\n".encode())
-                digest.update(path.read_bytes())
-    digest.update(nbformat.writes(spec.source).encode())
+    files = _tests(spec)
+    for folder in (beside, PACKAGE):
+        kept = [path for path in _files(folder) if folder != beside or path.suffix != ".ipynb"]
+        files |= {f"{folder.name}//{path.relative_to(folder)}": path for path in kept}
+    for name, path in files.items():
+        digest.update(f"\n{name} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    for notebook in (spec.source, spec.skeleton):
+        digest.update(nbformat.writes(notebook).encode())
     return digest.hexdigest()
 
 
