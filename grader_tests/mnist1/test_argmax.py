@@ -19,8 +19,12 @@ LABELS = {
         lambda y: 9 - y.argmax(1),
     Text("c'est la classe du score le plus loin de zéro : le signe compte.",
          "this is the class of the score farthest from zero: the sign matters."): lambda y: y.abs().argmax(1),
-    Text("la recherche commence à 0 : un score négatif ne gagne jamais.",
-         "the search begins at 0: a negative score never wins."): lambda y: torch.where(y.amax(1) > 0, y.argmax(1), 0),
+    Text("la recherche commence à 0, ou à un autre nombre : un score plus petit ne gagne jamais.",
+         "the search begins at 0, or at another number: a smaller score never wins."):
+        lambda y: torch.where(y.amax(1) > 0, y.argmax(1), 0),
+    Text("les scores passent par une sigmoïde ou tanh : les grands y valent tous 1, et deviennent égaux.",
+         "the scores go through a sigmoid or tanh: the large ones all become 1, and equal."):
+        lambda y: y.sigmoid().argmax(1),
     Text("c'est toujours la classe 0.", "this is always class 0."): lambda y: torch.zeros(len(y)),
     Text("les scores sont arrondis avant la comparaison.", "the scores are rounded before they are compared."):
         lambda y: y.long().argmax(1),
@@ -103,8 +107,8 @@ def assert_measures(student: Student, cases: list[tuple[torch.Tensor, torch.Tens
     en="predict_labels gives, for each image, the class of the largest score.",
 )
 def test_the_largest_score_wins(student: Student, generator: torch.Generator) -> None:
-    for n, shift in ((10, 0), (2, 3), (50, 3)):
-        assert_predicts(student, torch.randn((n, 10), generator=generator) - shift)
+    for n, shift in ((10, 0), (2, 40), (50, -40)):  # a sigmoid is 1 for all at 40; at -40 a search from -10 finds none
+        assert_predicts(student, torch.randn((n, 10), generator=generator) + shift)
     ranks = torch.rand((600, 10), generator=generator).argsort(dim=1)
     assert_predicts(student, 1 + 1e-4 * ranks)  # close together, but not for float32
 
