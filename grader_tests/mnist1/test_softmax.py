@@ -82,7 +82,7 @@ def test_rows_sum_to_one(student: Student, generator: torch.Generator) -> None:
     en="The probabilities are those of a softmax over the classes.",
 )
 def test_softmax_over_the_classes(student: Student, generator: torch.Generator) -> None:
-    for n in (2, 10, 33):
+    for n in (2, 10, 600):
         assert_softmax(student, torch.randn((n, 10), generator=generator) * 2)
 
 
@@ -97,7 +97,8 @@ def test_a_single_image_keeps_its_probabilities(student: Student, generator: tor
     expect(together, reference.probabilities, logits, suspects=SUSPECTS)
     for i in range(3):
         assert_softmax(student, logits[i : i + 1])
-    student.must_leave_alone(NAME, logits)
+    # as large as an exponential takes them: who guards against overflow may do so in what is given
+    student.must_leave_alone(NAME, logits + 85 - logits.amax(1, keepdim=True))
 
 
 @hidden_test(
