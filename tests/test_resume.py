@@ -191,30 +191,44 @@ def test_a_source_without_ids_of_cells_is_the_same_each_time(course: Path, minor
     assert len({one.id for one in first.skeleton.cells}) == len(content["cells"])
 
 
+def with_a_free_text(course: Path, source: str, handed_in: str) -> Path:
+    """Let the assignment end with a free text; the notebook of anna, who handed something in."""
+    path = course / "submitted" / "anna" / "tiny" / "tiny.ipynb"
+    for place, text in ((course / "source" / "tiny" / "tiny.ipynb", source), (path, handed_in)):
+        node = nbformat.read(place, as_version=4)
+        free = cell("free", text, grade=True, solution=True, points=4)
+        node.cells.append(new_markdown_cell(text, id="free", metadata=free.metadata))
+        nbformat.write(node, place)
+    (course / "gradebook.db").unlink()
+    assert nbgrader(course, "generate_assignment", "tiny", "--force").returncode == 0
+    return path
+
+
+def waits(course: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Grade; whether anna's free text waits for a person."""
+    autograde_here(course, monkeypatch)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        return bool(gradebook.find_grade("free", "tiny", "tiny", "anna").needs_manual_grade)
+
+
+def test_stubs_of_the_configuration_are_those_of_the_grading(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("c.ClearSolutions.text_stub = 'Write here.'\n")
+    with_a_free_text(course, "### BEGIN SOLUTION\nBecause.\n### END SOLUTION", "Write here.")
+    assert not waits(course, monkeypatch)
+
+
 def test_an_old_gradebook_does_not_keep_a_text_from_the_person_who_grades_it(
     course: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A copy from when nothing was answered came again: it says 0, and that nobody has to look."""
-    text = cell("free", TEXT_STUB, grade=True, solution=True, points=4)
-    paths = [course / folder / "tiny" / "tiny.ipynb" for folder in ("source", "submitted/anna")]
-    for path in paths:
-        node = nbformat.read(path, as_version=4)
-        node.cells.append(new_markdown_cell(text.source, id="free", metadata=text.metadata))
-        nbformat.write(node, path)
-    (course / "gradebook.db").unlink()
-    assert nbgrader(course, "generate_assignment", "tiny", "--force").returncode == 0
-
-    def waits() -> bool:
-        autograde_here(course, monkeypatch)
-        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-            return bool(gradebook.find_grade("free", "tiny", "tiny", "anna").needs_manual_grade)
-
-    assert not waits()
+    path = with_a_free_text(course, TEXT_STUB, TEXT_STUB)
+    assert not waits(course, monkeypatch)
     shutil.copy(course / "gradebook.db", course / "old.db")
-    paths[1].write_text(paths[1].read_text().replace(TEXT_STUB, "I think so."))
-    assert waits()
+    path.write_text(path.read_text().replace(TEXT_STUB, "I think so."))
+    assert waits(course, monkeypatch)
     shutil.copy(course / "old.db", course / "gradebook.db")
-    assert waits()
+    assert waits(course, monkeypatch)
     before = (course / "gradebook.db").stat().st_mtime_ns
     autograde_here(course, monkeypatch)
     assert (course / "gradebook.db").stat().st_mtime_ns == before, "nothing is left to do"
@@ -359,23 +373,6 @@ def test_a_penalty_that_fails_for_one_student_stops_no_other(
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         assert gradebook.find_submission("tiny", "bruno").late_submission_penalty == 1
     assert marks(course, "tiny") == EXPECTED
-
-
-def test_other_markers_and_stubs_are_those_that_students_got(
-    course: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """With the kit's own, what is judged where a cell was deleted would be the answer of the source."""
-    path = course / "source" / "tiny" / "tiny.ipynb"
-    path.write_text(path.read_text().replace("### BEGIN SOLUTION", "### DEBUT").replace("### END SOLUTION", "### FIN"))
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write(
-            "c.ClearSolutions.begin_solution_delimeter = 'DEBUT'\nc.ClearSolutions.end_solution_delimeter = 'FIN'\n"
-        )
-    without = nbformat.read(course / "submitted" / "anna" / "tiny" / "tiny.ipynb", as_version=4)
-    without.cells = [one for one in without.cells if one.metadata.get("nbgrader", {}).get("grade_id") != "add"]
-    hand_in(course, "anna", written(without))
-    autograde_here(course, monkeypatch)
-    assert marks(course, "tiny")["anna"]["test_add"] == 0
 
 
 def test_a_page_with_other_marks_does_not_stay(course: Path) -> None:
