@@ -31,6 +31,10 @@ _SHOWN = {"Tensor": "Tensor/ndarray"}
 _ERRORS = {
     "linear_size": "mat1 and mat2 shapes cannot be multiplied|size mismatch, got input",
     "channels": r"expected input\[.*channels|Expected 3D \(unbatched\) or 4D|expected 4D input",
+    "recurrent": (
+        r"must be equal to input_size|inconsistent input_size|Expected hidden\S* size|hx should|"
+        r"(RNN|LSTM|GRU)\w*: Expected input"
+    ),
     "view": "is invalid for input of size|cannot reshape array",
     "contiguous": "view size is not compatible",
     "device": "on the same device|CUDA|NVIDIA|cuda",
@@ -53,6 +57,10 @@ _ERRORS = {
     "detached": r"does not require grad|argument to `grad\(\)` cannot be empty",
     "forward": r'missing the required "forward"',
     "super": r"before Module.__init__\(\)",
+    "tuple": (
+        r"must be Tensor, not (tuple|torch\.return_types)|!tuple of \(Tensor|"
+        r"'(tuple|torch\.return_types\.\w+)' object has no attribute"
+    ),
     "arguments": (
         r"positional argument|keyword argument|invalid combination of arguments|takes no arguments|takes exactly|"
         r"expected (at (least|most) )?\d+ argument"

@@ -157,6 +157,12 @@ MESSAGES: dict[str, Text] = {
         "une convolution attend la forme (N, canaux, lignes, colonnes), avec le nombre de canaux qu'elle annonce.",
         "a convolution expects the shape (N, channels, rows, columns), with the number of channels that it declares.",
     ),
+    "cause.recurrent": Text(
+        "une couche récurrente attend la forme (longueur, N, input_size), ou (N, longueur, input_size) avec "
+        "batch_first=True ; son état initial, (nombre de couches, N, hidden_size).",
+        "a recurrent layer expects the shape (length, N, input_size), or (N, length, input_size) with "
+        "batch_first=True; its initial state, (number of layers, N, hidden_size).",
+    ),
     "cause.view": Text(
         "la forme demandée à view ou reshape ne contient pas autant de valeurs que le tenseur ; "
         "-1 laisse PyTorch déduire le nombre d'images.",
@@ -211,6 +217,12 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.super": Text(
         "appelez super().__init__() avant de déclarer des couches.", "call super().__init__() before declaring layers."
+    ),
+    "cause.tuple": Text(
+        "un tuple est pris pour un tenseur : RNN et GRU rendent (sorties, état), LSTM (sorties, (état, mémoire)), "
+        "max(dim=...) (valeurs, indices). Prenez celui qu'il vous faut.",
+        "a tuple is taken for a tensor: RNN and GRU return (outputs, state), LSTM (outputs, (state, memory)), "
+        "max(dim=...) (values, indices). Take the one that you need.",
     ),
     "cause.arguments": Text(
         "une fonction ou une couche est appelée avec d'autres arguments que ceux qu'elle attend.",
