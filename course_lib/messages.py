@@ -184,8 +184,8 @@ MESSAGES: dict[str, Text] = {
         "the types of numbers do not go together: convert with .float() or .long().",
     ),
     "cause.dim": Text(
-        "dim ou axis désigne une dimension que le tenseur n'a pas.",
-        "dim or axis names a dimension that the tensor lacks.",
+        "dim ou axis désigne une dimension que le tenseur n'a pas : vérifiez sa forme, et l'ordre des arguments.",
+        "dim or axis names a dimension that the tensor lacks: check its shape, and the order of the arguments.",
     ),
     "cause.index": Text(
         "un indice dépasse la taille du tenseur, ou du codage.",
