@@ -29,6 +29,7 @@ _SHOWN = {"Tensor": "Tensor/ndarray"}
 """An array travels as a tensor: which of both it was, or which the exercise asks for, is not known here."""
 
 _ERRORS = {
+    "sparse": "[Ss]parse [A-Z ]*tensors?|from the 'Sparse",
     "linear_size": "mat1 and mat2 shapes cannot be multiplied|size mismatch, got input",
     "channels": r"expected input\[.*channels|Expected 3D \(unbatched\) or 4D|expected 4D input",
     "recurrent": (

@@ -137,7 +137,7 @@ def _summary(value: object) -> str:
     """A value in one short line: tensors by dtype and shape, and by content when they are small."""
     if isinstance(value, torch.Tensor):
         head = f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-        if value.numel() > 30:
+        if value.numel() > 30 or value.layout is not torch.strided:
             return head
         return f"{head} {_numbers(value.tolist())}"
     if isinstance(value, nn.Module):
@@ -197,6 +197,8 @@ def _fault(
         value = value.item()
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
         return say("check.type", expected=type_.__name__, actual=type(value).__name__) + of_type
+    if isinstance(value, torch.Tensor) and value.layout is not torch.strided:
+        return say("cause.sparse")
     if isinstance(value, torch.Tensor | np.ndarray):
         if shape is not None and tuple(value.shape) != shape:
             return say("check.shape", expected=shape, actual=tuple(value.shape)) + likely

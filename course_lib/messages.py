@@ -148,6 +148,10 @@ MESSAGES: dict[str, Text] = {
         "Open yours in Jupyter, save it under the name that it had and hand it in again.",
     ),
     # likely causes, of an error
+    "cause.sparse": Text(
+        "un tenseur creux (sparse) n'est pas accepté ici : .to_dense() en fait un tenseur ordinaire.",
+        "a sparse tensor is not accepted here: .to_dense() makes an ordinary one of it.",
+    ),
     "cause.linear_size": Text(
         "une couche linéaire reçoit des vecteurs d'une autre taille que celle qu'elle annonce : "
         "vérifiez view ou reshape juste avant elle.",

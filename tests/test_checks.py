@@ -39,6 +39,10 @@ def silent(x: int) -> None:
     pass
 
 
+def sparse(x: torch.Tensor) -> torch.Tensor:
+    return x.to_sparse()
+
+
 def unfinished(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
     raise NotImplementedError
 
@@ -106,6 +110,7 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
             lambda: check("multiplied", torch.ones(2, 3)),
             (f"ligne {LINE + 4} (return x @ x) de sa cellule, une couche linéaire",),
         ),
+        (lambda: check("sparse", torch.ones(2), equals=torch.ones(2)), ("float32 (2,)", ".to_dense()")),
         (lambda: check("misspelled", 1), ("NameError", "une cellule qui n'a pas été exécutée")),
         (lambda: check("NoModel", torch.ones(2), hint=("moitié", "half")), ("doit hériter de nn.Module",)),
         (lambda: check("unfinished", torch.ones(2)), ("À faire", "NotImplementedError")),

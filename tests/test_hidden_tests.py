@@ -240,6 +240,7 @@ def test_a_student_of_numpy_reads_of_arrays() -> None:
         ("RuntimeError", "input.size(-1) must be equal to input_size. Expected 7, got 3", "batch_first"),
         ("RuntimeError", "Expected hidden[0] size (1, 4, 5), got [1, 7, 5]", "état initial"),
         ("ValueError", "LSTM: Expected input to be 2D or 3D, got 4D tensor instead", "batch_first"),
+        ("RuntimeError", "nbytes is not defined for sparse tensors.  If you want the size", ".to_dense()"),
         ("TypeError", "unsupported operand type(s) for +: 'int' and 'str'", "un texte pour un nombre"),
         ("ValueError", "could not convert string to float: 'date'", "un texte pour un nombre"),
         ("AttributeError", "'numpy.ndarray' object has no attribute 'maen'", "une faute de frappe"),
