@@ -124,6 +124,12 @@ def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) 
     return say("check.raised_at", line=line, cause=known) if known else say("check.raised_cause", line=line)
 
 
+def _last_was_no_python() -> bool:
+    """Whether the cell that was run before this one could not begin: what it defined earlier is still there."""
+    last = getattr(get_ipython(), "last_execution_result", None)
+    return last is not None and isinstance(last.error_before_exec, SyntaxError)
+
+
 def _unfinished(error: BaseException) -> str:
     """Says which function or class still raises ``NotImplementedError``: it may be far from the cell that was run."""
     name = "<module>"
@@ -240,7 +246,9 @@ def check(
     called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
     lines = [(say("check.called" if args else "check.variable"), called)]
     cause, verdict = None, "not_yet"
-    if namespace.get(name) is None:
+    if _last_was_no_python():
+        cause = say("check.no_python")
+    elif namespace.get(name) is None:
         cause = say("cause.is_none") if name in namespace else say("check.missing", name=name)
         verdict = "to_do"
     else:

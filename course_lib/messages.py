@@ -38,6 +38,12 @@ MESSAGES: dict[str, Text] = {
         "« {name} » n'existe pas encore : la cellule au-dessus doit définir ce nom, exécutez-la jusqu'au bout.",
         "'{name}' does not exist yet: the cell above must define this name, run it to its end.",
     ),
+    "check.no_python": Text(
+        "la cellule exécutée juste avant n'est pas du Python valide, rien n'en a été repris : corrigez l'erreur "
+        "qu'elle affiche, puis exécutez-la à nouveau.",
+        "the cell that was run just before is not valid Python, nothing of it was taken over: mend the error that it "
+        "shows, then run it again.",
+    ),
     "check.unfinished": Text(
         "{name} contient encore « raise NotImplementedError » : remplacez cette ligne par votre code.",
         "{name} still contains 'raise NotImplementedError': replace that line with your code.",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from torch import nn
 
 from course_lib import CheckFailed, check
@@ -196,6 +197,16 @@ def trained(x: torch.Tensor) -> torch.Tensor:
 def test_a_function_may_compute_gradients(capsys: pytest.CaptureFixture[str]) -> None:
     check("trained", torch.ones(2), equals=torch.tensor([-4.0]))
     assert "Correct" in capsys.readouterr().out
+
+
+def test_a_cell_that_is_no_python_is_not_judged_by_what_it_defined_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = InteractiveShell(HistoryManager={"enabled": False})
+    monkeypatch.setattr("course_lib.checks.get_ipython", lambda: shell)
+    shell.run_cell("def halves(x)")
+    assert "n'est pas du Python valide" in said(lambda: check("halves", torch.ones(2)))
+    for runs in ("1 / 0", "1"):
+        shell.run_cell(runs)
+        check("halves", torch.ones(2))
 
 
 def test_a_model_class_is_instantiated() -> None:
