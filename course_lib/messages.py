@@ -258,8 +258,8 @@ MESSAGES: dict[str, Text] = {
         "type?",
     ),
     "cause.name": Text(
-        "un nom n'est défini nulle part dans le notebook : une faute de frappe, ou une cellule supprimée ?",
-        "a name is not defined anywhere in the notebook: a typing error, or a deleted cell?",
+        "un nom n'est pas défini à cet endroit du notebook : une faute de frappe, une cellule supprimée ou plus bas ?",
+        "a name is not defined at this place of the notebook: a typing error, a cell deleted or further down?",
     ),
     "cause.key": Text("un dictionnaire n'a pas cette clé.", "a dictionary lacks this key."),
     "cause.file": Text(

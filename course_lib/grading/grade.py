@@ -17,7 +17,7 @@ import torch
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
-from ..causes import error_cause
+from ..causes import MAX_TEXT, known_error_cause
 from ..kernel.wire import Packet
 from ..messages import say, set_language
 from .deadline import TimeIsUp, time_limit
@@ -295,8 +295,10 @@ class _Run:
             detail = ""
             if error is not None and verdict is Verdict.ERROR:
                 verdict = raised_verdict(error.ename, error.evalue)
-                message = re.sub(r"\(\d+\.py, line ", "(line ", error.evalue)  # a number means nothing here
-                detail = f"{error.ename}: {message or error_cause(error.ename, '')}"[:300]
+                message = re.sub(r"\(\d+\.py, line ", "(line ", error.evalue[:MAX_TEXT])  # a number means nothing here
+                told = f"{error.ename}: {message}"[:300] if message else error.ename[:300]
+                cause = known_error_cause(error.ename, message) or ("" if message else say("cause.error"))
+                detail = say("separator").join(filter(None, (told, cause)))
             return StudentFailure(verdict, detail)
         return None
 
