@@ -54,6 +54,17 @@ def test_help_waits_for_no_import() -> None:
     assert run.stdout.endswith("set()\n")
 
 
+def test_who_reads_the_first_line_only_gets_no_error() -> None:
+    code = (
+        "import sys, types, course_lib.grading.__main__ as c\n"
+        "sys.modules['course_lib.grading.store'] = types.SimpleNamespace(main=lambda: print('line\\n' * 100_000))\n"
+        "sys.argv = ['course', 'store']\nc.main()"
+    )
+    command = f'"{sys.executable}" -c "$0" | head -1'
+    run = subprocess.run(["bash", "-c", command, code], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("line\n", "")
+
+
 def test_an_error_is_one_line(course: Callable[..., tuple[object, str]], tmp_path: Path) -> None:
     assert course("docter")[0] == "course: there is no command 'docter'. There are: doctor, new, appeal, store, demo."
     (tmp_path / "file").write_text("")

@@ -1,5 +1,6 @@
 """The kit's own commands, beside nbgrader's."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -35,6 +36,10 @@ def main() -> None:
     sys.argv = [f"course {name}", *rest]
     try:
         import_module(f".{name}", __package__).main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head`: nobody reads on, and Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
         if debug:
             raise
