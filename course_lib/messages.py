@@ -121,8 +121,12 @@ MESSAGES: dict[str, Text] = {
         "The code stopped on an error: {detail}",
     ),
     "hint.timeout": Text(
-        "Le code n'a pas terminé à temps : cherchez une boucle sans fin.",
-        "The code did not end in time: look for an endless loop.",
+        "Le code n'a pas terminé à temps : cherchez une boucle sans fin, dans ce code ou dans ce qu'il appelle.",
+        "The code did not end in time: look for an endless loop, in it or in what it calls.",
+    ),
+    "hint.timeout_in": Text(
+        "La cellule qui commence par « {detail} » n'a pas terminé à temps : cherchez-y une boucle sans fin.",
+        "The cell that begins with '{detail}' did not end in time: look for an endless loop in it.",
     ),
     "hint.out_of_memory": Text(
         "Le code a demandé plus de mémoire que permis : traitez les images par lots.",

@@ -116,7 +116,7 @@ def test_a_cell_that_stopped_is_named_where_a_property_does_not_hold(course: Pat
     tests = {name: result(course, name, "small").cells[0].tests[0] for name in names}
     assert {name: (test.verdict, test.detail) for name, test in tests.items()} == {
         "stopped": (Verdict.ERROR, "ZeroDivisionError: division by zero ; une division par zéro."),
-        "endless": (Verdict.TIMEOUT, ""),
+        "endless": (Verdict.TIMEOUT, "f = lambda x: x"),
         "syntax": (Verdict.ERROR, "SyntaxError: invalid syntax (line 1) ; ce n'est pas du Python valide."),
         "wrong": (Verdict.FAILED, ""),
     }

@@ -239,6 +239,14 @@ def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: 
     assert len(starts) == 3
 
 
+def test_a_cell_that_took_all_the_time_is_named(library: Path) -> None:
+    with Session(notebook_of("# mine\nwhile True: pass", "1"), library, replace(LIMITS, submission=1)) as session:
+        session.run_until(2)
+        with pytest.raises(StudentFailure) as caught:
+            session.ask(Packet({"ask": "ping"}))
+    assert (caught.value.verdict, caught.value.detail) == (Verdict.TIMEOUT, "# mine")
+
+
 def test_a_question_about_many_images_has_more_time(library: Path) -> None:
     code = f"{WORK}def f(t):\n    global begun\n    begun = time.process_time()\n    work(1.5)\n    return t"
     with Session(notebook_of(code), library, Limits(question=1, threads=1)) as session:

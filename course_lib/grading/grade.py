@@ -28,7 +28,7 @@ from .hidden import collect_hidden_tests, run_hidden_tests
 from .job import Device, Graded, Job, figures_folder
 from .rebuild import UnreadableNotebook, read_notebook, rebuild
 from .result import CellResult, NotebookResult, Verdict
-from .session import Session, is_given, is_training
+from .session import Session, first_line, is_given, is_training
 from .student import Student, StudentFailure, missing_name, raised_verdict
 from .trainings import code_name, is_kept, keep_code_training, keep_figures, keep_trainings, locked, recall, recall_code
 
@@ -292,7 +292,7 @@ class _Run:
             if verdict is Verdict.PASSED or cell.metadata.get("nbgrader", {}).get("grade", True):
                 continue  # neither the self-checks nor the student's own cells make what is graded
             error = next((o for o in cell.outputs if o.output_type == "error"), None)
-            detail = ""
+            detail = first_line(cell) if verdict is Verdict.TIMEOUT else ""
             if error is not None and verdict is Verdict.ERROR:
                 verdict = raised_verdict(error.ename, error.evalue)
                 message = re.sub(r"\(\d+\.py, line ", "(line ", error.evalue[:MAX_TEXT])  # a number means nothing here

@@ -63,6 +63,8 @@ class TestResult:
     @property
     def hint(self) -> str:
         """A sentence or two for the student."""
+        if self.verdict is Verdict.TIMEOUT and self.detail:
+            return say("hint.timeout_in", detail=self.detail)
         hint = say(f"hint.{self.verdict}", detail=self.detail or "?")
         if self.verdict is Verdict.FAILED and self.detail:
             hint = say("hint.cause", hint=hint, cause=self.detail)

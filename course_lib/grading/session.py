@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty
+from textwrap import shorten
 from types import TracebackType
 from typing import Any
 
@@ -50,7 +51,7 @@ from .student import StudentFailure, meaning
 ROWS = 1000
 """A question about more rows than these has more time."""
 
-__all__ = ["Session", "is_check", "is_given", "is_training"]
+__all__ = ["Session", "first_line", "is_check", "is_given", "is_training"]
 
 
 class _OneKernel(KernelSpecManager):
@@ -174,7 +175,10 @@ class Session:
             StudentFailure: when the kernel dies over it, or takes too long, or answers with rubbish.
         """
         if not self._ready():
-            raise StudentFailure(self._why_no_kernel())
+            verdict = self._why_no_kernel()
+            endless = [i for i, outcome in sorted(self.outcomes.items()) if outcome is Verdict.TIMEOUT]
+            named = bool(endless) and verdict is Verdict.TIMEOUT  # it took the time of what comes after it, too
+            raise StudentFailure(verdict, first_line(self.notebook.cells[endless[0]]) if named else "")
         try:
             with self._counting("questions"):
                 rows = max((len(t) for t in question.tensors.values() if t.ndim), default=0)
@@ -350,6 +354,11 @@ class Session:
         if killed:
             raise GradingFault("A kernel was killed from outside, perhaps because the machine ran out of memory.")
         return over or Verdict.KERNEL_DIED
+
+
+def first_line(cell: NotebookNode) -> str:
+    """How a cell begins, for a student to find it: only some have an id, and Jupyter shows none."""
+    return shorten(next(iter(cell.source.strip().splitlines()), ""), 60, placeholder="...")
 
 
 def is_given(cell: NotebookNode) -> bool:
