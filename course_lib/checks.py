@@ -202,7 +202,8 @@ def _fault(
     if isinstance(value, np.generic) and type_ in (int, float):  # the judge does not tell them apart
         value = value.item()
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
-        return say("check.type", expected=type_.__name__, actual=type(value).__name__) + of_type
+        actual = "tuple" if isinstance(value, tuple) else type(value).__name__  # torch calls that of max(dim=1) 'max'
+        return say("check.type", expected=type_.__name__, actual=actual) + of_type
     if isinstance(value, torch.Tensor) and value.layout is not torch.strided:
         return say("cause.sparse")
     if isinstance(value, torch.Tensor | np.ndarray):

@@ -40,6 +40,10 @@ def silent(x: int) -> None:
     pass
 
 
+def both(x: torch.Tensor) -> object:
+    return x.max(dim=1)
+
+
 def sparse(x: torch.Tensor) -> torch.Tensor:
     return x.to_sparse()
 
@@ -111,6 +115,7 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
             lambda: check("multiplied", torch.ones(2, 3)),
             (f"ligne {LINE + 4} (return x @ x) de sa cellule, une couche linéaire",),
         ),
+        (lambda: check("both", torch.ones(2, 2), shape=(2,)), ("on attend Tensor, et non tuple",)),
         (lambda: check("sparse", torch.ones(2), equals=torch.ones(2)), ("float32 (2,)", ".to_dense()")),
         (lambda: check("misspelled", 1), ("NameError", "une cellule qui n'a pas été exécutée")),
         (lambda: check("NoModel", torch.ones(2), hint=("moitié", "half")), ("doit hériter de nn.Module",)),
