@@ -164,8 +164,9 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.linear_size": Text(
         "une couche linéaire reçoit des vecteurs d'une autre taille que celle qu'elle annonce : "
-        "vérifiez view ou reshape juste avant elle.",
-        "a linear layer gets vectors of another size than it declares: check view or reshape just before it.",
+        "vérifiez view ou reshape juste avant elle, et la taille que rend la couche précédente.",
+        "a linear layer gets vectors of another size than it declares: check view or reshape just before it, and the "
+        "size that the layer before it returns.",
     ),
     "cause.channels": Text(
         "une convolution attend la forme (N, canaux, lignes, colonnes), avec le nombre de canaux qu'elle annonce.",
