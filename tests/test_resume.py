@@ -194,10 +194,10 @@ def test_a_source_without_ids_of_cells_is_the_same_each_time(course: Path, minor
 def with_a_free_text(course: Path, source: str, handed_in: str) -> Path:
     """Let the assignment end with a free text; the notebook of anna, who handed something in."""
     path = course / "submitted" / "anna" / "tiny" / "tiny.ipynb"
-    for place, text in ((course / "source" / "tiny" / "tiny.ipynb", source), (path, handed_in)):
+    for place, content in ((course / "source" / "tiny" / "tiny.ipynb", source), (path, handed_in)):
         node = nbformat.read(place, as_version=4)
-        free = cell("free", text, grade=True, solution=True, points=4)
-        node.cells.append(new_markdown_cell(text, id="free", metadata=free.metadata))
+        free = cell("free", content, grade=True, solution=True, points=4)
+        node.cells.append(new_markdown_cell(content, id="free", metadata=free.metadata))
         nbformat.write(node, place)
     (course / "gradebook.db").unlink()
     assert nbgrader(course, "generate_assignment", "tiny", "--force").returncode == 0
