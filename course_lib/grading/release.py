@@ -134,9 +134,9 @@ def release_notebook(source: NotebookNode, config: Config | None = None) -> Note
         source: the instructor's notebook.
         config: nbgrader's, which may have other markers and stubs.
     """
-    notebook, settings = deepcopy(source), release_config()
-    settings.merge({step.__name__: (config or {}).get(step.__name__, {}) for step in [*_CLEAR, *_HIDE]})
+    notebook, settings, steps = deepcopy(source), release_config(), [*_CLEAR, *_HIDE]
+    settings.merge({step.__name__: config[step.__name__] for step in steps if config and step.__name__ in config})
     resources: dict[str, Any] = {"nbgrader": {"notebook": ""}}
-    for step in [*_CLEAR, *_HIDE]:
+    for step in steps:
         notebook, resources = step(config=settings).preprocess(notebook, resources)
     return notebook
