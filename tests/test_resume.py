@@ -27,7 +27,6 @@ from course_lib.grading.gradebook import CourseGradebook
 from course_lib.grading.job import Graded, Job, Limits
 from course_lib.grading.pool import Pool
 from course_lib.grading.records import read_class
-from course_lib.grading.release import TEXT_STUB
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.grading.store import ResultStore, fingerprint, shrink, stamps_of_tests
 from course_lib.messages import Text
@@ -168,8 +167,6 @@ def test_what_nbgrader_is_told_to_ignore_is_not_there_while_students_code_runs(
 ) -> None:
     (course / "source" / "tiny" / "answers.csv").write_text("1")
     hand_in(course, "bruno", written(notebook("def add(x):\n    return x + int(open('answers.csv').read())")))
-    autograde_here(course, monkeypatch)
-    assert marks(course, "tiny")["bruno"] == HONEST
     with (course / "nbgrader_config.py").open("a") as config:
         config.write("c.CourseDirectory.ignore = ['*.csv']\n")
     autograde_here(course, monkeypatch)
@@ -191,44 +188,36 @@ def test_a_source_without_ids_of_cells_is_the_same_each_time(course: Path, minor
     assert len({one.id for one in first.skeleton.cells}) == len(content["cells"])
 
 
-def with_a_free_text(course: Path, source: str, handed_in: str) -> Path:
-    """Let the assignment end with a free text; the notebook of anna, who handed something in."""
+def test_an_old_gradebook_does_not_keep_a_text_from_the_person_who_grades_it(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy from when nothing was answered came again: it says 0, and that nobody has to look.
+
+    What nothing answered looks like, the configuration says.
+    """
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("c.ClearSolutions.text_stub = 'Write here.'\n")
     path = course / "submitted" / "anna" / "tiny" / "tiny.ipynb"
-    for place, content in ((course / "source" / "tiny" / "tiny.ipynb", source), (path, handed_in)):
+    source = "### BEGIN SOLUTION\nBecause.\n### END SOLUTION"
+    for place, content in ((course / "source" / "tiny" / "tiny.ipynb", source), (path, "Write here.")):
         node = nbformat.read(place, as_version=4)
         free = cell("free", content, grade=True, solution=True, points=4)
         node.cells.append(new_markdown_cell(content, id="free", metadata=free.metadata))
         nbformat.write(node, place)
     (course / "gradebook.db").unlink()
     assert nbgrader(course, "generate_assignment", "tiny", "--force").returncode == 0
-    return path
 
+    def waits() -> bool:
+        autograde_here(course, monkeypatch)
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            return bool(gradebook.find_grade("free", "tiny", "tiny", "anna").needs_manual_grade)
 
-def waits(course: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Grade; whether anna's free text waits for a person."""
-    autograde_here(course, monkeypatch)
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        return bool(gradebook.find_grade("free", "tiny", "tiny", "anna").needs_manual_grade)
-
-
-def test_stubs_of_the_configuration_are_those_of_the_grading(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write("c.ClearSolutions.text_stub = 'Write here.'\n")
-    with_a_free_text(course, "### BEGIN SOLUTION\nBecause.\n### END SOLUTION", "Write here.")
-    assert not waits(course, monkeypatch)
-
-
-def test_an_old_gradebook_does_not_keep_a_text_from_the_person_who_grades_it(
-    course: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A copy from when nothing was answered came again: it says 0, and that nobody has to look."""
-    path = with_a_free_text(course, TEXT_STUB, TEXT_STUB)
-    assert not waits(course, monkeypatch)
+    assert not waits()
     shutil.copy(course / "gradebook.db", course / "old.db")
-    path.write_text(path.read_text().replace(TEXT_STUB, "I think so."))
-    assert waits(course, monkeypatch)
+    path.write_text(path.read_text().replace("Write here.", "I think so."))
+    assert waits()
     shutil.copy(course / "old.db", course / "gradebook.db")
-    assert waits(course, monkeypatch)
+    assert waits()
     before = (course / "gradebook.db").stat().st_mtime_ns
     autograde_here(course, monkeypatch)
     assert (course / "gradebook.db").stat().st_mtime_ns == before, "nothing is left to do"
