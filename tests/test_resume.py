@@ -236,9 +236,7 @@ def test_a_notebook_more_or_less_is_told_with_its_way_out(course: Path, monkeypa
         autograde_here(course, monkeypatch)
 
 
-def test_what_the_judge_does_not_use_of_nbgraders_settings_is_said(
-    course: Path,
-) -> None:
+def test_what_the_judge_does_not_use_of_nbgraders_settings_is_said(course: Path) -> None:
     """They are of its own way of grading; who sets a time limit there waits in vain."""
     with (course / "nbgrader_config.py").open("a") as config:
         config.write("c.Execute.timeout = 600\nc.Autograde.exclude_overwriting = {'tiny': ['helper.py']}\n")

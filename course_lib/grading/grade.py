@@ -89,7 +89,7 @@ def grade(job: Job) -> Graded:
                 if test.verdict not in (Verdict.PASSED, Verdict.FAILED):
                     test.verdict, test.detail = Verdict.NOT_ATTEMPTED, ""
         results.append(tested)
-    unanswered = [cell.grade_id for cell in job.spec.grade_cells if cell.manual and cell.grade_id in rebuilt.unchanged]
+    unanswered = _unanswered(job, rebuilt.unchanged)
     result = NotebookResult(results, rebuilt.repairs, "", unanswered, protection=job.protection, device=job.device)
     result.seconds = round(time.monotonic() - began, 2)
     result.phases = {phase: round(value, 3) for phase, value in seconds.items()}
@@ -303,15 +303,19 @@ class _Run:
         return None
 
 
+def _unanswered(job: Job, unchanged: set[str]) -> list[str]:
+    """The cells for a person that are among ``unchanged``."""
+    return [cell.grade_id for cell in job.spec.grade_cells if cell.manual and cell.grade_id in unchanged]
+
+
 def _unreadable(job: Job, paths: list[Path], why: str) -> Graded:
     cells = list(collect_hidden_tests(paths).values())
     solutions = {cell.grade_id: cell.solution for cell in job.spec.automatic}
     for cell in cells:
         cell.solution = solutions[cell.grade_id]
         cell.tests = [replace(test, verdict=Verdict.UNREADABLE, detail=why) for test in cell.tests]
-    manual = [cell.grade_id for cell in job.spec.grade_cells if cell.manual]
-    result = NotebookResult(cells, unreadable=why, unanswered=manual)
     unchanged = {cell.solution or cell.grade_id for cell in job.spec.grade_cells}
+    result = NotebookResult(cells, unreadable=why, unanswered=_unanswered(job, unchanged))
     return Graded(_autograded(job, deepcopy(job.spec.skeleton), result), result, unchanged)
 
 

@@ -115,7 +115,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         Raises:
             AssignmentError: if it has others.
         """
-        advice = f"run 'nbgrader generate_assignment {spec.assignment} --force' first"
+        advice = _way_out("cells", spec.assignment)
 
         def cells(gradebook: Any) -> tuple[dict[str, float], set[str], bool, datetime | None]:
             notebook = gradebook.find_notebook(spec.name, spec.assignment)
@@ -132,7 +132,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         if marks == wanted and not lacking:
             return
         if graded and (marks.keys() != wanted.keys() or lacking):
-            advice = _way_out("cells", spec.assignment, due, advice)
+            advice = _way_out("cells", spec.assignment, graded, due)
         different = ", ".join(sorted(lacking | {name for name, _ in marks.items() ^ wanted.items()}))
         raise AssignmentError(
             f"The gradebook has other cells than {spec.assignment}/{spec.name}.ipynb ({different}): {advice}"
@@ -149,16 +149,15 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             found = gradebook.find_assignment(assignment)
             return {notebook.name for notebook in found.notebooks}, bool(found.submissions), found.duedate
 
-        advice = f"run 'nbgrader generate_assignment {assignment} --force' first"
         try:
             known, graded, due = self._patiently(notebooks)
         except MissingEntry as error:
+            advice = _way_out("notebooks", assignment)
             raise AssignmentError(f"The gradebook does not know the assignment {assignment}: {advice}") from error
         if different := known.symmetric_difference(names):
-            advice = _way_out("notebooks", assignment, due, advice) if graded else advice
             raise AssignmentError(
                 f"The gradebook has other notebooks of {assignment} than its source ({', '.join(sorted(different))}): "
-                f"{advice}"
+                + _way_out("notebooks", assignment, graded, due)
             )
 
     def recorded(self, specs: Sequence[NotebookSpec]) -> dict[str, dict[str, Marks]]:
@@ -274,8 +273,11 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             self._patiently(lambda _, *names: penalize(*names), student, name)
 
 
-def _way_out(what: str, assignment: str, due: datetime | None, generate: str) -> str:
-    """What to do where there are marks: nbgrader adds and removes neither cells nor notebooks then."""
+def _way_out(what: str, assignment: str, graded: bool = False, due: datetime | None = None) -> str:
+    """What to do: where there are marks (``graded``), nbgrader adds and removes neither cells nor notebooks."""
+    generate = f"run 'nbgrader generate_assignment {assignment} --force' first"
+    if not graded:
+        return generate
     advice = (
         f"there are marks already. Give the {what} their old names, or make a copy of gradebook.db and forget "
         f"all marks of the assignment: 'nbgrader db assignment remove {assignment} --force', then {generate}"
