@@ -24,12 +24,9 @@ from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, cell, hand_in, make_cou
 from course_lib.grading.assignment import load_assignment
 from course_lib.grading.autograde import JudgedAutograde, _room
 from course_lib.grading.gradebook import CourseGradebook
-from course_lib.grading.job import Graded, Job, Limits
+from course_lib.grading.job import Job
 from course_lib.grading.pool import Pool
 from course_lib.grading.records import read_class
-from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
-from course_lib.grading.store import ResultStore, fingerprint, shrink, stamps_of_tests
-from course_lib.messages import Text
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
 EXPECTED = {"anna": HONEST, "bruno": WRONG_ADD, "chloé": HONEST}
@@ -138,28 +135,6 @@ def test_a_persons_marks_wait_for_another_look_only_where_something_changed(cour
     assert waiting() == {"bruno", "chloé"}
     assert autograde(course, "--force") == 3
     assert waiting() == {"bruno", "chloé"}, "until somebody has looked"
-
-
-def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path) -> None:
-    """Kernels see what is in it."""
-    make_course(tmp_path / "course", {})
-    source, tests = tmp_path / "course" / "source" / "tiny", tmp_path / "course" / "grader_tests" / "tiny"
-    keys = set()
-    common = tests.with_name("common.py")  # every assignment's hidden tests can import it
-    for content in ("", "x = 1"):
-        common.write_text(content)
-        [spec] = load_assignment(source, tests)
-        keys.add(fingerprint(spec, source, Limits()))
-        assert common in stamps_of_tests([spec])
-    for linked in (source / "data", tests / "helpers"):
-        shared = tmp_path / linked.name
-        shared.mkdir()
-        linked.symlink_to(shared)
-        for numbers in ("1", "2"):
-            (shared / "numbers.txt").write_text(numbers)
-            [spec] = load_assignment(source, tests)
-            keys.add(fingerprint(spec, source, Limits()))
-    assert len(keys) == 6
 
 
 def test_what_nbgrader_is_told_to_ignore_is_not_there_while_students_code_runs(
@@ -515,44 +490,3 @@ def test_the_store_can_be_emptied(course: Path) -> None:
     refused = subprocess.run([*command, "source"], cwd=course, capture_output=True, text=True, check=False)
     assert "no stored results" in refused.stderr
     assert not (course / "source" / ".results").exists()
-
-
-def a_result(size: int) -> Graded:
-    test = TestResult("test_it", 2.0, Text("français", "English"), Verdict.ERROR, "détail", "note")
-    result = NotebookResult([CellResult("cell", [test])], ["réparé"], protection="bubblewrap", phases={"cells": 1.5})
-    return Graded("é" * size, result, {"cell"}, ["training"])
-
-
-def test_a_stored_result_is_what_it_was(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
-    store.put("key", a_result(3))
-    assert store.get("key") == a_result(3)
-    assert store.get("other") is None
-
-
-@pytest.mark.parametrize(
-    "damage", ["", "{", "[]", "[" * 100_000, '{"notebook": 1}', '{"result": {"cells": [1]}}', "\udcff"]
-)
-def test_a_damaged_result_is_none(tmp_path: Path, damage: str) -> None:
-    store = ResultStore(tmp_path)
-    (tmp_path / "key.json").write_text(damage, errors="surrogateescape")
-    assert store.get("key") is None
-
-
-def test_the_result_of_another_submission_is_none(tmp_path: Path) -> None:
-    """A file that a copy, a synchronization or a repair of the disk has put under a wrong name gives nobody marks."""
-    store = ResultStore(tmp_path)
-    store.put("one", a_result(3))
-    shutil.copy(tmp_path / "one.json", tmp_path / "other.json")
-    assert store.get("one") == a_result(3)
-    assert store.get("other") is None
-
-
-def test_the_store_stays_small_and_keeps_what_was_used_last(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
-    for i in range(10):
-        store.put(str(i), a_result(10_000))
-    store.get("3")
-    shrink(tmp_path, sum(path.stat().st_size for path in tmp_path.iterdir()) // 5)
-    assert store.get("3") is not None
-    assert sum(store.get(str(i)) is not None for i in range(10)) == 2

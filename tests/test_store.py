@@ -1,0 +1,76 @@
+"""Results are kept under a hash of all that they depend on, whole or not at all."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_course import make_course
+
+from course_lib.grading.assignment import load_assignment
+from course_lib.grading.job import Graded, Limits
+from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.grading.store import ResultStore, fingerprint, shrink, stamps_of_tests
+from course_lib.messages import Text
+
+
+def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path) -> None:
+    """Kernels see what is in it."""
+    make_course(tmp_path / "course", {})
+    source, tests = tmp_path / "course" / "source" / "tiny", tmp_path / "course" / "grader_tests" / "tiny"
+    keys = set()
+    common = tests.with_name("common.py")  # every assignment's hidden tests can import it
+    for content in ("", "x = 1"):
+        common.write_text(content)
+        [spec] = load_assignment(source, tests)
+        keys.add(fingerprint(spec, source, Limits()))
+        assert common in stamps_of_tests([spec])
+    for linked in (source / "data", tests / "helpers"):
+        shared = tmp_path / linked.name
+        shared.mkdir()
+        linked.symlink_to(shared)
+        for numbers in ("1", "2"):
+            (shared / "numbers.txt").write_text(numbers)
+            [spec] = load_assignment(source, tests)
+            keys.add(fingerprint(spec, source, Limits()))
+    assert len(keys) == 6
+
+
+def a_result(size: int) -> Graded:
+    test = TestResult("test_it", 2.0, Text("français", "English"), Verdict.ERROR, "détail", "note")
+    result = NotebookResult([CellResult("cell", [test])], ["réparé"], protection="bubblewrap", phases={"cells": 1.5})
+    return Graded("é" * size, result, {"cell"}, ["training"])
+
+
+def test_a_stored_result_is_what_it_was(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    store.put("key", a_result(3))
+    assert store.get("key") == a_result(3)
+    assert store.get("other") is None
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "[" * 100_000, '{"notebook": 1}', '{"result": {"cells": [1]}}', "\udcff"]
+)
+def test_a_damaged_result_is_none(tmp_path: Path, damage: str) -> None:
+    store = ResultStore(tmp_path)
+    (tmp_path / "key.json").write_text(damage, errors="surrogateescape")
+    assert store.get("key") is None
+
+
+def test_the_result_of_another_submission_is_none(tmp_path: Path) -> None:
+    """A file that a copy, a synchronization or a repair of the disk has put under a wrong name gives nobody marks."""
+    store = ResultStore(tmp_path)
+    store.put("one", a_result(3))
+    shutil.copy(tmp_path / "one.json", tmp_path / "other.json")
+    assert store.get("one") == a_result(3)
+    assert store.get("other") is None
+
+
+def test_the_store_stays_small_and_keeps_what_was_used_last(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    for i in range(10):
+        store.put(str(i), a_result(10_000))
+    store.get("3")
+    shrink(tmp_path, sum(path.stat().st_size for path in tmp_path.iterdir()) // 5)
+    assert store.get("3") is not None
+    assert sum(store.get(str(i)) is not None for i in range(10)) == 2
