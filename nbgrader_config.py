@@ -32,7 +32,7 @@ c.ExchangeFactory.collect = "course_lib.grading.exchange.Collect"
 c.ExchangeFactory.release_feedback = "course_lib.grading.exchange.ReleaseFeedback"
 c.CourseDirectory.max_file_size, c.CourseDirectory.max_dir_size = 300_000, 600_000  # kB
 
-# How submissions are graded; see `course_lib/grading/autograde.py` for all settings.
+# How submissions are graded; see `course_lib/grading/settings.py` for all settings.
 use_judge()
 c.HTMLExporter.filters = PAGE_FILTERS  # what students wrote is shown without scripts, in bounded time
 c.HTMLExporter.preprocessors = ["course_lib.grading.rubric.ShowRubric"]  # mark schemes, on formgrader's page only

@@ -17,54 +17,41 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from glob import escape as glob_escape
 from glob import glob
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
 from nbgrader.api import InvalidEntry, MissingEntry
-from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
-from traitlets import Bool, Dict, Integer, Unicode
 
-from ..messages import LANGUAGES, language, set_language
+from ..messages import set_language
 from ..mnist import write_whole
 from . import PACKAGE
 from .assignment import check_points, load_assignment
 from .errors import AssignmentError, GradingFault, ProtectionError
 from .feedback import read_result
 from .gradebook import CourseGradebook, Marks
-from .job import Device, Graded, Job, Limits, NotebookSpec, Protection, figures_folder, trainings_folder
+from .job import Graded, Job, Limits, NotebookSpec, figures_folder, trainings_folder
 from .pool import Pool, Work, cluster_pool, local_pool
 from .rebuild import UnreadableNotebook, is_own
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
+from .settings import Settings
 from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink, stamps_of_tests
 from .submitted import read_receipt, read_submitted, timestamp
 from .worker import grade_in_a_process_of_its_own
 
 __all__ = ["JudgedAutograde", "use_judge"]
-
-UNUSED = {
-    "Autograde": [
-        "autograde_preprocessors", "exclude_overwriting", "post_convert_hook", "pre_convert_hook",
-        "sanitize_preprocessors",
-    ],
-    "Execute": ["allow_errors", "enabled", "error_on_timeout", "execute_retries", "interrupt_on_timeout", "timeout"],
-    "ExecutePreprocessor": ["allow_errors", "timeout"],
-    "IgnorePattern": ["pattern"],
-    "LimitOutput": ["max_lines", "max_traceback"],
-}  # fmt: skip
-"""Settings of nbgrader's own way of grading, by class, that mean nothing to the judge."""
 
 NewJob = Callable[[NotebookSpec, bytes | str], Job]
 """Makes a job of a notebook and what was handed in."""
@@ -77,37 +64,8 @@ def use_judge() -> None:
     CourseDirectory.get_existing_timestamp = timestamp  # of nbgrader's other commands and of formgrader, too
 
 
-class JudgedAutograde(Autograde):
+class JudgedAutograde(Settings):
     """Grades submissions with the kit's judge."""
-
-    log: logging.Logger
-    hidden_tests = Unicode("grader_tests", help="Folder of the hidden tests, in the course's root.").tag(config=True)
-    language = Unicode(language(), help=f"Language of the feedback: {' or '.join(LANGUAGES)}.").tag(config=True)
-    workers = Integer(0, help="Submissions graded at the same time; 0: one for each core.").tag(config=True)
-    scheduler = Unicode(
-        "",
-        help="Address (tcp://host:port) or scheduler file of a Dask cluster to grade on; empty: this machine. Its "
-        "workers see the course's folder under the same path, and COURSE_LIB_CACHE names a folder that all share.",
-    ).tag(config=True)
-    protection = Unicode(
-        "bubblewrap", help="What students' code runs in: bubblewrap, or none, only for notebooks you trust."
-    ).tag(config=True)
-    device = Unicode(
-        "cpu",
-        help="Where models are trained: cpu, or cuda, a graphics card; all else computes on the CPU, as long as "
-        "train_once is set. Students' code then reaches the card's driver.",
-    ).tag(config=True)
-    limits = Dict(
-        help=f"What a submission may use; any of {', '.join(field.name for field in fields(Limits))}: "
-        "course_lib/grading/job.py says what each is."
-    ).tag(config=True)
-    train_once = Bool(
-        True, help="Reuse finished trainings of models that behave the same; False: each student's kernel trains."
-    ).tag(config=True)
-    store_size = Integer(
-        2 * 2**30,
-        help="Bytes that results, trainings and pictures may take each; what was not used for longest goes first.",
-    ).tag(config=True)
 
     def init_notebooks(self) -> None:
         """Find the submissions: every matching folder counts, whatever is in it."""
@@ -175,12 +133,15 @@ class JudgedAutograde(Autograde):
         Raises:
             AssignmentError, BrokenExecutor, GradingFault or ProtectionError: when there is no grading here.
         """
-        self._check_settings()
+        self.check_settings()
+        name = self.coursedir.assignment_id
+        if self._source.name != name or not self._source.is_dir():  # '/' at its end, a pattern
+            raise AssignmentError(f"there is no assignment {name!r}: no folder in {self._source.parent} is called so")
         set_language(self.language)
         if self.protection != "none":
             check_protection([Path(self.coursedir.root).resolve(), PACKAGE])
         self._find_device()
-        graded = Path(self._format_dest(self.coursedir.assignment_id, "*")).parents[1]
+        graded = Path(self._format_dest(name, "*")).parents[1]
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._alone(graded))
             stack.callback(end_orphans)
@@ -193,38 +154,6 @@ class JudgedAutograde(Autograde):
             pool = stack.enter_context(self._pool(room))
             specs = self._specs()
             yield specs, self._furnish(room, specs), pool
-
-    def _check_settings(self) -> None:
-        """See that the configuration says what can be done; traitlets' own checks would end in a traceback.
-
-        Raises:
-            AssignmentError: if it does not; the message names the setting, or the assignment that is not there.
-        """
-        wrong = []
-        kinds = {field.name: field.type for field in fields(Limits)}
-        for name, value in self.limits.items():
-            if name not in kinds:
-                wrong.append(f"limits: {name!r} is none of {', '.join(kinds)}")
-            elif type(value) not in (int, kinds[name]):
-                whole = "whole " if kinds[name] is int else ""
-                wrong.append(f"limits: {name} is {value!r}, which is no {whole}number")
-        choices = {"language": LANGUAGES, "protection": get_args(Protection), "device": get_args(Device)}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                wrong.append(f"{name}: {getattr(self, name)!r} is none of {', '.join(allowed)}")
-        if self.workers < 0:
-            wrong.append(f"workers: {self.workers} is less than 0")
-        unused = [f"{of}.{name}" for of, names in UNUSED.items() for name in names if name in self.config.get(of, ())]
-        if unused:
-            self.log.warning(
-                "The judge takes no notice of %s: it runs every notebook itself, beside the source's files only; "
-                "c.JudgedAutograde.limits sets times and sizes", ", ".join(unused)
-            )  # fmt: skip
-        if wrong:
-            raise AssignmentError("\n".join(f"c.JudgedAutograde.{line}" for line in wrong))
-        name = self.coursedir.assignment_id
-        if self._source.name != name or not self._source.is_dir():  # '/' at its end, a pattern
-            raise AssignmentError(f"there is no assignment {name!r}: no folder in {self._source.parent} is called so")
 
     def _find_device(self) -> None:
         """Train on the CPU where there is no graphics card that works, and say so; a cluster's workers see to that."""
