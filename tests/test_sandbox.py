@@ -16,7 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_lib.grading import sandbox as module
-from course_lib.grading.errors import GradingFault, ProtectionError
+from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.job import Limits
 from course_lib.grading.result import Verdict
 from course_lib.grading.sandbox import check_protection, kernel_folder, sandbox
@@ -326,7 +326,7 @@ def test_shared_memory_beside_a_card_is_limited(library: Path, files: Path, monk
 
 
 def test_what_students_can_read_must_hold_no_secret() -> None:
-    with pytest.raises(ProtectionError, match="lies in"):
+    with pytest.raises(AssignmentError, match="lies in"):
         check_protection([Path(sys.prefix) / "course"])
 
 
@@ -353,13 +353,13 @@ def test_a_sandbox_may_take_as_long_to_start_as_the_limits_say(tmp_path: Path) -
 def test_without_bubblewrap_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     check_protection()
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ProtectionError, match="apt install bubblewrap"):
+    with pytest.raises(AssignmentError, match="apt install bubblewrap"):
         check_protection()
 
 
 def test_a_sandbox_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SYSTEM", ("/nowhere",))
-    with pytest.raises(ProtectionError, match="user namespaces"):
+    with pytest.raises(AssignmentError, match="user namespaces"):
         check_protection()
 
 

@@ -17,7 +17,7 @@ from nbgrader.apps import AutogradeApp
 
 from ..messages import say
 from .autograde import JudgedAutograde
-from .errors import AssignmentError, GradingFault, ProtectionError
+from .errors import AssignmentError, GradingFault
 from .feedback import number, word
 from .gradebook import automatic_marks
 from .job import Graded
@@ -80,7 +80,7 @@ def main() -> None:
         sys.exit(f"{folder}: there is no such folder. Give the assignment, then the student, as they are called there.")
     try:
         notebooks = converter.appeal(arguments.student)
-    except (AssignmentError, BrokenExecutor, GradingFault, ProtectionError) as error:
+    except (AssignmentError, BrokenExecutor, GradingFault) as error:
         sys.exit(str(error))
     recorded = _recorded(converter, arguments.student)
     print("\n\n".join("\n".join(account(name, graded, recorded)) for name, graded in notebooks.items()))

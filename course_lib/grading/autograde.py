@@ -38,7 +38,7 @@ from ..messages import set_language
 from ..mnist import write_whole
 from . import PACKAGE
 from .assignment import check_points, load_assignment
-from .errors import AssignmentError, GradingFault, ProtectionError
+from .errors import AssignmentError, GradingFault
 from .feedback import read_result
 from .gradebook import CourseGradebook, Marks
 from .job import Graded, Job, Limits, NotebookSpec, figures_folder, trainings_folder
@@ -93,7 +93,7 @@ class JudgedAutograde(Settings):
                 faults = self._grade_class(specs, new_job, pool)
                 for folder in (self._store.folder, trainings_folder(), figures_folder()):
                     shrink(folder, self.store_size)
-        except (AssignmentError, BrokenExecutor, GradingFault, OSError, ProtectionError, SQLAlchemyError) as error:
+        except (AssignmentError, BrokenExecutor, GradingFault, OSError, SQLAlchemyError) as error:
             self.log.error(str(error))
             self.log.debug("Where it was raised:", exc_info=error)
             raise NbGraderException(str(error)) from error
@@ -119,7 +119,7 @@ class JudgedAutograde(Settings):
             The results by the name of the notebook.
 
         Raises:
-            AssignmentError, BrokenExecutor, GradingFault or ProtectionError: when it cannot be graded.
+            AssignmentError, BrokenExecutor or GradingFault: when it cannot be graded.
         """
         with self._at_work() as (specs, new_job, pool):
             self._check_reference(specs, new_job, pool)
@@ -131,7 +131,7 @@ class JudgedAutograde(Settings):
         """All that grading needs: the notebooks of the assignment, a maker of jobs, and where to grade them.
 
         Raises:
-            AssignmentError, BrokenExecutor, GradingFault or ProtectionError: when there is no grading here.
+            AssignmentError, BrokenExecutor or GradingFault: when there is no grading here.
         """
         self.check_settings()
         name = self.coursedir.assignment_id

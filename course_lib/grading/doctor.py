@@ -26,7 +26,7 @@ from ..mnist import cache_folder, unpack_mnist
 from . import PACKAGE
 from .assignment import check_points, load_assignment
 from .autograde import JudgedAutograde
-from .errors import AssignmentError, GradingFault, ProtectionError
+from .errors import AssignmentError, GradingFault
 from .hidden import collect_hidden_tests
 from .sandbox import check_protection, graphics_card
 
@@ -94,7 +94,7 @@ def _sandbox() -> Iterator[Finding]:
     try:
         check_protection([Path.cwd(), PACKAGE])
         yield Finding("sandbox", "bubblewrap and user namespaces work")
-    except ProtectionError as error:
+    except AssignmentError as error:
         first, _, rest = str(error).partition("\n")
         yield Finding("sandbox", first, rest)
 

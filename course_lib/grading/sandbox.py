@@ -33,7 +33,7 @@ from ..kernel import FIGURES
 from ..kernel.warm import MAX_MESSAGE
 from ..mnist import PACKED, cache_folder, unpack_mnist
 from . import PACKAGE
-from .errors import GradingFault, ProtectionError
+from .errors import AssignmentError, GradingFault
 from .job import Device, Limits, Protection, figures_folder
 from .result import Verdict
 
@@ -106,21 +106,21 @@ def check_protection(secrets: Sequence[Path] = ()) -> None:
         secrets: folders that must not be seen there.
 
     Raises:
-        ProtectionError: if that does not work here; the message says what to do.
+        AssignmentError: if that does not work here; the message says what to do.
     """
     advice = "To grade notebooks you trust without a sandbox: c.JudgedAutograde.protection = 'none'"
     if shutil.which("bwrap") is None:
-        raise ProtectionError(f"bubblewrap is missing. Install it: sudo apt install bubblewrap\n{advice}")
+        raise AssignmentError(f"bubblewrap is missing. Install it: sudo apt install bubblewrap\n{advice}")
     for secret in secrets:
         for shown in (*SYSTEM, *_prefixes()):
             if secret.is_relative_to(Path(shown).resolve()):
-                raise ProtectionError(
+                raise AssignmentError(
                     f"{secret} lies in {shown}, which students' code can read: move it, and install course_lib with\n"
                     "pip install --editable"
                 )
     run = subprocess.run([*_bubblewrap(), "true"], capture_output=True, text=True, check=False)
     if run.returncode != 0:
-        raise ProtectionError(
+        raise AssignmentError(
             f"bubblewrap does not work here: {run.stderr.strip()}\n"
             "It needs user namespaces: sudo sysctl kernel.unprivileged_userns_clone=1 (in a container: run it with\n"
             f"--security-opt seccomp=unconfined --security-opt systempaths=unconfined).\n{advice}"

@@ -15,7 +15,7 @@ from types import ModuleType
 
 from ..kernel.warm import importing
 from ..mnist import cache_folder, unpack_mnist
-from .errors import AssignmentError, GradingFault, ProtectionError
+from .errors import AssignmentError, GradingFault
 from .job import Graded, Job
 from .sandbox import check_protection, sandbox
 
@@ -99,7 +99,7 @@ def _check_machine(job: Job) -> None:
         unpack_mnist(cache_folder())
         for folder in (job.library, job.trainings):
             folder.stat()
-    except (OSError, ProtectionError) as error:
+    except (OSError, AssignmentError) as error:
         raise GradingFault(f"the Dask worker {get_worker().address} cannot grade: {error}") from error
 
 
