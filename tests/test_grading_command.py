@@ -4,6 +4,8 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -67,6 +69,22 @@ def course(released: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(released, tmp_path / "course"))
 
 
+@pytest.fixture(scope="module")
+def graded_once(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of it with one student, whose answer is right and graded."""
+    folder = Path(shutil.copytree(released, tmp_path_factory.mktemp("graded") / "course"))
+    submit(folder, "anna", "f = lambda x: x + 1")
+    run = nbgrader(folder, "autograde", "small")
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture
+def graded(graded_once: Path, tmp_path: Path) -> Path:
+    """A copy of that one."""
+    return Path(shutil.copytree(graded_once, tmp_path / "course"))
+
+
 def submit(course: Path, student: str, answer: str, visible: str = "f(1.0)") -> None:
     folder = course / "submitted" / student / "small"
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,24 +140,22 @@ def test_a_cell_that_stopped_is_named_where_a_property_does_not_hold(course: Pat
     }
 
 
-def test_a_broken_hidden_test_is_named_and_costs_nobody_a_point(course: Path) -> None:
+def test_a_broken_hidden_test_is_named_and_costs_nobody_a_point(graded: Path) -> None:
     """Then a regrade of a file that has become unreadable: the old mark does not survive."""
-    submit(course, "student", "f = lambda x: x + 1")
-    assert nbgrader(course, "autograde", "small").returncode == 0
-    path = course / "grader_tests" / "small" / "test_f.py"
+    path = graded / "grader_tests" / "small" / "test_f.py"
     for broken in (TEST.replace('student.number("f", 1.0)', "undefined"), TEST.replace("2, fr", "1, fr")):
         path.write_text(broken)
-        run = nbgrader(course, "autograde", "small", "--force")
+        run = nbgrader(graded, "autograde", "small", "--force")
         assert run.returncode != 0
         assert "test_f.py" in run.stderr
         assert "Traceback (most recent call last)" not in run.stderr
-        assert marks_of_f(course) == {"student": 2}
+        assert marks_of_f(graded) == {"anna": 2}
     path.write_text(TEST)
-    (course / "submitted" / "student" / "small" / "small.ipynb").write_text("{")
-    run = nbgrader(course, "autograde", "small", "--force")
+    (graded / "submitted" / "anna" / "small" / "small.ipynb").write_text("{")
+    run = nbgrader(graded, "autograde", "small", "--force")
     assert run.returncode == 0
-    assert "Submission of student: small.ipynb: JSON incorrect" in run.stderr
-    assert marks_of_f(course) == {"student": 0}
+    assert "Submission of anna: small.ipynb: JSON incorrect" in run.stderr
+    assert marks_of_f(graded) == {"anna": 0}
 
 
 def test_a_grade_cell_without_hidden_tests_is_named(course: Path) -> None:
@@ -174,9 +190,6 @@ def test_a_source_that_fails_its_own_tests_stops_the_run(course: Path) -> None:
 
 def test_formgrader_grades_with_the_judge_too(course: Path) -> None:
     """Formgrader's button calls nbgrader's API in the server's process."""
-    import subprocess
-    import sys
-
     submit(course, "student", "def f(x):\n    display(2.0)\n    return 0.0", "2.0")
     code = (
         "from nbgrader.apps import NbGraderAPI\n"
@@ -270,28 +283,27 @@ def test_a_source_that_students_have_no_time_for_is_named(course: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["syntax", "environment"])
 def test_nbgrader_does_nothing_without_its_configuration(
-    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+    graded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """It would go on as if there were no such file: students' code unprotected, marks read off what cells show."""
     escape = f"try:\n    open({str(tmp_path / 'escaped')!r}, 'w')\nexcept OSError:\n    pass"
-    submit(course, "anna", f"{escape}\nf = lambda x: x + 1", "0.0")
-    assert nbgrader(course, "autograde", "small").returncode == 0
-    before = (course / "autograded" / "anna" / "small" / "small.ipynb").read_bytes()
+    submit(graded, "anna", f"{escape}\nf = lambda x: x + 1", "0.0")
+    before = (graded / "autograded" / "anna" / "small" / "small.ipynb").read_bytes()
     if fault == "syntax":
-        with (course / "nbgrader_config.py").open("a") as config:
+        with (graded / "nbgrader_config.py").open("a") as config:
             config.write('c.JudgedAutograde.limits = {"cell": 60\n')
     else:  # another Python's nbgrader
         (tmp_path / "course_lib").mkdir()
         (tmp_path / "course_lib" / "__init__.py").write_text("raise ImportError('no such module')")
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for command in ("autograde", "generate_assignment", "generate_feedback"):
-        run = nbgrader(course, command, "small", "--force")
+        run = nbgrader(graded, command, "small", "--force")
         assert run.returncode != 0
         said = "nbgrader_config.py was not loaded to its end" if fault == "syntax" else "no such module"
         assert said in run.stderr.splitlines()[-1]
     assert not (tmp_path / "escaped").exists()
-    assert (course / "autograded" / "anna" / "small" / "small.ipynb").read_bytes() == before
-    assert marks_of_f(course) == {"anna": 2}
+    assert (graded / "autograded" / "anna" / "small" / "small.ipynb").read_bytes() == before
+    assert marks_of_f(graded) == {"anna": 2}
 
 
 def test_what_is_no_gradebook_is_said_in_a_line(course: Path) -> None:
@@ -315,15 +327,13 @@ def test_a_notebook_under_another_name_is_named(course: Path) -> None:
     assert marks_of_f(course) == {"anna": 0}
 
 
-def test_a_cell_renamed_after_the_grading_has_a_way_out(course: Path) -> None:
+def test_a_cell_renamed_after_the_grading_has_a_way_out(graded: Path) -> None:
     """Nbgrader adds and removes no cells while there are submissions."""
-    submit(course, "anna", "f = lambda x: x + 1")
-    assert nbgrader(course, "db", "assignment", "add", "small", "--duedate=2030-01-02 03:04 UTC").returncode == 0
-    assert nbgrader(course, "autograde", "small").returncode == 0
-    for path in (course / "source" / "small" / "small.ipynb", course / "submitted" / "anna" / "small" / "small.ipynb"):
+    assert nbgrader(graded, "db", "assignment", "add", "small", "--duedate=2030-01-02 03:04 UTC").returncode == 0
+    for path in (graded / "source" / "small" / "small.ipynb", graded / "submitted" / "anna" / "small" / "small.ipynb"):
         path.write_text(path.read_text().replace("test_f", "test_g"))
-    (course / "grader_tests" / "small" / "test_f.py").rename(course / "grader_tests" / "small" / "test_g.py")
-    run = nbgrader(course, "autograde", "small")
+    (graded / "grader_tests" / "small" / "test_f.py").rename(graded / "grader_tests" / "small" / "test_g.py")
+    run = nbgrader(graded, "autograde", "small")
     assert run.returncode != 0
     assert "(test_f, test_g)" in run.stderr
     commands = re.findall(r"'nbgrader ([^']+)'", run.stderr.splitlines()[-1])
@@ -331,10 +341,10 @@ def test_a_cell_renamed_after_the_grading_has_a_way_out(course: Path) -> None:
     again = re.findall(r"nbgrader (db assignment add .*)$", run.stderr.splitlines()[-1])
     assert len(again) == 1
     for command in (*commands, *again, "autograde small"):
-        run = nbgrader(course, *shlex.split(command))
+        run = nbgrader(graded, *shlex.split(command))
         assert run.returncode == 0, run.stderr
-    assert marks(course, "small") == {"anna": {"test_g": 2}}
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+    assert marks(graded, "small") == {"anna": {"test_g": 2}}
+    with Gradebook(f"sqlite:///{graded / 'gradebook.db'}") as gradebook:
         assert gradebook.find_assignment("small").duedate == datetime(2030, 1, 2, 3, 4)
 
 
