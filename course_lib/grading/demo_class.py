@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from .assignment import expected_answers
 from .job import NotebookSpec
+from .rebuild import cell_name
 
 __all__ = ["CLASS", "Situation", "fill", "right_answers"]
 
@@ -89,8 +90,7 @@ def fill(spec: NotebookSpec, situation: Situation) -> bytes:
     notebook = copy.deepcopy(spec.skeleton)
     answers = situation.answers(right_answers(spec))
     for cell in notebook.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        cell.source = answers.get(name, cell.source)
+        cell.source = answers.get(cell_name(cell), cell.source)
     situation.damage(notebook)
     text = json.dumps(notebook, ensure_ascii=False, indent=1).encode()
     return text[: int(len(text) * situation.cut)]
@@ -98,14 +98,14 @@ def fill(spec: NotebookSpec, situation: Situation) -> bytes:
 
 def _delete(*names: str) -> Callable[[NotebookNode], None]:
     def damage(notebook: NotebookNode) -> None:
-        notebook.cells = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") not in names]
+        notebook.cells = [c for c in notebook.cells if cell_name(c) not in names]
 
     return damage
 
 
 def _split(name: str, before: str) -> Callable[[NotebookNode], None]:
     def damage(notebook: NotebookNode) -> None:
-        index = next(i for i, c in enumerate(notebook.cells) if c.metadata.get("nbgrader", {}).get("grade_id") == name)
+        index = next(i for i, c in enumerate(notebook.cells) if cell_name(c) == name)
         first = notebook.cells[index]
         second = copy.deepcopy(first)
         second.id = f"{first.id}-2"

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 
 from ..messages import say
+from .rebuild import cell_name
 from .result import CellResult, NotebookResult, Verdict
 
 __all__ = ["METADATA", "annotate", "cell_html", "number", "read_result", "symbol", "word"]
@@ -73,7 +74,7 @@ def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
     """Add the result of each grade cell to its outputs, and what concerns the whole notebook on top."""
     by_id = {cell.grade_id: cell for cell in result.cells}
     for cell in notebook.cells:
-        found = by_id.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+        found = by_id.get(cell_name(cell))
         if found is not None:
             data = {"text/html": cell_html(found), "text/plain": _text(found)}
             # first: what the student's code displayed may look like it, but stands below it

@@ -26,7 +26,7 @@ from .feedback import METADATA, annotate
 from .harmless import drop_outputs, make_harmless
 from .hidden import collect_hidden_tests, run_hidden_tests
 from .job import Device, Graded, Job, figures_folder
-from .rebuild import UnreadableNotebook, read_notebook, rebuild
+from .rebuild import UnreadableNotebook, cell_name, read_notebook, rebuild
 from .result import CellResult, NotebookResult, Verdict
 from .session import Session, first_line, is_given, is_training
 from .student import Student, StudentFailure, missing_name, raised_verdict
@@ -252,7 +252,7 @@ class _Run:
             return Packet()
         alone = [
             cell for cell in cells[: self.session.running + 1]
-            if cell.cell_type == "code" and (is_given(cell) or _grade_id(cell) == graded.solution)
+            if cell.cell_type == "code" and (is_given(cell) or cell_name(cell) == graded.solution)
         ]  # fmt: skip
         enough = self.accuracies.get(graded.grade_id) if self.early else None
         path = self.job.trainings / code_name(alone, enough)
@@ -270,7 +270,7 @@ class _Run:
     @functools.cached_property
     def _index(self) -> dict[str, int]:
         """Where each cell of the assignment is."""
-        return {_grade_id(cell): i for i, cell in enumerate(self.session.notebook.cells)}
+        return {cell_name(cell): i for i, cell in enumerate(self.session.notebook.cells)}
 
     def explain(self) -> None:
         """Say of a property that fails without a known cause that the cell which was to see to it did not end well."""
@@ -317,7 +317,3 @@ def _unreadable(job: Job, paths: list[Path], why: str) -> Graded:
     unchanged = {cell.solution or cell.grade_id for cell in job.spec.grade_cells}
     result = NotebookResult(cells, unreadable=why, unanswered=_unanswered(job, unchanged))
     return Graded(_autograded(job, deepcopy(job.spec.skeleton), result), result, unchanged)
-
-
-def _grade_id(cell: NotebookNode) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))

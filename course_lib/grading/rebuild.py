@@ -21,7 +21,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from ..messages import say
 
-__all__ = ["PICTURES", "Rebuilt", "UnreadableNotebook", "is_base64", "is_own", "parsed", "read_notebook", "rebuild"]
+__all__ = [
+    "PICTURES", "Rebuilt", "UnreadableNotebook", "cell_name", "is_base64", "is_own", "parsed", "read_notebook",
+    "rebuild",
+]  # fmt: skip
 
 PICTURES = ("image/png", "image/jpeg")
 """The kinds of pictures that are kept, as base64."""
@@ -251,6 +254,11 @@ def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
         if known[str(name)].cell_type == "markdown" and any(map(_is_text, around)):
             result.unchanged.discard(str(name))  # a text beside the question may be its answer: a person decides
     return result
+
+
+def cell_name(cell: Any) -> str:
+    """The name that nbgrader knows a cell by, its grade id; empty where it has none."""
+    return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
 
 
 def is_own(cell: Any) -> bool:

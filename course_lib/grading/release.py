@@ -24,6 +24,7 @@ from nbgrader.utils import is_grade, is_solution, is_task
 from traitlets.config import Config
 
 from . import PACKAGE
+from .rebuild import cell_name
 
 __all__ = ["PREPROCESSORS", "AddStudentLibrary", "faults", "release_notebook", "student_library"]
 
@@ -59,10 +60,10 @@ class AddStudentLibrary(NbGraderPreprocessor):
 
 def faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
     """What nbgrader does not say: in which cells of a notebook the author was careless."""
-    names = Counter(str(cell.metadata.get("nbgrader", {}).get("grade_id")) for cell in cells)
-    yield from (f"two cells are called '{name}'" for name, n in names.items() if n > 1 and name != "None")
+    names = Counter(map(cell_name, cells))
+    yield from (f"two cells are called '{name}'" for name, n in names.items() if n > 1 and name)
     for number, cell in enumerate(cells, 1):
-        where = f"cell {number} '{cell.metadata.get('nbgrader', {}).get('grade_id', '')}'"
+        where = f"cell {number} '{cell_name(cell)}'"
         for block, (kind, is_right) in _KINDS.items():
             if cell.source.count(f"### BEGIN {block}") != cell.source.count(f"### END {block}"):
                 yield f"{where}: ### BEGIN {block} and ### END {block} do not go together"
@@ -93,7 +94,7 @@ class NothingLeft(NbGraderPreprocessor):
         for cell in nb.cells:
             for left in ("### BEGIN ", "### END ", "course_lib.grading"):
                 if left in cell.source:
-                    where = f"cell '{cell.metadata.get('nbgrader', {}).get('grade_id', '')}'"
+                    where = f"cell '{cell_name(cell)}'"
                     raise RuntimeError(f"{where}: '{left}' would reach students: is a ### BEGIN or ### END misspelt?")
         return nb, resources
 

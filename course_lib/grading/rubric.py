@@ -15,6 +15,7 @@ from nbgrader.utils import is_grade, is_task
 
 from ..messages import MESSAGES, language
 from .assignment import expected_answers
+from .rebuild import cell_name
 
 __all__ = ["ShowRubric"]
 
@@ -40,7 +41,7 @@ class ShowRubric(Preprocessor):
         cells = []
         for cell in nb.cells:
             cells.append(cell)
-            name = cell.metadata.get("nbgrader", {}).get("grade_id")
+            name = cell_name(cell)
             if any(expected.get(name, ())) and (is_grade(cell) or is_task(cell)):
                 answer, scheme = expected[name]
                 if cell.cell_type == "code":

@@ -44,6 +44,7 @@ from .client import (
 )
 from .errors import GradingFault
 from .job import Device, Limits, Protection
+from .rebuild import cell_name
 from .result import Verdict
 from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, SandboxProvisioner, sandbox
 from .student import StudentFailure, meaning
@@ -375,4 +376,4 @@ def is_check(cell: NotebookNode) -> bool:
 
 def is_training(cell: NotebookNode) -> bool:
     """A given cell that trains a model. Students cannot give their own cells more time: the id is the skeleton's."""
-    return is_given(cell) and str(cell.metadata.nbgrader.get("grade_id", "")).startswith("train")
+    return is_given(cell) and cell_name(cell).startswith("train")
