@@ -55,11 +55,12 @@ def trapped(tmp_path_factory: pytest.TempPathFactory) -> Course:
     hand_in(folder, "stamp right", RIGHT)
     (submitted / "stamp right" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC\n")
     release(folder)
+    hand_in(folder, "answers elsewhere", written(notebook("", "pass", extra=("def add(x):\n    return 0.0",))))
     run = nbgrader(folder, "autograde", "tiny")
     assert run.returncode == 0, run.stderr
     again = nbgrader(folder, "autograde", "tiny")
     assert again.returncode == 0, again.stderr
-    assert "15 submissions, 15 of them graded already" in again.stderr
+    assert "16 submissions, 16 of them graded already" in again.stderr
     feedback = nbgrader(folder, "generate_feedback", "tiny")
     assert feedback.returncode == 0, feedback.stderr
     return Course(folder, run)
@@ -107,12 +108,7 @@ def test_the_name_of_a_file_writes_nothing_to_the_terminal(tmp_path: Path) -> No
     assert "\x1b" not in str(long.value)
 
 
-def test_a_wrong_answer_beside_an_empty_cell_was_attempted(tmp_path: Path) -> None:
-    folder = tmp_path / "course"
-    make_course(folder, {})
-    hand_in(folder, "zoe", written(notebook("", "pass", extra=("def add(x):\n    return 0.0",))))
-    release(folder)
-    run = nbgrader(folder, "autograde", "tiny")
-    assert run.returncode == 0, run.stderr
-    verdicts = {c["grade_id"]: {t["verdict"] for t in c["tests"]} for c in result(folder, "zoe", "tiny")["cells"]}
+def test_a_wrong_answer_beside_an_empty_cell_was_attempted(trapped: Course) -> None:
+    cells = result(trapped.folder, "answers elsewhere", "tiny")["cells"]
+    verdicts = {cell["grade_id"]: {test["verdict"] for test in cell["tests"]} for cell in cells}
     assert verdicts == {"test_add": {"failed"}, "test_mean": {"not_attempted"}}
