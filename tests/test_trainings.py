@@ -126,7 +126,8 @@ def make(folder: Path, root: Path, tests: str, points: int, students: Students =
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     config = (root / "nbgrader_config.py").read_text()
-    (folder / "nbgrader_config.py").write_text(f"{config}\nc.JudgedAutograde.workers = 1\n")  # other tests run beside
+    settings = "c.JudgedAutograde.workers = 1\nc.JudgedAutograde.limits = {'threads': 1}\n"  # other tests run beside
+    (folder / "nbgrader_config.py").write_text(f"{config}\n{settings}")
     for kind in ("source", "grader_tests"):
         (folder / kind / "net").mkdir(parents=True)
     (folder / "grader_tests" / "net" / "test_net.py").write_text(tests)
