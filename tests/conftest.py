@@ -1,4 +1,4 @@
-"""What the tests share: the assignment, and one demo class graded by the real commands."""
+"""What the tests share: the assignment, what kernels import, a browser."""
 
 import os
 import sys
@@ -10,12 +10,8 @@ import matplotlib
 import pytest
 import torch
 from browser import Browser
-from cheaters import CHEATERS
-from courses import Course, nbgrader
 
 from course_lib.grading.assignment import load_notebook_spec
-from course_lib.grading.demo import make_course
-from course_lib.grading.demo_class import CLASS
 from course_lib.grading.job import NotebookSpec
 from course_lib.grading.sandbox import kernel_folder
 from course_lib.messages import set_language
@@ -68,20 +64,3 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     browser = Browser(tmp_path_factory.mktemp("profile"))
     yield browser
     browser.driver.quit()
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """The demo class and two cheaters, graded by the stock commands in a folder of its own."""
-    folder = tmp_path_factory.mktemp("demo") / "course"
-    make_course(folder, [*CLASS, *CHEATERS])
-    with (folder / "nbgrader_config.py").open(
-        "a"
-    ) as config:  # other tests run beside: two threads would wait for each other
-        config.write('\nc.JudgedAutograde.limits = {"threads": 1}\n')
-    generated = nbgrader(folder, "generate_assignment", "mnist1")
-    assert generated.returncode == 0, generated.stderr
-    autograde = nbgrader(folder, "autograde", "mnist1")
-    feedback = nbgrader(folder, "generate_feedback", "mnist1")
-    assert feedback.returncode == 0, feedback.stderr
-    return Course(folder, autograde)

@@ -20,6 +20,21 @@ from course_lib.grading.table import marks_table
 EVERYBODY = [*CLASS, *CHEATERS]
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """The demo class and two cheaters, graded by the stock commands in a folder of its own."""
+    folder = tmp_path_factory.mktemp("demo") / "course"
+    make_course(folder, EVERYBODY)
+    with (folder / "nbgrader_config.py").open("a") as config:  # other tests run beside
+        config.write("\nc.JudgedAutograde.limits = {'threads': 1}\n")
+    generated = nbgrader(folder, "generate_assignment", "mnist1")
+    assert generated.returncode == 0, generated.stderr
+    autograde = nbgrader(folder, "autograde", "mnist1")
+    feedback = nbgrader(folder, "generate_feedback", "mnist1")
+    assert feedback.returncode == 0, feedback.stderr
+    return Course(folder, autograde)
+
+
 def automatic_marks(course: Course, student: str) -> dict[str, float]:
     with course.gradebook() as gradebook:
         submission = gradebook.find_submission_notebook("mnist1", "mnist1", student)
@@ -209,7 +224,7 @@ def test_the_reports_table_sorts_by_mouse_and_keyboard_and_fits_on_paper(
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_a_file_for_several_assignments_is_refused_in_one_line(demo: Course) -> None:
+def test_an_unknown_assignment_is_refused_in_one_line(demo: Course) -> None:
     run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Details", "--assignment=other")
     assert run.returncode != 0
     assert "does not know the assignment 'other'" in run.stderr

@@ -178,7 +178,6 @@ def test_an_interrupt_while_a_transaction_ends_is_one(tmp_path: Path, monkeypatc
 
 def test_started_twice_the_second_says_so(course: Path) -> None:
     first = start(course)
-    time.sleep(1)
     while not list((course / "autograded").glob(".*lock")) and first.poll() is None:
         time.sleep(0.05)
     second = nbgrader(course, "autograde", "tiny")
