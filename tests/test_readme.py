@@ -26,6 +26,7 @@ ELSEWHERE = {
     "pip install dask-jobqueue": ("README.md", "from dask_jobqueue import SLURMCluster"),
     "pip install distributed": ("pyproject.toml", 'cluster = ["distributed"]'),
     "nbgrader autograde mnist1 --JudgedAutograde.scheduler": ("tests/test_cluster.py", "scheduler"),
+    "nbgrader autograde mnist1 --JudgedAutograde.device": ("tests/test_grading_command.py", "no graphics card"),
     "course new exercise2": ("tests/test_new.py", "exercise2"),
     "course COMMAND --help": ("tests/test_course_command.py", "--help"),
     "python benchmarks/": ("tests/test_benchmarks.py", "benchmarks"),
