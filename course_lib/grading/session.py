@@ -52,7 +52,7 @@ from .student import StudentFailure, meaning
 ROWS = 1000
 """A question about more rows than these has more time."""
 
-__all__ = ["Session", "first_line", "is_check", "is_given", "is_training"]
+__all__ = ["Session", "first_line", "is_given", "is_training"]
 
 
 class _OneKernel(KernelSpecManager):

@@ -67,7 +67,8 @@ def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: st
         spec: the notebook.
         beside: the folder of the source notebook.
         limits: what a submission may use.
-        **settings: whatever else changes a result: language, protection, device, whether models are trained once.
+        **settings: whatever else changes a result: language, protection, device, whether models are trained once, which
+            files are not shown.
     """
     parts = [platform.python_version(), *(f"{name} {version(name)}" for name in PACKAGES)]
     parts += [json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
