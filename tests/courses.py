@@ -21,6 +21,16 @@ PROTECTIONS = ["bubblewrap", pytest.param("none", marks=pytest.mark.long)]
 """What kernels run in, where a test is about either."""
 
 
+ONE_THREAD = "c.JudgedAutograde.limits = {'threads': 1}"
+"""For a course's configuration: other tests run beside, and two threads would wait for each other."""
+
+
+def configure(folder: Path, *lines: str) -> None:
+    """Add lines to the configuration of a course."""
+    with (folder / "nbgrader_config.py").open("a") as config:
+        config.writelines(f"{line}\n" for line in lines)
+
+
 def find(notebook: NotebookNode, name: str) -> Any:
     """The cell of a notebook that has this id of nbgrader's."""
     return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
@@ -60,8 +70,7 @@ def result(folder: Path, student: str, assignment: str) -> dict[str, Any]:
 def short_course(folder: Path) -> None:
     """Make a course whose notebook ends before the first training, with one student, anna, who is partly right."""
     make_course(folder, [replace(one, name="anna") for one in CLASS if one.name == "partly_right"])
-    with (folder / "nbgrader_config.py").open("a") as config:  # other tests run beside
-        config.write("\nc.JudgedAutograde.workers = 1\nc.JudgedAutograde.limits = {'threads': 1}\n")
+    configure(folder, "c.JudgedAutograde.workers = 1", ONE_THREAD)
     for path in (folder / "source" / "mnist1", folder / "submitted" / "anna" / "mnist1"):
         notebook = nbformat.read(path / "mnist1.ipynb", as_version=4)
         last = next(i for i, cell in enumerate(notebook.cells) if cell.id == "test_softmax")

@@ -18,7 +18,7 @@ from corpus import (
     messages,
     without_trainings,
 )
-from courses import grade
+from courses import ONE_THREAD, configure, grade
 
 from course_lib.grading.demo_class import CODE
 from course_lib.grading.job import NotebookSpec
@@ -74,6 +74,7 @@ def test_the_command_gives_the_same_marks(tmp_path: Path, spec: NotebookSpec) ->
     folder = tmp_path / "course"
     students = combined(every=24)
     hand_in(folder, students)
+    configure(folder, ONE_THREAD)
     without_trainings(folder)
     graded = grade(folder)
     for i, student in enumerate(students):

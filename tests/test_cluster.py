@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from courses import marks, nbgrader
+from courses import configure, marks, nbgrader
 from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
 CLUSTER = """
@@ -53,8 +53,7 @@ def dask(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict]:
 
 def make(folder: Path, address: str) -> None:
     make_course(folder, {})
-    with (folder / "nbgrader_config.py").open("a") as stream:
-        stream.write(f"c.JudgedAutograde.scheduler = {address!r}\n")
+    configure(folder, f"c.JudgedAutograde.scheduler = {address!r}")
     release(folder)
 
 

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from browser import Browser
 from cheaters import CHEATERS
-from courses import Course, nbgrader, result
+from courses import ONE_THREAD, Course, configure, nbgrader, result
 from selenium.webdriver.common.keys import Keys
 
 from course_lib.grading.demo import make_course
@@ -25,8 +25,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Course:
     """The demo class and two cheaters, graded by the stock commands in a folder of its own."""
     folder = tmp_path_factory.mktemp("demo") / "course"
     make_course(folder, EVERYBODY)
-    with (folder / "nbgrader_config.py").open("a") as config:  # other tests run beside
-        config.write("\nc.JudgedAutograde.limits = {'threads': 1}\n")
+    configure(folder, ONE_THREAD)
     generated = nbgrader(folder, "generate_assignment", "mnist1")
     assert generated.returncode == 0, generated.stderr
     autograde = nbgrader(folder, "autograde", "mnist1")
@@ -256,8 +255,7 @@ def test_a_second_run_grades_only_what_is_not_graded(demo: Course, spec: Noteboo
 def test_training_every_model_for_real_gives_the_same_marks(tmp_path: Path) -> None:
     folder = tmp_path / "course"
     make_course(folder, CLASS)
-    with (folder / "nbgrader_config.py").open("a") as config:
-        config.write("\nc.JudgedAutograde.train_once = False\n")
+    configure(folder, "c.JudgedAutograde.train_once = False")
     assert nbgrader(folder, "generate_assignment", "mnist1").returncode == 0
     course = Course(folder, nbgrader(folder, "autograde", "mnist1"))
     assert course.autograde.returncode == 0, course.autograde.stderr

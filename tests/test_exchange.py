@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny_course
-from courses import marks, nbgrader
+from courses import configure, marks, nbgrader
 from tiny_course import HONEST, notebook, written
 
 from course_lib.grading.exchange import _changed_later
@@ -27,8 +27,7 @@ class Round:
         self.exchange.mkdir()
         self.exchange.chmod(0o777)
         tiny_course.make_course(self.course, {})
-        with (self.course / "nbgrader_config.py").open("a") as config:
-            config.write(f"c.Exchange.root = {str(self.exchange)!r}\n")
+        configure(self.course, f"c.Exchange.root = {str(self.exchange)!r}")
         (self.home / "nbgrader_config.py").write_text(
             f"c = get_config()\nc.CourseDirectory.course_id = 'deep_learning'\n"
             f"c.Exchange.root = {str(self.exchange)!r}\nc.Exchange.cache = {str(base / 'cache')!r}\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from corpus import assert_expected, combined, hand_in
-from courses import marks, nbgrader
+from courses import configure, marks, nbgrader
 from nbformat.v4 import new_code_cell, new_notebook
 from safetensors import safe_open
 
@@ -30,9 +30,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def grade_there(folder: Path, *settings: str) -> dict[str, dict[str, float]]:
     """The marks of a class of which several models at a time train on the card."""
-    with (folder / "nbgrader_config.py").open("a") as config:
-        for setting in ("device = 'cuda'", "workers = 8", *settings):
-            config.write(f"\nc.JudgedAutograde.{setting}\n")
+    configure(folder, *(f"c.JudgedAutograde.{setting}" for setting in ("device = 'cuda'", "workers = 8", *settings)))
     assert nbgrader(folder, "generate_assignment", "mnist1").returncode == 0
     run = nbgrader(folder, "autograde", "mnist1")
     assert run.returncode == 0, run.stderr

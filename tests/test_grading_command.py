@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from courses import PROTECTIONS, marks, nbgrader, result
+from courses import PROTECTIONS, configure, marks, nbgrader, result
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
@@ -51,8 +51,7 @@ def released(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     tmp_path = tmp_path_factory.mktemp("released")
     for path in root.glob("nbgrader_config.*"):
         shutil.copy(path, tmp_path)
-    with (tmp_path / "nbgrader_config.py").open("a") as config:  # a second one takes longer to start than to grade
-        config.write("c.JudgedAutograde.workers = 1\n")
+    configure(tmp_path, "c.JudgedAutograde.workers = 1")  # a second one takes longer to start than to grade
     (tmp_path / "source" / "small").mkdir(parents=True)
     (tmp_path / "grader_tests" / "small").mkdir(parents=True)
     (tmp_path / "grader_tests" / "small" / "test_f.py").write_text(TEST)
@@ -125,8 +124,7 @@ def test_a_cell_that_stopped_is_named_where_a_property_does_not_hold(course: Pat
     submit(course, "syntax", "f = = x")
     submit(course, "wrong", "f = lambda x: x")
     submit(course, "right", "f = lambda x: x + 1\n1 / 0")
-    with open(course / "nbgrader_config.py", "a") as config:
-        config.write("c.JudgedAutograde.limits = {'cell': 2}\n")
+    configure(course, "c.JudgedAutograde.limits = {'cell': 2}")
     run = nbgrader(course, "autograde", "small")
     assert run.returncode == 0, run.stderr
     assert marks_of_f(course) == {"stopped": 0, "endless": 0, "syntax": 0, "wrong": 0, "right": 2}
@@ -257,8 +255,7 @@ def test_a_given_cell_of_the_source_that_stops_is_named(course: Path, right: boo
     if not right:
         notebook.cells[2].source = notebook.cells[2].source.replace("+ 1", "+ 2")
     nbformat.write(notebook, source)
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write("\nc.JudgedAutograde.workers = 0\n")  # then it is graded with the threads of a student, too
+    configure(course, "c.JudgedAutograde.workers = 0")  # then it is graded with the threads of a student, too
     submit(course, "anna", "f = lambda x: x + 1")
     assert nbgrader(course, "generate_assignment", "small", "--force").returncode == 0
     run = nbgrader(course, "autograde", "small")
@@ -272,8 +269,7 @@ def test_a_source_that_students_have_no_time_for_is_named(course: Path) -> None:
     path = course / "source" / "small" / "small.ipynb"
     slow = "import time\\ndef f(x):\\n    end = time.process_time() + 1.5\\n    while time.process_time() < end: pass\\n    return x + 1"
     path.write_text(path.read_text().replace("f = lambda x: x + 1", slow))
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write("\nc.JudgedAutograde.limits = {'question': 1}\nc.JudgedAutograde.workers = 0\n")
+    configure(course, "c.JudgedAutograde.limits = {'question': 1}", "c.JudgedAutograde.workers = 0")
     submit(course, "anna", "f = lambda x: x + 1")
     run = nbgrader(course, "autograde", "small")
     assert run.returncode != 0
@@ -290,8 +286,7 @@ def test_nbgrader_does_nothing_without_its_configuration(
     submit(graded, "anna", f"{escape}\nf = lambda x: x + 1", "0.0")
     before = (graded / "autograded" / "anna" / "small" / "small.ipynb").read_bytes()
     if fault == "syntax":
-        with (graded / "nbgrader_config.py").open("a") as config:
-            config.write('c.JudgedAutograde.limits = {"cell": 60\n')
+        configure(graded, 'c.JudgedAutograde.limits = {"cell": 60')
     else:  # another Python's nbgrader
         (tmp_path / "course_lib").mkdir()
         (tmp_path / "course_lib" / "__init__.py").write_text("raise ImportError('no such module')")

@@ -1,13 +1,14 @@
 """`course new`: an assignment that works, to start from."""
 
 import csv
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
-from courses import find, marks, nbgrader
+from courses import configure, find, marks, nbgrader
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
@@ -33,9 +34,8 @@ IN_PLACE = "def mse(y_pred, y):\n    y_pred -= y\n    return (y_pred**2).mean()"
 def course(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """A course with nothing but its configuration."""
     folder = tmp_path_factory.mktemp("new")
-    config = (root / "nbgrader_config.py").read_text()
-    # a second worker takes longer to start than to grade
-    (folder / "nbgrader_config.py").write_text(f"{config}\nc.JudgedAutograde.workers = 1\n")
+    shutil.copy(root / "nbgrader_config.py", folder)
+    configure(folder, "c.JudgedAutograde.workers = 1")  # a second one takes longer to start than to grade
     return folder
 
 

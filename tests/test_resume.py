@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from courses import marks, nbgrader
+from courses import configure, marks, nbgrader
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
@@ -142,8 +142,7 @@ def test_what_nbgrader_is_told_to_ignore_is_not_there_while_students_code_runs(
 ) -> None:
     (course / "source" / "tiny" / "answers.csv").write_text("1")
     hand_in(course, "bruno", written(notebook("def add(x):\n    return x + int(open('answers.csv').read())")))
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write("c.CourseDirectory.ignore = ['*.csv']\n")
+    configure(course, "c.CourseDirectory.ignore = ['*.csv']")
     autograde_here(course, monkeypatch)
     assert marks(course, "tiny")["bruno"] == WRONG_ADD
 
@@ -170,8 +169,7 @@ def test_an_old_gradebook_does_not_keep_a_text_from_the_person_who_grades_it(
 
     What nothing answered looks like, the configuration says.
     """
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write("c.ClearSolutions.text_stub = 'Write here.'\n")
+    configure(course, "c.ClearSolutions.text_stub = 'Write here.'")
     path = course / "submitted" / "anna" / "tiny" / "tiny.ipynb"
     source = "### BEGIN SOLUTION\nBecause.\n### END SOLUTION"
     for place, content in ((course / "source" / "tiny" / "tiny.ipynb", source), (path, "Write here.")):
@@ -213,9 +211,8 @@ def test_a_notebook_more_or_less_is_told_with_its_way_out(course: Path, monkeypa
 
 def test_what_the_judge_does_not_use_of_nbgraders_settings_is_said(course: Path) -> None:
     """They are of its own way of grading; who sets a time limit there waits in vain."""
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write("c.Execute.timeout = 600\nc.Autograde.exclude_overwriting = {'tiny': ['helper.py']}\n")
-        config.write("c.Autograde.post_convert_hook = print\n")
+    of_autograde = "c.Autograde.exclude_overwriting = {'tiny': ['helper.py']}", "c.Autograde.post_convert_hook = print"
+    configure(course, "c.Execute.timeout = 600", *of_autograde)
     run = nbgrader(course, "autograde", "tiny")
     [line] = [line for line in run.stderr.splitlines() if "WARNING" in line]
     assert "Autograde.exclude_overwriting, Autograde.post_convert_hook, Execute.timeout" in line
@@ -284,8 +281,7 @@ c.AssignLatePenalties.plugin_class = OnePoint
 
 
 def test_another_due_date_changes_the_penalties_without_grading(course: Path) -> None:
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write(LATE)
+    configure(course, LATE)
     (course / "submitted" / "anna" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
     page = course / "feedback" / "anna" / "tiny" / "tiny.html"
     penalties, pages = [], []
@@ -306,10 +302,8 @@ def test_another_due_date_changes_the_penalties_without_grading(course: Path) ->
 def test_a_penalty_that_fails_for_one_student_stops_no_other(
     course: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with (course / "nbgrader_config.py").open("a") as config:
-        config.write(
-            LATE.replace("        return", "        if student_id == 'anna': raise KeyError('group')\n        return")
-        )
+    fails = "        if student_id == 'anna': raise KeyError('group')\n        return"
+    configure(course, LATE.replace("        return", fails))
     for student in ("anna", "bruno"):
         (course / "submitted" / student / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:

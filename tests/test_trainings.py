@@ -15,7 +15,7 @@ from types import ModuleType
 import nbformat
 import pytest
 import torch
-from courses import find, marks, nbgrader
+from courses import ONE_THREAD, configure, find, marks, nbgrader
 from IPython.core.pylabtools import print_figure
 from IPython.utils.dir2 import get_real_method
 from matplotlib.colors import Normalize
@@ -125,9 +125,8 @@ PASSES = {name: name not in ("never accurate", "broken") and "poisoned" not in n
 def make(folder: Path, root: Path, tests: str, points: int, students: Students = STUDENTS) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    config = (root / "nbgrader_config.py").read_text()
-    settings = "c.JudgedAutograde.workers = 1\nc.JudgedAutograde.limits = {'threads': 1}\n"  # other tests run beside
-    (folder / "nbgrader_config.py").write_text(f"{config}\n{settings}")
+    shutil.copy(root / "nbgrader_config.py", folder)
+    configure(folder, "c.JudgedAutograde.workers = 1", ONE_THREAD)
     for kind in ("source", "grader_tests"):
         (folder / kind / "net").mkdir(parents=True)
     (folder / "grader_tests" / "net" / "test_net.py").write_text(tests)
@@ -251,8 +250,8 @@ def test_what_fails_on_a_graphics_card_is_trained_on_the_cpu(
     )
     students = {"on anything": NET.format("torch.tanh"), "on the CPU": picky}
     make(folder, root, ACCURATE, 1, {name: (code, ()) for name, code in students.items()})
-    with (folder / "nbgrader_config.py").open("a") as config:
-        config.write("from course_lib.grading import autograde\nautograde.graphics_card = lambda protection: 'one'\n")
+    one = "autograde.graphics_card = lambda protection: 'one'"
+    configure(folder, "from course_lib.grading import autograde", one)
     options = ("--JudgedAutograde.device=cuda", "--JudgedAutograde.language=en")
     assert grade(folder, *options) == {"on anything": 1, "on the CPU": 1}
     assert trained(cache) == [True, True]
