@@ -34,7 +34,6 @@ browser:
 # pinned packages in a virtual environment, and bubblewrap from the system's packages where that is possible
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable ".[test]"
 	@command -v bwrap >/dev/null || (command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
 		&& apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null) \
