@@ -299,6 +299,20 @@ def test_another_due_date_changes_the_penalties_without_grading(course: Path) ->
     assert marks(course, "tiny") == EXPECTED
 
 
+def test_a_due_date_that_goes_leaves_no_extension_in_the_way(course: Path) -> None:
+    configure(course, LATE)
+    (course / "submitted" / "anna" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
+    for due, penalty in (("2026-11-01", 1.0), (None, 0.0)):
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            gradebook.update_or_create_assignment("tiny", duedate=due)
+            gradebook.grant_extension("tiny", "anna", days=1)
+        autograde(course, "--force")
+        run = nbgrader(course, "export", "--exporter=course_lib.grading.export.Details")
+        assert run.returncode == 0, run.stderr
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            assert (gradebook.find_submission("tiny", "anna").late_submission_penalty or 0) == penalty
+
+
 def test_a_penalty_that_fails_for_one_student_stops_no_other(
     course: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

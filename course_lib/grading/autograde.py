@@ -27,7 +27,7 @@ from typing import Any
 import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
-from nbgrader.api import InvalidEntry, MissingEntry
+from nbgrader.api import InvalidEntry, MissingEntry, SubmittedAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
@@ -40,7 +40,7 @@ from . import PACKAGE
 from .assignment import check_points, load_assignment
 from .errors import AssignmentError, GradingFault
 from .feedback import read_result
-from .gradebook import CourseGradebook, Marks
+from .gradebook import CourseGradebook, Marks, due
 from .job import Graded, Job, Limits, NotebookSpec, figures_folder, trainings_folder
 from .pool import Pool, Work, cluster_pool, local_pool
 from .rebuild import UnreadableNotebook, is_own
@@ -62,6 +62,7 @@ def use_judge() -> None:
     nbgrader.apps.autogradeapp.Autograde = JudgedAutograde
     nbgrader.apps.api.Autograde = JudgedAutograde
     CourseDirectory.get_existing_timestamp = timestamp  # of nbgrader's other commands and of formgrader, too
+    SubmittedAssignment.duedate = property(due)
 
 
 class JudgedAutograde(Settings):

@@ -27,7 +27,7 @@ from ..messages import say
 from .errors import AssignmentError, GradingFault
 from .job import Graded, NotebookSpec
 
-__all__ = ["CourseGradebook", "Marks", "automatic_marks", "graded_cells"]
+__all__ = ["CourseGradebook", "Marks", "automatic_marks", "due", "graded_cells"]
 
 PATIENCE = 60
 """Seconds to wait for a gradebook that another program has locked."""
@@ -47,6 +47,12 @@ Penalize = Callable[[str, str], None]
 def graded_cells(notebook: Notebook) -> list[BaseCell]:
     """The cells of a notebook in nbgrader's gradebook that carry points: grade cells, and tasks."""
     return [*notebook.grade_cells, *notebook.task_cells]
+
+
+def due(submission: SubmittedAssignment) -> datetime | None:
+    """When a submission is due, in UTC: nbgrader's ``duedate``, mended for an extension where there is no due date."""
+    date: datetime | None = submission.assignment.duedate
+    return date if date is None or submission.extension is None else date + submission.extension
 
 
 def automatic_marks(submission: SubmittedAssignment) -> Marks:
