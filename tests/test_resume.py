@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from courses import configure, marks, nbgrader
+from courses import configure, find, marks, nbgrader
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.apps import AutogradeApp
@@ -135,6 +135,29 @@ def test_a_persons_marks_wait_for_another_look_only_where_something_changed(cour
     assert waiting() == {"bruno", "chloé"}
     assert autograde(course, "--force") == 3
     assert waiting() == {"bruno", "chloé"}, "until somebody has looked"
+
+
+def test_a_persons_mark_waits_for_another_look_where_the_points_are_others(course: Path) -> None:
+    """What was given of two points, says something else of four; the marks beside it do not."""
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        for name in ("test_add", "test_mean"):
+            grade = gradebook.find_grade(name, "tiny", "tiny", "bruno")
+            grade.manual_score, grade.needs_manual_grade = 1.0, False
+        gradebook.db.commit()
+    tests = course / "grader_tests" / "tiny" / "test_add.py"
+    tests.write_text(tests.read_text().replace("@hidden_test(1.5", "@hidden_test(3.5"))
+    path = course / "source" / "tiny" / "tiny.ipynb"
+    node = nbformat.read(path, as_version=4)
+    find(node, "test_add").metadata.nbgrader["points"] = 4
+    nbformat.write(node, path)
+    assert nbgrader(course, "generate_assignment", "tiny", "--force").returncode == 0
+    assert autograde(course) == 3
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        grades = {name: gradebook.find_grade(name, "tiny", "tiny", "bruno") for name in ("test_add", "test_mean")}
+        assert {name: grade.needs_manual_grade for name, grade in grades.items()} == {
+            "test_add": True,
+            "test_mean": False,
+        }
 
 
 def test_what_nbgrader_is_told_to_ignore_is_not_there_while_students_code_runs(

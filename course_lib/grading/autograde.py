@@ -428,7 +428,7 @@ class JudgedAutograde(Settings):
                 (building / name).write_bytes(content)
             when = timestamp(self.coursedir, handed_in)
             self._remove_feedback(student)
-            same = {name for name, one in by_name.items() if _has_answers(target / f"{name}.ipynb", one.notebook)}
+            same = {name: _same_cells(target / f"{name}.ipynb", one.notebook) for name, one in by_name.items()}
             self._gradebook.record(student, assignment, when, by_name, same, self.create_student, self._penalize)
             if target.exists():
                 shutil.rmtree(target)
@@ -464,13 +464,21 @@ class JudgedAutograde(Settings):
             self._unpenalized.add(student)
 
 
-def _has_answers(path: Path, notebook: str) -> bool:
-    """Whether there is an autograded notebook of the judge's that has what the student wrote into ``notebook``."""
-    return read_result(path) is not None and _answers(path.read_bytes()) == _answers(notebook)
+def _same_cells(path: Path, notebook: str) -> set[str]:
+    """The cells with the points that they have in the judge's notebook at ``path``; none if it has other answers."""
+    if read_result(path) is None:
+        return set()
+    before, after = (json.loads(content)["cells"] for content in (path.read_bytes(), notebook))
+    return {name for name, _ in _points(before) & _points(after)} if _answers(before) == _answers(after) else set()
 
 
-def _answers(notebook: str | bytes) -> list[Any]:
-    return [(cell["source"], cell.get("attachments")) for cell in json.loads(notebook)["cells"] if is_own(cell)]
+def _answers(cells: list[Any]) -> list[Any]:
+    return [(cell["source"], cell.get("attachments")) for cell in cells if is_own(cell)]
+
+
+def _points(cells: list[Any]) -> set[tuple[str, float]]:
+    found = [cell["metadata"].get("nbgrader", {}) for cell in cells]
+    return {(meta["grade_id"], meta["points"]) for meta in found if "points" in meta}
 
 
 @contextlib.contextmanager

@@ -234,22 +234,22 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         assignment: str,
         timestamp: datetime | None,
         graded: Mapping[str, Graded],
-        same: Collection[str],
+        same: Mapping[str, Collection[str]],
         create: bool,
         penalize: Penalize,
     ) -> None:
         """Record one submission, its old marks reset first.
 
         Marks that a person gave are kept. They are flagged for another look when the student has handed in something
-        else, or when the automatic mark beside them is another one; nbgrader flags them each time. A free text that was
-        handed in as given gets 0, any other waits for a person.
+        else, or when the cell's points or the automatic mark are others; nbgrader flags them each time. A free text
+        that was handed in as given gets 0, any other waits for a person.
 
         Args:
             student: the student's id.
             assignment: name of the assignment.
             timestamp: when it was submitted, in UTC; None when unknown.
             graded: results by name of notebook.
-            same: names of the notebooks in which the student's answers are those of the last time.
+            same: by name of notebook, the cells whose points and the student's answers are those of the last time.
             create: whether to add a student that the gradebook does not know.
             penalize: called for each notebook that came late, or that has a penalty.
 
@@ -268,7 +268,7 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             late = []
             for name, result in graded.items():
                 submitted = gradebook.find_submission_notebook(name, assignment, student)
-                _record_notebook(submitted, result, name in same)
+                _record_notebook(submitted, result, same[name])
                 if submission.total_seconds_late > 0 or submitted.late_submission_penalty is not None:
                     late.append(name)
             gradebook.db.commit()
@@ -317,11 +317,11 @@ def _marks(gradebook: Any, spec: NotebookSpec) -> list[tuple[str, str, float | N
     return list(query.all())
 
 
-def _record_notebook(submitted: Any, graded: Graded, same: bool) -> None:
+def _record_notebook(submitted: Any, graded: Graded, same: Collection[str]) -> None:
     scores = graded.result.marks
     for grade in submitted.grades:
         score = scores.get(grade.name, 0.0 if grade.name in graded.unchanged else None)
-        looked_at = same and score == grade.auto_score and not grade.needs_manual_grade
+        looked_at = grade.name in same and score == grade.auto_score and not grade.needs_manual_grade
         grade.needs_manual_grade = score is None if grade.manual_score is None else not looked_at
         grade.auto_score = score
     for comment in submitted.comments:
