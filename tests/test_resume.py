@@ -289,6 +289,11 @@ def test_a_new_time_stamp_reaches_the_gradebook_without_grading(course: Path) ->
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
             assert gradebook.find_submission("tiny", "anna").timestamp.day == 3
     assert autograde(course) == 0
+    (course / "submitted" / "anna" / "tiny" / "timestamp.txt").unlink()  # so that it is not late
+    assert autograde(course) == 1
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission("tiny", "anna").timestamp is None
+    assert autograde(course) == 0
     assert results(course) == before
 
 

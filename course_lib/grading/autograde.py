@@ -394,7 +394,7 @@ class JudgedAutograde(Settings):
         handed_in = Path(self._format_source(assignment, student))
         if read_receipt(target) != read_receipt(handed_in):
             return False
-        if timestamp(self.coursedir, str(handed_in)) not in (None, recorded_stamp):  # an old gradebook was put back
+        if timestamp(self.coursedir, str(handed_in)) != recorded_stamp:  # an old gradebook was put back
             return False
         for job in jobs:
             found = read_result(target / f"{job.spec.name}.ipynb")

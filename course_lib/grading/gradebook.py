@@ -257,14 +257,13 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
             GradingFault: if the gradebook stays locked.
             MissingEntry: if it does not know the student.
         """
-        when = {} if timestamp is None else {"timestamp": timestamp}
 
         def write(gradebook: Any) -> list[str]:
             gradebook.db.execute(_NOTHING)  # a lock shows here; nbgrader makes a traceback of a later one
             if create:
                 gradebook.update_or_create_student(student)
             with gradebook.db.no_autoflush:  # nbgrader links the parts of a new submission before it adds it
-                submission = gradebook.update_or_create_submission(assignment, student, **when)
+                submission = gradebook.update_or_create_submission(assignment, student, timestamp=timestamp)
             late = []
             for name, result in graded.items():
                 submitted = gradebook.find_submission_notebook(name, assignment, student)
