@@ -12,7 +12,7 @@ import tiny_course
 from courses import configure, marks, nbgrader
 from tiny_course import HONEST, notebook, written
 
-from course_lib.grading.exchange import _changed_later
+from course_lib.grading.exchange import _doubt
 
 RIGHT = written(notebook())
 
@@ -112,9 +112,12 @@ def test_feedback_goes_past_those_who_handed_in_otherwise(round_trip: Round) -> 
 def test_who_dates_back_a_submission_is_named(tmp_path: Path) -> None:
     """The penalty for a late one follows the time stamp, a file of the student's own."""
     stamp = tmp_path / "timestamp.txt"
-    for written_there, named in ((datetime.now(UTC), False), (datetime.now(UTC) - timedelta(days=2), True)):
+    for written_there, named in ((datetime.now(UTC), ""), (datetime.now(UTC) - timedelta(days=2), "was changed at")):
         stamp.write_text(f"{written_there:%Y-%m-%d %H:%M:%S.%f} UTC")
         os.utime(tmp_path, (0, 0))
-        assert (_changed_later(str(tmp_path)) is not None) == named
+        assert bool(_doubt(str(tmp_path))) == bool(named)
+        assert _doubt(str(tmp_path)).startswith(named)
+    stamp.write_text("yesterday")
+    assert "never late" in _doubt(str(tmp_path))
     stamp.unlink()
-    assert _changed_later(str(tmp_path)) is None
+    assert "never late" in _doubt(str(tmp_path))

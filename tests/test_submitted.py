@@ -60,7 +60,7 @@ def trapped(tmp_path_factory: pytest.TempPathFactory) -> Course:
     assert run.returncode == 0, run.stderr
     again = nbgrader(folder, "autograde", "tiny")
     assert again.returncode == 0, again.stderr
-    assert "16 submissions, 16 of them graded already" in again.stderr
+    assert "17 submissions, 17 of them graded already" in again.stderr
     feedback = nbgrader(folder, "generate_feedback", "tiny")
     assert feedback.returncode == 0, feedback.stderr
     return Course(folder, run)
@@ -84,6 +84,8 @@ def test_a_time_stamp_that_says_no_time_stops_nobody(trapped: Course) -> None:
         "stamp no date", "stamp far future", "stamp no text", "stamp long", "stamp pipe", "stamp right",
     }  # fmt: skip
     assert all(found[student] == HONEST for student in found if student.startswith(("stamp", "zoe")))
+    said = [line for line in trapped.autograde.stderr.splitlines() if "timestamp.txt says no time" in line]
+    assert len(said) == 5, "those but the right one"
     with Gradebook(f"sqlite:///{trapped.folder / 'gradebook.db'}") as gradebook:
         assert gradebook.find_submission("tiny", "stamp right").timestamp.hour == 10
         assert gradebook.find_submission("tiny", "stamp pipe").timestamp is None

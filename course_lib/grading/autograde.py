@@ -48,7 +48,7 @@ from .result import Verdict
 from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
 from .settings import Settings
 from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink, stamps_of_tests
-from .submitted import read_receipt, read_submitted, timestamp
+from .submitted import STAMP, read_receipt, read_submitted, timestamp
 from .worker import grade_in_a_process_of_its_own
 
 __all__ = ["JudgedAutograde", "use_judge"]
@@ -427,6 +427,8 @@ class JudgedAutograde(Settings):
             for name, content in read_receipt(Path(handed_in)).items():  # `nbgrader release_feedback` needs it
                 (building / name).write_bytes(content)
             when = timestamp(self.coursedir, handed_in)
+            if when is None and os.path.lexists(Path(handed_in, STAMP)):
+                self.log.warning("Submission of %s: its %s says no time: it counts as never late", student, STAMP)
             self._remove_feedback(student)
             same = {name: _same_cells(target / f"{name}.ipynb", one.notebook) for name, one in by_name.items()}
             self._gradebook.record(student, assignment, when, by_name, same, self.create_student, self._penalize)

@@ -50,17 +50,20 @@ class Collect(ExchangeCollect):
             try:
                 _copy_plain(src, plain)
                 super().do_copy(str(plain), dest, log)
-                if changed := _changed_later(src):
-                    self.log.warning("%r was changed at %s UTC, long after the time in its %s", src, changed, STAMP)
+                if doubt := _doubt(src):
+                    self.log.warning("%r %s", src, doubt)
             except (OSError, RuntimeError, ValueError) as error:  # nbgrader raises a RuntimeError for a large folder
                 self.log.error("%r is not collected: %s. Look into it, then copy what counts to %s", src, error, dest)
 
 
-def _changed_later(folder: str) -> datetime | None:
-    """When a folder was last changed, in UTC, if that was long after its time stamp: a student may write any."""
-    stamp, changed = read_stamp(Path(folder)), datetime.fromtimestamp(os.lstat(folder).st_ctime, UTC)
-    found = changed.replace(tzinfo=None, microsecond=0)
-    return found if stamp is not None and found - parse_utc(stamp.decode().strip()) > SLOW else None
+def _doubt(folder: str) -> str:
+    """What is to be doubted about the time stamp in a folder, if anything: a student may write any, or take it away."""
+    stamp = read_stamp(Path(folder))
+    if stamp is None:
+        return f"has no {STAMP} that says a time: it counts as never late"
+    changed = datetime.fromtimestamp(os.lstat(folder).st_ctime, UTC).replace(tzinfo=None, microsecond=0)
+    slow = changed - parse_utc(stamp.decode().strip()) > SLOW
+    return f"was changed at {changed} UTC, long after the time in its {STAMP}" if slow else ""
 
 
 def _copy_plain(source: str, target: Path) -> None:
