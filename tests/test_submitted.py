@@ -9,7 +9,7 @@ from courses import Course, marks, nbgrader, result
 from nbgrader.api import Gradebook
 from tiny_course import CANARY, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
-from course_lib.grading.submitted import read_plain
+from course_lib.grading.submitted import read_plain, stamped_time
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
 NOTHING = {"test_add": 0.0, "test_mean": 0.0}
@@ -47,6 +47,7 @@ def trapped(tmp_path_factory: pytest.TempPathFactory) -> Course:
         ("far future", b"9" * 40),
         ("no text", b"\xff\xfe"),
         ("long", b"1" * 10**6),
+        ("of nowhere", b"2026-07-01 18:00:00 XST"),
     ):
         hand_in(folder, f"stamp {name}", RIGHT)
         (submitted / f"stamp {name}" / "tiny" / "timestamp.txt").write_bytes(content)
@@ -82,13 +83,20 @@ def test_a_time_stamp_that_says_no_time_stops_nobody(trapped: Course) -> None:
     found = marks(trapped.folder, "tiny")
     assert {student for student in found if student.startswith("stamp")} == {
         "stamp no date", "stamp far future", "stamp no text", "stamp long", "stamp pipe", "stamp right",
+        "stamp of nowhere",
     }  # fmt: skip
     assert all(found[student] == HONEST for student in found if student.startswith(("stamp", "zoe")))
     said = [line for line in trapped.autograde.stderr.splitlines() if "timestamp.txt says no time" in line]
-    assert len(said) == 5, "those but the right one"
+    assert len(said) == 6, "those but the right one"
     with Gradebook(f"sqlite:///{trapped.folder / 'gradebook.db'}") as gradebook:
         assert gradebook.find_submission("tiny", "stamp right").timestamp.hour == 10
         assert gradebook.find_submission("tiny", "stamp pipe").timestamp is None
+        assert gradebook.find_submission("tiny", "stamp of nowhere").timestamp is None, "nobody knows when"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "+0200", "+02:00"])
+def test_a_time_is_that_of_its_zone(zone: str) -> None:
+    assert stamped_time(f"2026-07-01 18:00:00.5 {zone}\n".encode()).isoformat() == "2026-07-01T16:00:00.500000"
 
 
 def test_an_impossible_name_is_said_and_left_out(trapped: Course) -> None:

@@ -428,7 +428,10 @@ class JudgedAutograde(Settings):
                 (building / name).write_bytes(content)
             when = timestamp(self.coursedir, handed_in)
             if when is None and os.path.lexists(Path(handed_in, STAMP)):
-                self.log.warning("Submission of %s: its %s says no time: it counts as never late", student, STAMP)
+                self.log.warning(
+                    "Submission of %s: its %s says no time in a known zone (UTC or Europe/Paris is one): "
+                    "it counts as never late", student, STAMP
+                )  # fmt: skip
             self._remove_feedback(student)
             same = {name: _same_cells(target / f"{name}.ipynb", one.notebook) for name, one in by_name.items()}
             self._gradebook.record(student, assignment, when, by_name, same, self.create_student, self._penalize)

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
-from nbgrader.utils import parse_utc
 
-from .submitted import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt, read_stamp
+from .submitted import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt, read_stamp, stamped_time
 
 __all__ = ["Collect", "ReleaseFeedback"]
 
@@ -60,9 +59,9 @@ def _doubt(folder: str) -> str:
     """What is to be doubted about the time stamp in a folder, if anything: a student may write any, or take it away."""
     stamp = read_stamp(Path(folder))
     if stamp is None:
-        return f"has no {STAMP} that says a time: it counts as never late"
+        return f"has no {STAMP} that says a time in a known zone: it counts as never late"
     changed = datetime.fromtimestamp(os.lstat(folder).st_ctime, UTC).replace(tzinfo=None, microsecond=0)
-    slow = changed - parse_utc(stamp.decode().strip()) > SLOW
+    slow = changed - stamped_time(stamp) > SLOW
     return f"was changed at {changed} UTC, long after the time in its {STAMP}" if slow else ""
 
 

@@ -8,13 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dateutil.tz import gettz
 from nbgrader.utils import parse_utc
 
 from ..messages import say
 from .rebuild import UnreadableNotebook
 
 __all__ = [
-    "MAX_UPLOAD", "SECRET", "STAMP", "read_plain", "read_receipt", "read_stamp", "read_submitted", "timestamp",
+    "MAX_UPLOAD", "SECRET", "STAMP", "read_plain", "read_receipt", "read_stamp", "read_submitted", "stamped_time",
+    "timestamp",
 ]  # fmt: skip
 
 STAMP = "timestamp.txt"
@@ -75,11 +77,27 @@ def read_submitted(path: Path, source: Path) -> bytes:
         raise UnreadableNotebook(say("rebuild.no_file")) from error
 
 
+def stamped_time(stamp: bytes) -> datetime:
+    """The time in a time stamp file, in UTC: nbgrader's ``parse_utc``, mended for what stands behind a space.
+
+    It takes +0200 for 200 seconds, and a zone that this machine does not know, such as CEST, for UTC.
+
+    Raises:
+        Exception: anything that a parser of dates may raise.
+    """
+    text = re.sub(r" (?=(?:Z|[+-]\d\d:?\d\d)$)", "", stamp.decode().strip())
+    words = text.split(" ")
+    if len(words) == 3 and gettz(words[2]) is None:
+        raise ValueError(f"{words[2]!r} is no time zone that is known here")
+    found: datetime = parse_utc(text)
+    return found
+
+
 def read_stamp(folder: Path) -> bytes | None:
-    """The time stamp file of a submission; None when there is none that says a time."""
+    """The time stamp file of a submission; None when there is none that says a time in a zone that is known."""
     try:
         content = read_plain(folder / STAMP, MAX_STAMP)
-        parse_utc(content.decode().strip())
+        stamped_time(content)
     except Exception:  # no such file, or anything that a parser of dates may raise
         return None
     return content
@@ -99,5 +117,4 @@ def read_receipt(folder: Path) -> dict[str, bytes]:
 def timestamp(coursedir: Any, folder: str) -> datetime | None:
     """When a submission was handed in, in UTC: nbgrader's ``get_existing_timestamp``, which trusts the file, mended."""
     content = read_stamp(Path(folder))
-    found: datetime | None = None if content is None else parse_utc(content.decode().strip())
-    return found
+    return None if content is None else stamped_time(content)
