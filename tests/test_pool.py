@@ -18,6 +18,7 @@ import pytest
 from course_lib.grading import worker
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.pool import AHEAD, Crew, Pool, _watch_workers, cluster_pool, local_pool
+from course_lib.grading.store import versions
 from course_lib.grading.worker import worker_processes
 
 
@@ -252,7 +253,7 @@ def test_a_cluster_grades_for_two_commands_at_once(tmp_path: Path, monkeypatch: 
     assert set(worker._pools) == set(folders[1:])
 
 
-@pytest.mark.parametrize("lacking", ["bubblewrap", "cache", "course"])
+@pytest.mark.parametrize("lacking", ["bubblewrap", "cache", "course", "version"])
 def test_a_dask_worker_that_cannot_grade_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
@@ -270,7 +271,9 @@ def test_a_dask_worker_that_cannot_grade_says_why(
         monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "file"))
     if lacking != "course":
         library.mkdir()
-    job = SimpleNamespace(library=library, trainings=tmp_path, protection="bubblewrap")
-    said = {"bubblewrap": "bubblewrap is missing", "cache": "file", "course": "library"}[lacking]
+    job = SimpleNamespace(library=library, trainings=tmp_path, protection="bubblewrap", versions=versions())
+    if lacking == "version":
+        job.versions[1] = "torch 1.0"
+    said = {"bubblewrap": "bubblewrap is missing", "cache": "file", "course": "library", "version": "torch 2"}[lacking]
     with pytest.raises(GradingFault, match=f"tcp://there:1 cannot grade: .*{said}"):
         worker.grade_in_a_process_of_its_own([job])

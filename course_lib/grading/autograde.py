@@ -47,7 +47,7 @@ from .rebuild import UnreadableNotebook, is_own
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
 from .settings import Settings
-from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink, stamps_of_tests
+from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink, stamps_of_tests, versions
 from .submitted import STAMP, read_receipt, read_submitted, timestamp
 from .worker import grade_in_a_process_of_its_own
 
@@ -223,14 +223,14 @@ class JudgedAutograde(Settings):
 
         self._tests = stamps_of_tests(specs)
         starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, **settings) for spec in specs}
-        trainings = trainings_folder()
+        trainings, here = trainings_folder(), versions()
 
         def job(spec: NotebookSpec, submitted: bytes | str) -> Job:
             content = submitted if isinstance(submitted, bytes) else f"!{submitted}".encode()
             key = hashlib.sha256(starts_of_keys[spec.name].encode() + content).hexdigest()
             return Job(
                 spec, submitted, library, trainings, limits, self.language, self.protection, self.device,
-                room / "files", train_once=self.train_once, key=key,
+                room / "files", train_once=self.train_once, key=key, versions=here,
             )  # fmt: skip
 
         return job

@@ -24,7 +24,7 @@ from ..mnist import write_whole
 from . import PACKAGE
 from .job import Graded, Limits, NotebookSpec
 
-__all__ = ["RESULTS", "ResultStore", "fingerprint", "is_whole", "shrink", "stamps_of_tests"]
+__all__ = ["RESULTS", "ResultStore", "fingerprint", "is_whole", "shrink", "stamps_of_tests", "versions"]
 
 RESULTS = ".results"
 """The store's folder, in nbgrader's folder of graded submissions."""
@@ -56,12 +56,25 @@ def stamps_of_tests(specs: Iterable[NotebookSpec]) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for spec in specs for path in _tests(spec).values()}
 
 
+def _digest_files(digest: "hashlib._Hash", files: dict[str, Path]) -> None:
+    for name, path in files.items():
+        digest.update(f"\n{name} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+
+
+def versions() -> list[str]:
+    """What grades here: Python, :data:`PACKAGES`, and all of course_lib by a hash."""
+    course_lib = hashlib.sha256()
+    _digest_files(course_lib, {str(path.relative_to(PACKAGE)): path for path in _files(PACKAGE)})
+    packages = [f"{name} {version(name)}" for name in PACKAGES]
+    return [f"Python {platform.python_version()}", *packages, f"course_lib {course_lib.hexdigest()[:32]}"]
+
+
 def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: str) -> str:
     """Hash of what the result of any submission of a notebook depends on, apart from the submission.
 
-    These are the source notebook, what students get of it, its hidden tests and the files beside it, all of course_lib,
-    the limits, the versions of Python and of :data:`PACKAGES`. The number of threads is none of it: marks must not
-    depend on it.
+    These are the source notebook, what students get of it, its hidden tests and the files beside it, the limits, and
+    :func:`versions`. The number of threads is none of it: marks must not depend on it.
 
     Args:
         spec: the notebook.
@@ -70,16 +83,11 @@ def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: st
         **settings: whatever else changes a result: language, protection, device, whether models are trained once, which
             files are not shown.
     """
-    parts = [platform.python_version(), *(f"{name} {version(name)}" for name in PACKAGES)]
-    parts += [json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
+    parts = [*versions(), json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
     digest = hashlib.sha256("\n".join(parts).encode())
     files = _tests(spec)
-    for folder in (beside, PACKAGE):
-        kept = [path for path in _files(folder) if folder != beside or path.suffix != ".ipynb"]
-        files |= {f"{folder.name}//{path.relative_to(folder)}": path for path in kept}
-    for name, path in files.items():
-        digest.update(f"\n{name} {path.stat().st_size}\n".encode())
-        digest.update(path.read_bytes())
+    files |= {f"{beside.name}//{path.relative_to(beside)}": path for path in _files(beside) if path.suffix != ".ipynb"}
+    _digest_files(digest, files)
     for notebook in (spec.source, spec.skeleton):
         digest.update(nbformat.writes(notebook).encode())
     return digest.hexdigest()

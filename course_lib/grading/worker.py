@@ -18,6 +18,7 @@ from ..mnist import cache_folder, unpack_mnist
 from .errors import AssignmentError, GradingFault
 from .job import Graded, Job
 from .sandbox import check_protection, sandbox
+from .store import versions
 
 MEMORY = 2 * 2**30
 """Bytes of private memory that a worker may reserve; it needs a quarter of it."""
@@ -86,7 +87,7 @@ _starting = threading.Lock()
 
 
 def _check_machine(job: Job) -> None:
-    """See that kernels can run where a Dask worker is: a process that cannot start one just dies.
+    """See that kernels can run where a Dask worker is, and marks are those of here: a process without one just dies.
 
     Raises:
         GradingFault: if they cannot; the message says why.
@@ -99,7 +100,9 @@ def _check_machine(job: Job) -> None:
         unpack_mnist(cache_folder())
         for folder in (job.library, job.trainings):
             folder.stat()
-    except (OSError, AssignmentError) as error:
+        if others := [one for one in versions() if one not in job.versions]:
+            raise GradingFault(f"its versions are others: {', '.join(others)}: start it in the command's environment")
+    except (AssignmentError, GradingFault, OSError) as error:
         raise GradingFault(f"the Dask worker {get_worker().address} cannot grade: {error}") from error
 
 
