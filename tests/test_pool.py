@@ -91,6 +91,28 @@ def test_a_worker_that_is_killed_over_a_single_submission_has_a_way_out(started:
         assert pool.grade(["anna"]) == ["anna"]  # type: ignore[list-item, comparison-overlap]
 
 
+def test_who_was_on_dask_workers_that_died_over_another_is_graded_alone() -> None:
+    """Dask gives up on all that was on several workers that died, the innocent included."""
+    killed = pytest.importorskip("distributed.scheduler").KilledWorker
+    tried: list[str] = []
+
+    def grade(jobs: Any) -> Any:
+        tried.append(jobs[0])
+        if jobs[0] == "killer" or tried.count(jobs[0]) < 2:
+            raise killed("task", SimpleNamespace(address="tcp://there:1"), 3)
+        return jobs
+
+    @contextmanager
+    def start() -> Iterator[tuple[Executor, Crew]]:
+        with ThreadPoolExecutor(2) as executor:
+            yield executor, Crew(2)
+
+    with Pool(start, grade) as pool:
+        outcomes = dict(pool.grade_all((name, [name]) for name in ("anna", "killer")))
+    assert isinstance(outcomes["killer"], GradingFault)
+    assert outcomes["anna"] == ["anna"]
+
+
 def test_a_fault_is_handed_on_with_its_name(started: list[Executor]) -> None:
     def grade(jobs: Any) -> Any:
         if jobs[0] == "bad":

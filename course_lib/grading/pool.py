@@ -49,6 +49,7 @@ def _outcome(future: Future[list[Graded]]) -> list[Graded]:
 
     Raises:
         ClusterLost: if the future was cancelled: nobody does so, but a Dask client that has lost its scheduler.
+        BrokenExecutor: if its worker died, or several of Dask's did.
     """
     try:
         return future.result()
@@ -56,6 +57,10 @@ def _outcome(future: Future[list[Graded]]) -> list[Graded]:
         raise ClusterLost(
             "the Dask scheduler has ended: start a cluster, then run the command again; what was graded is kept"
         ) from error
+    except Exception as error:
+        if type(error).__name__ == "KilledWorker":  # Dask's, which is imported on a cluster only
+            raise BrokenExecutor(str(error)) from error
+        raise
 
 
 class Pool:
