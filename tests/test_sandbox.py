@@ -389,6 +389,9 @@ def test_a_sandbox_killed_in_the_moment_of_its_start_is_ended(library: Path) -> 
         one = module.Sandbox(library, None)
         time.sleep(i * 0.00015)
         one.close()
+        with subprocess.Popen([*module._bubblewrap(), "true"]) as probe:  # as the command is, by an interrupt
+            time.sleep(i * 0.00015)
+            probe.kill()
     module.end_orphans()
     time.sleep(0.2)
     left = [p for p in psutil.process_iter(["name", "ppid"]) if p.info["name"] == "bwrap" and p.info["ppid"] == 1]

@@ -74,6 +74,11 @@ MACHINE_VARIABLES = {
 ``torch.compile`` does, and read and write files with accents in them."""
 
 
+BUBBLEWRAP = ("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv",
+              "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp")  # fmt: skip
+"""How the command of every sandbox begins."""
+
+
 def _prefixes() -> list[str]:
     """The folders of this Python environment that :data:`SYSTEM` does not hold, outer ones first."""
     return sorted(prefix for prefix in {sys.base_prefix, sys.prefix} if not prefix.startswith("/usr/"))
@@ -81,8 +86,7 @@ def _prefixes() -> list[str]:
 
 def _bubblewrap(*binds: tuple[Path, str], device: Device = "cpu") -> list[str]:
     """The command that runs what follows it in a sandbox; ``binds`` are shown there read-only."""
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
-    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp"]
+    command = list(BUBBLEWRAP)
     for place in SYSTEM:
         if os.path.islink(place):
             command += ["--symlink", os.readlink(place), place]
@@ -240,12 +244,13 @@ class Sandbox:
 
 
 def end_orphans() -> None:
-    """End sandboxes whose judge was killed in the moment of their start: bubblewrap then waits for ever."""
+    """End sandboxes that were killed in the moment of their start, or their judge: bubblewrap then waits for ever."""
+    ours = "\0".join(BUBBLEWRAP).encode()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, IndexError, ValueError):
             command = (process / "cmdline").read_bytes()
             parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
-            if parent == "1" and command.startswith(b"bwrap\0") and b"course_lib.kernel.warm" in command:
+            if parent == "1" and command.startswith(ours):
                 os.kill(int(process.name), signal.SIGKILL)
 
 
