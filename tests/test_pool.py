@@ -1,6 +1,7 @@
 """Submissions are handed out a few at a time; a worker that dies costs nobody else anything."""
 
 import errno
+import os
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from course_lib.grading import worker
+from course_lib.grading.autograde import JudgedAutograde
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.pool import AHEAD, Crew, Pool, _watch_workers, cluster_pool, local_pool
 from course_lib.grading.store import versions
@@ -62,6 +64,13 @@ def test_a_cache_without_room_for_mnist_is_no_worker_that_was_killed(
     monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(OSError, match=r"cache/MNIST"), local_pool(1, tmp_path):
         pass
+
+
+def test_a_job_with_a_few_cores_of_a_machine_starts_as_many_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each of a large machine's cores would be killed for want of memory."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {5, 9}, raising=False)
+    assert JudgedAutograde()._workers == 2
 
 
 def test_a_machine_without_room_for_locks_is_told_where(monkeypatch: pytest.MonkeyPatch) -> None:

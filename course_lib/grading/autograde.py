@@ -42,7 +42,7 @@ from .errors import AssignmentError, GradingFault
 from .feedback import read_result
 from .gradebook import CourseGradebook, Marks, due
 from .job import Graded, Job, Limits, NotebookSpec, figures_folder, trainings_folder
-from .pool import Pool, Work, cluster_pool, local_pool
+from .pool import Pool, Work, cluster_pool, cores, local_pool
 from .rebuild import UnreadableNotebook, is_own
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
@@ -209,11 +209,11 @@ class JudgedAutograde(Settings):
 
     @property
     def _workers(self) -> int:
-        return self.workers or os.cpu_count() or 1
+        return self.workers or cores()
 
     def _furnish(self, room: Path, specs: list[NotebookSpec]) -> NewJob:
         """Put what kernels see into ``library`` and ``files`` of ``room``."""
-        threads = 1 if self.scheduler else max(1, (os.cpu_count() or 1) // self._workers)
+        threads = 1 if self.scheduler else max(1, cores() // self._workers)
         limits = Limits(**{"threads": threads} | self.limits)
         library = kernel_folder(room / "library")
         hidden = self.coursedir.ignore  # students never get what nbgrader is told to ignore: a table of answers
@@ -246,7 +246,7 @@ class JudgedAutograde(Settings):
             self.log.info("Grading the source notebook %s (its models are trained if they are not yet)", spec.name)
             try:
                 if "threads" not in self.limits:  # nothing else runs yet
-                    every_core = 0 if self.scheduler else os.cpu_count() or 1
+                    every_core = 0 if self.scheduler else cores()
                     job = replace(job, limits=replace(job.limits, threads=every_core))
                 [graded] = pool.grade([job])
                 stopped = self._check_result(spec, graded)

@@ -6,7 +6,6 @@ Run in the course's folder. Nothing is changed, apart from MNIST's files, which 
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from .assignment import check_points, load_assignment
 from .autograde import JudgedAutograde
 from .errors import AssignmentError, GradingFault
 from .hidden import collect_hidden_tests
+from .pool import cores
 from .sandbox import check_protection, graphics_card
 
 __all__ = ["Finding", "examine", "main"]
@@ -75,10 +75,10 @@ def _computing() -> Iterator[Finding]:
 
     from .. import vision  # noqa: F401 - prepares torchvision, and says what is wrong with it
 
-    yield Finding("processors", f"{os.cpu_count()}, {torch.get_num_threads()} threads for one training")
+    yield Finding("processors", f"{cores()}, {torch.get_num_threads()} threads for one training")
     memory = psutil.virtual_memory()
     workers = int(memory.available // WORKER)
-    enough = workers >= min(2, os.cpu_count() or 1)
+    enough = workers >= min(2, cores())
     mend = "" if enough else "Close other programs, or grade one at a time: c.JudgedAutograde.workers = 1"
     yield Finding("memory", f"{memory.available / 2**30:.1f} GB free, enough for {workers} workers", mend)
     if not torch.cuda.is_available():

@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import multiprocessing
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
@@ -21,7 +22,7 @@ from .errors import AssignmentError, GradingFault
 from .job import Graded, Job
 from .worker import grade_submission, worker_processes
 
-__all__ = ["Pool", "cluster_pool", "local_pool"]
+__all__ = ["Pool", "cluster_pool", "cores", "local_pool"]
 
 AHEAD = 2
 """Submissions handed over for each worker: none waits for work, and few are in memory."""
@@ -151,6 +152,11 @@ class Pool:
                 except Exception as error:  # the others go on
                     outcome = error
                 yield name, outcome
+
+
+def cores() -> int:
+    """The cores that this process may use: a job of Slurm and a container may have a few of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
