@@ -325,7 +325,8 @@ def _usual(model: nn.Module) -> bool:
             summed = 1 if parameter.data_ptr() in tables else parameter[0].numel()  # a row of a table is looked up
             table = parameter.flatten(1)  # equal units stay equal, and equal weights of a unit see nothing but a sum
             equal = any(len(rows) > 1 and bool((rows == rows[0]).all()) for rows in (table, table.T))
-            if aside or equal or not 0.1 <= deviation * summed**0.5 <= 3:
+            blind = summed > 1 and not bool(table.any(dim=1).all())  # a unit that sees nothing may never begin to
+            if aside or equal or blind or not 0.1 <= deviation * summed**0.5 <= 3:
                 return False
         else:
             furthest = parameter.abs().max().item()  # a far bias shuts the units behind it, or drowns what they get
