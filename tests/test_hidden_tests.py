@@ -351,8 +351,10 @@ def test_what_does_not_travel_whole_is_a_fault_of_the_test(given: Any) -> None:
     for ask in (student.call, student.must_leave_alone):
         with pytest.raises(ValueError, match=r"texts of at most 500 characters.* fewer than 1000 items"):
             ask("f", given)
+    with pytest.raises(ValueError, match=r"what no answer can be: .*texts of at most 500 characters"):
+        expect(student_of({"f": lambda: given}).call("f"), lambda: given, suspects={})
     for whole in ("a" * 500, list(range(999)), {"a": [torch.ones(2)]}, (), None, np.ones(3)):
-        student.call("f", whole)
+        expect(student.call("f", whole), lambda whole=whole: whole, suspects={})
 
 
 @pytest.mark.parametrize(("source", "given"), [

@@ -32,7 +32,7 @@ from ..kernel.wire import Value
 from ..messages import Text, say
 from .errors import AssignmentError, GradingFault
 from .result import CellResult, TestResult, Verdict
-from .student import Student, StudentFailure, type_name
+from .student import TRAVELS, Student, StudentFailure, travels_whole, type_name
 
 __all__ = [
     "Suspects", "collect_hidden_tests", "expect", "expect_all", "hidden_test", "likely", "rounded", "run_hidden_tests",
@@ -142,6 +142,7 @@ def expect(
 
     Raises:
         StudentFailure: if they differ; with the cause, if one of ``suspects`` gives what the student's function gave.
+        ValueError: if no answer can be what ``reference`` gives, such as a set: the right one would not be, either.
     """
     expect_all([answer], reference, [inputs], suspects, atol)
 
@@ -155,6 +156,8 @@ def expect_all(
 ) -> None:
     """The same as :func:`expect`, for the ``answers`` to several ``inputs``: a cause must explain all of them."""
     rights = [reference(*of) for of in inputs]
+    if not all(map(travels_whole, rights)):
+        raise ValueError(f"the reference gives what no answer can be: {TRAVELS}; a given cell can return it as these")
     if not all(_close(answer, right, atol) for answer, right in zip(answers, rights, strict=True)):
         raise _explained(answers, inputs, suspects, atol, rights)
 

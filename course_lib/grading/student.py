@@ -22,6 +22,7 @@ from ..messages import say
 from .result import Verdict
 
 __all__ = [
+    "TRAVELS",
     "Ask",
     "Dtype",
     "Forward",
@@ -32,6 +33,7 @@ __all__ = [
     "meaning",
     "missing_name",
     "raised_verdict",
+    "travels_whole",
     "type_name",
 ]
 
@@ -43,6 +45,12 @@ Dtype = torch.dtype | Literal["floating", "any"]
 
 Argument = torch.Tensor | np.ndarray | bool | float | str | list[Any] | tuple[Any, ...] | dict[Any, Any] | None
 """What a function of the notebook can be called with; an array arrives as an array."""
+
+TRAVELS = (
+    f"numbers, texts of at most {MAX_TEXT} characters, tensors and arrays travel, and lists, tuples and dicts of them "
+    f"of fewer than {MAX_ITEMS} items (an entry of a dict counts three)"
+)
+"""What a function can be called with and can return, for an author who asks for more."""
 
 
 class StudentFailure(Exception):
@@ -230,10 +238,7 @@ class Student:
         tensors: dict[str, torch.Tensor] = {}
         described = [describe(argument, f"a{i}", tensors) for i, argument in enumerate(args)]
         if not all(map(_is_whole, args, described)):  # else the student's code would get something else
-            raise ValueError(
-                f"{name} can be called with numbers, texts of at most {MAX_TEXT} characters, tensors, arrays, and with "
-                f"lists, tuples and dicts of them of fewer than {MAX_ITEMS} items (an entry of a dict counts three)"
-            )
+            raise ValueError(f"{name} cannot be called with this: {TRAVELS}")
         arrays = [f"a{i}" for i, argument in enumerate(args) if isinstance(argument, np.ndarray)]
         return self._answer("call", {"name": name, "args": described, "arrays": arrays}, tensors)
 
@@ -333,6 +338,11 @@ class Student:
         ):
             raise _wrong("no readable parameters")
         return Weights([p.float() for p in parameters if p is not None], buffers)
+
+
+def travels_whole(value: Any) -> bool:
+    """Whether ``value`` is the same at the other end, and no :class:`Other` there."""
+    return _is_whole(value, describe(value, "", {}))
 
 
 def _is_whole(argument: Any, description: dict[str, Any]) -> bool:
