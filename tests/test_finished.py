@@ -181,6 +181,15 @@ def test_models_with_one_output_are_told_apart(tmp_path: Path) -> None:
     assert not torch.allclose(first[0], second[0], rtol=1e-2)
 
 
+@pytest.mark.parametrize("change", [nn.Flatten(0), nn.Unflatten(1, (1, 1))])
+def test_the_same_outputs_in_another_shape_are_told_apart(tmp_path: Path, change: nn.Module) -> None:
+    """A mean squared error of (N,) and (N, 1) compares each output with each target."""
+    models = [nn.Linear(3, 1), nn.Sequential(nn.Linear(3, 1), change)]
+    first, second = (finished.probe(run_of(tmp_path, f"m{n}", model)) for n, model in enumerate(models))
+    assert torch.allclose(first[0], second[0])
+    assert not torch.equal(first[-1], second[-1])
+
+
 class Auto(nn.Module):
     """An autoencoder that gives its code, too."""
 

@@ -269,22 +269,25 @@ def probe(run: TrainingRun) -> list[torch.Tensor]:
         if not torch.allclose(evaluated, again):
             raise TypeError("it keeps what an evaluation needs")
     found += [evaluated, torch.tensor(modes)]
-    if places != [""]:  # how the loop takes the outputs apart
+    if places:  # how the loop takes the outputs apart
         found.append(torch.tensor(list(hashlib.sha256(repr(places).encode()).digest())))
     return found
 
 
 def _loss(run: TrainingRun, crossed: bool) -> tuple[torch.Tensor, list[str]]:
-    """A loss of the model on a small batch, and the places of its outputs; dropout is part of the behaviour."""
+    """A loss of the model on a small batch, and its outputs' places and shapes; dropout is part of the behaviour.
+
+    The cross entropy says the shape by itself; another loss may broadcast outputs (N,) where it gets (N, 1).
+    """
     rows, *labels = _batch(run)
     seed(0)
     output = run.model(rows)
     parts = dict(_parts(output))
-    places = sorted(parts)
     if crossed and isinstance(output, torch.Tensor) and output.dim() == 2 and labels and labels[0].dim() == 1:
-        return nn.functional.cross_entropy(output, labels[0]), places
-    outputs = torch.cat([parts[place].flatten() for place in places])
-    return (outputs + torch.arange(len(outputs), device=outputs.device).cos()).square().mean(), places  # of their size
+        return nn.functional.cross_entropy(output, labels[0]), []
+    outputs = torch.cat([parts[place].flatten() for place in sorted(parts)])
+    places = [f"{place}{tuple(parts[place].shape)}" for place in sorted(parts)]
+    return (outputs + torch.arange(len(outputs), device=outputs.device).cos()).square().mean(), places
 
 
 def _batch(run: TrainingRun) -> list[torch.Tensor]:
