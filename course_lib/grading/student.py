@@ -305,7 +305,9 @@ class Student:
         train: bool = False,
         classes: int = 10,
     ) -> Forward:
-        """Run the model ``name``, a class or an instance.
+        """Run the model ``name``, a class or an instance, that gives one row of numbers for each row of ``x``.
+
+        Any other model is asked by :meth:`call`; with injected weights, through a given cell that makes and loads it.
 
         Args:
             name: a class is instantiated, with the same initial weights each time; an instance is left as it was.
