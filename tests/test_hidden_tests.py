@@ -372,6 +372,14 @@ def test_a_function_that_changes_its_list_or_dict_is_found_out(source: str, give
     assert failure.value.detail == say("cause.modified")
 
 
+def test_a_model_that_is_still_none_was_not_tried() -> None:
+    """An error, unlike a wrong answer, of a cell left as it was given counts as not attempted."""
+    with pytest.raises(StudentFailure) as failure:
+        student_of({"model": None}).forward("model", torch.ones(1, 2))
+    assert failure.value.verdict is Verdict.ERROR
+    assert say("cause.none") in failure.value.detail
+
+
 def test_a_function_may_train_something() -> None:
     """With gradients of its own; a model is asked without."""
 

@@ -144,6 +144,8 @@ class Responder:
             with torch.random.fork_rng(devices=[]):
                 seed(0)
                 found = found()
+        if found is None:  # such as it was given, above the answer: nothing was tried
+            raise TypeError("NoneType is no model")
         if not isinstance(found, nn.Module):
             raise _NoModel
         if any(isinstance(p, nn.UninitializedParameter) for p in found.parameters()):  # sizes come with a first batch
