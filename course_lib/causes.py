@@ -42,7 +42,7 @@ _ERRORS = {
     "dtype": (
         "expected scalar type|of the following scalar types|same dtype|must be the same$|not implemented for|"
         "could not infer output dtype|index tensor|can't be cast|expected m1 and m2|should be the same|"
-        "used as indices must be"
+        "used as indices must be|does not support (bool|complex) input|bool tensors? is not supported"
     ),
     "dim": "Dimension out of range|axis .* is out of bounds",
     "index": "Class values must be|out of bounds|out of range",

@@ -269,9 +269,12 @@ def check(
                 cause = _raised_cause(subject, error, namespace) or (str(Text(*hint)) if hint else None)
         else:
             lines.append((say("check.returned"), _summary(value)))
-            cause = _fault(value, type, shape, dtype, equals, holds, hint)
-            if cause is None:
-                verdict = "right"
+            try:
+                cause = _fault(value, type, shape, dtype, equals, holds, hint)
+                verdict = "right" if cause is None else verdict
+            except Exception as error:  # the property cannot be asked of such a value: which boolean is the largest?
+                lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))
+                cause = known_error_cause(error.__class__.__name__, str(error)) or (str(Text(*hint)) if hint else None)
     if cause is not None:
         lines.append((say("check.cause"), cause))
     card = Card(name, verdict, lines)

@@ -44,6 +44,10 @@ def both(x: torch.Tensor) -> object:
     return x.max(dim=1)
 
 
+def largest(x: torch.Tensor) -> torch.Tensor:
+    return x == x.max(dim=1, keepdim=True).values
+
+
 def sparse(x: torch.Tensor) -> torch.Tensor:
     return x.to_sparse()
 
@@ -116,6 +120,14 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
             (f"ligne {LINE + 4} (return x @ x) de sa cellule, une couche linéaire",),
         ),
         (lambda: check("both", torch.ones(2, 2), shape=(2,)), ("on attend Tensor, et non tuple",)),
+        (
+            lambda: check("largest", torch.eye(2), holds=lambda x: x.argmax(dim=1).tolist() == [0, 1]),
+            ("Obtenu : bool (2, 2)", "does not support bool", "convertissez avec .float()"),
+        ),
+        (
+            lambda: check("halves", torch.ones(2), holds=lambda x: x[2] > 0, hint=("moitié", "half")),
+            ("Pas encore", "Erreur levée : IndexError"),
+        ),
         (lambda: check("sparse", torch.ones(2), equals=torch.ones(2)), ("float32 (2,)", ".to_dense()")),
         (lambda: check("misspelled", 1), ("NameError", "une cellule qui n'a pas été exécutée")),
         (lambda: check("NoModel", torch.ones(2), hint=("moitié", "half")), ("doit hériter de nn.Module",)),
