@@ -211,6 +211,28 @@ def trained(x: torch.Tensor) -> torch.Tensor:
     return w.grad
 
 
+class OnCard(torch.Tensor):
+    """A tensor that stays with those of its graphics card, as on one of Apple's."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        if function is torch.Tensor.cpu:
+            return args[0].as_subclass(torch.Tensor)
+        if function in (torch.Tensor.double, torch.allclose):
+            raise RuntimeError("Expected all tensors to be on the same device")
+        return super().__torch_function__(function, types, args, kwargs)
+
+
+def on_card(x: torch.Tensor) -> torch.Tensor:
+    return x.as_subclass(OnCard)
+
+
+def test_what_comes_back_from_a_graphics_card_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    check("on_card", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.ones(2))
+    assert "Correct" in capsys.readouterr().out
+    assert "Pas encore" in said(lambda: check("on_card", torch.zeros(2), equals=torch.ones(2)))
+
+
 def test_a_function_may_compute_gradients(capsys: pytest.CaptureFixture[str]) -> None:
     check("trained", torch.ones(2), equals=torch.tensor([-4.0]))
     assert "Correct" in capsys.readouterr().out
