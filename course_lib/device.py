@@ -11,10 +11,10 @@ __all__ = ["choose_device", "seed"]
 
 
 def choose_device() -> torch.device:
-    """The fastest device of this machine: CUDA, then Apple's MPS, then the CPU.
+    """The fastest device of this machine that computes: CUDA, then Apple's MPS, then the CPU.
 
-    ``COURSE_LIB_DEVICE`` (``cpu``, ``cuda``, ``mps``) overrides the choice; when that device is missing, a warning
-    says so and the computation goes on with what there is.
+    ``COURSE_LIB_DEVICE`` (``cpu``, ``cuda``, ``mps``) overrides the choice; when that device is missing, or a card does
+    not compute, a warning says so and the computation goes on with what there is.
     """
     available = [
         name
@@ -31,7 +31,14 @@ def choose_device() -> torch.device:
     if wanted:
         message = say("device.unknown", name=wanted, available=", ".join(available), device=available[0])
         warnings.warn(message, stacklevel=2)
-    return torch.device(available[0])
+    for name in available[:-1]:
+        try:
+            torch.ones(1, device=name).item()  # a card too old for this torch, or full, is available all the same
+            return torch.device(name)
+        except Exception as error:
+            cause = next(iter(str(error).splitlines()), type(error).__name__)
+            warnings.warn(say("device.broken", name=name, error=cause), stacklevel=2)
+    return torch.device("cpu")
 
 
 def seed(number: int) -> None:

@@ -96,6 +96,10 @@ MESSAGES: dict[str, Text] = {
         "COURSE_LIB_DEVICE={name} n'est pas disponible ici ({available}) : le calcul se fera sur {device}.",
         "COURSE_LIB_DEVICE={name} is not available here ({available}): computing on {device} instead.",
     ),
+    "device.broken": Text(
+        "La carte graphique ({name}) ne calcule pas : {error}. Le calcul se fera sans elle.",
+        "The graphics card ({name}) does not compute: {error}. Computing without it.",
+    ),
     # verdicts of the judge: the word, then the hint
     "verdict.passed": Text("réussi", "passed"),
     "verdict.failed": Text("échoué", "failed"),

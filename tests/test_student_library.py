@@ -131,6 +131,17 @@ def test_the_device_can_be_forced_and_a_missing_one_is_announced(monkeypatch: py
         ooo.choose_device()
 
 
+def test_a_card_that_cannot_compute_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_old(*size: int, device: str) -> torch.Tensor:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nCompile with ...")
+
+    monkeypatch.delenv("COURSE_LIB_DEVICE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", too_old)
+    with pytest.warns(UserWarning, match=r"\(cuda\) .* no kernel image is available for execution on the device\. Le"):
+        assert ooo.choose_device() == torch.device("cpu")
+
+
 COMPILER = """
 import sys, course_lib
 course_lib.check
