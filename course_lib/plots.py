@@ -183,14 +183,14 @@ def plot_images(
             PatchCollection(
                 [Rectangle(corner, w, h) for corner in corners],
                 facecolor="none",
-                edgecolor="black",
+                edgecolor=plt.rcParams["axes.edgecolor"],
                 linewidth=0.6,
                 alpha=spines_alpha,
             )
         )
         for (left, top), (text, wrong), i in zip(corners, captions, shown, strict=True):
             if text:
-                color, size = ("red", fontsize * 0.75) if wrong else ("black", fontsize)
+                color, size = ("red", fontsize * 0.75) if wrong else (plt.rcParams["text.color"], fontsize)
                 ax.text(left + w / 2, top + h, text, ha="center", va="top", color=color, fontsize=size)
             if colorbar:
                 scale = norm or Normalize(images[i].min(), images[i].max())

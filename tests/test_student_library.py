@@ -185,6 +185,16 @@ def test_plot_images_has_the_size_and_the_labels_of_the_course() -> None:
     plt.close(figure)
 
 
+def test_labels_and_frames_are_seen_on_a_dark_page() -> None:
+    with plt.style.context("dark_background"):
+        figure = ooo.plot_images(torch.rand(2, 8, 8), torch.arange(2))
+    axes = figure.axes[0]
+    assert figure.get_facecolor()[:3] == (0, 0, 0)
+    assert [text.get_color() for text in axes.texts] == ["white", "white"]
+    assert tuple(axes.collections[0].get_edgecolor()[0][:3]) == (1, 1, 1)
+    plt.close(figure)
+
+
 @pytest.mark.parametrize("shape", [(5, 8, 8), (5, 8, 8, 1), (5, 8, 8, 3)])
 def test_plot_images_takes_every_layout(shape: tuple[int, ...]) -> None:
     figure = ooo.plot_images(np.random.rand(*shape), None, colorbar=True)
