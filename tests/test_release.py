@@ -192,6 +192,7 @@ def test_without_its_library_the_first_cell_says_in_one_line_what_to_upload(
     (line,) = raised.value._render_traceback_()  # what IPython shows
     assert "upload the folder course_lib" in line
     assert "pip install torch" in line
+    assert "restart the kernel" in line, "an empty folder stays imported"
 
 
 @pytest.mark.parametrize("wrong", ["HIDEN TESTS", "HIDDEN TEST"])
