@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from course_lib.causes import MAX_TEXT
 from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel.wire import MAX_BYTES, Other, Packet, WireError, describe, pack, restore, unpack
 
@@ -39,6 +40,8 @@ def test_arrays_and_scalars_of_numpy_arrive_as_torch_and_python() -> None:
     tensors: dict[str, torch.Tensor] = {}
     assert torch.equal(restore(describe(np.arange(3), "v", tensors), tensors), torch.arange(3))  # type: ignore[arg-type]
     assert restore(describe(np.float32(0.5), "v", tensors), tensors) == 0.5
+    for other in (np.array(["a"]), np.array([None]), np.ones(2, dtype=complex)):
+        assert isinstance(restore(describe(other, "v", tensors), tensors), Other)
 
 
 def test_a_lying_object_arrives_as_plain_data() -> None:
@@ -71,19 +74,19 @@ def test_a_lying_object_arrives_as_plain_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "buffers"),
+    ("content", "buffers", "why"),
     [
-        ([], []),
-        (None, []),
-        ({}, [b"rubbish"]),
-        ({}, [b"\xff" * 16]),
-        ({}, [b"", b""]),
-        ({}, [b"\x00" * 8 + b"{}"]),
-        ({}, [memoryview(bytes(MAX_BYTES + 1))]),
+        ([], [], "not an object"),
+        (None, [], "not an object"),
+        ({}, [b"rubbish"], "more tensors"),
+        ({}, [b"\xff" * 16], "more tensors"),
+        ({}, [b"", b""], "more binary data"),
+        ({}, [b"\x00" * 8 + b"{}"], "unreadable"),
+        ({}, [memoryview(bytes(MAX_BYTES + 1))], "more binary data"),
     ],
 )
-def test_rubbish_is_refused(content: object, buffers: list[bytes]) -> None:
-    with pytest.raises(WireError):
+def test_rubbish_is_refused(content: object, buffers: list[bytes], why: str) -> None:
+    with pytest.raises(WireError, match=why):
         unpack(content, buffers)
 
 
@@ -107,12 +110,16 @@ def test_what_is_a_dict_or_a_tuple_too_travels_as_one(value: object, plain: obje
 
 def test_tensors_in_a_tuple_travel() -> None:
     tensors: dict[str, torch.Tensor] = {}
-    described = describe((torch.ones(2, requires_grad=True), np.zeros(3)), "value", tensors)
+    shared = torch.arange(6.0).reshape(2, 3)
+    described = describe((torch.ones(2, requires_grad=True), np.zeros(3), shared, shared, shared.T), "value", tensors)
     content, data = pack(Packet({"value": described}, tensors))
     arrived = unpack(content, [data])
-    first, second = restore(arrived.fields["value"], arrived.tensors)  # type: ignore[misc]
-    assert first.tolist() == [1, 1]
-    assert second.tolist() == [0, 0, 0]
+    found = restore(arrived.fields["value"], arrived.tensors)
+    assert [part.tolist() for part in found] == [
+        [1, 1],
+        [0, 0, 0],
+        *[part.tolist() for part in (shared, shared, shared.T)],
+    ]  # type: ignore[union-attr]
 
 
 def test_what_is_too_large_or_endless_is_another_value() -> None:
@@ -148,6 +155,13 @@ def test_a_packet_that_would_be_refused_is_not_packed() -> None:
 def test_a_value_that_is_none_is_refused(description: object) -> None:
     with pytest.raises(WireError):
         restore(description, {})
+
+
+def test_a_type_has_a_short_name() -> None:
+    """A student may read it, and chooses it."""
+    found = restore({"kind": "other", "type": "x" * 10**6}, {})
+    assert isinstance(found, Other)
+    assert found.type_name == "x" * MAX_TEXT
 
 
 def test_a_number_of_parameters_that_are_not_there_is_a_wrong_answer() -> None:

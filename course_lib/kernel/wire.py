@@ -56,10 +56,7 @@ def pack(packet: Packet) -> tuple[dict[str, Any], bytes]:
     if sum(tensor.nbytes for tensor in packet.tensors.values()) > MAX_BYTES:
         raise WireError("more binary data than allowed")
     with torch._C.DisableTorchFunctionSubclass():  # a subclass that a student may have returned has no say here
-        dense = {
-            name: tensor.detach().as_subclass(torch.Tensor).cpu().contiguous().clone()
-            for name, tensor in packet.tensors.items()
-        }
+        dense = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in packet.tensors.items()}
     return packet.fields, save(dense) if dense else b""
 
 
@@ -97,9 +94,9 @@ def describe(
     """
     items = items or iter(range(MAX_ITEMS))
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
-        value = torch.as_tensor(np.array(value, order="C")) if value.ndim else value.item()  # mirrored ones, too
+        value = torch.as_tensor(np.array(value)) if value.ndim else value.item()  # mirrored ones, too
     if isinstance(value, torch.Tensor):
-        tensors[key] = value.detach()
+        tensors[key] = value
         return {"kind": "tensor", "key": key}
     if isinstance(value, list | tuple | dict) and next(items, None) is not None:
         # a defaultdict, a Counter or a named tuple is as right as the dict or the tuple that it is
