@@ -1,11 +1,14 @@
 """Results are kept under a hash of all that they depend on, whole or not at all."""
 
+import copy
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tiny_course import make_course
 
+from course_lib.grading import store
 from course_lib.grading.assignment import load_assignment
 from course_lib.grading.job import Graded, Limits
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
@@ -33,6 +36,46 @@ def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path)
             [spec] = load_assignment(source, tests)
             keys.add(fingerprint(spec, source, Limits()))
     assert len(keys) == 6
+
+
+def test_a_result_depends_on_all_that_decides_it_and_on_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_course(tmp_path, {})
+    source = tmp_path / "source" / "tiny"
+    [spec] = load_assignment(source, tmp_path / "grader_tests" / "tiny")
+    data = source / "data.csv"
+    data.write_text("1")
+
+    def key(cell: float = 1, threads: int = 0, language: str = "fr", change: Callable[..., None] | None = None) -> str:
+        changed = copy.deepcopy(spec)
+        if change is not None:
+            change(changed)
+        return fingerprint(changed, source, Limits(cell=cell, threads=threads), language=language)
+
+    def of_other_versions(name: str, value: object) -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(store, name, value)
+            return key()
+
+    (tmp_path / "kit").mkdir()
+    keys = {
+        "this": key(),
+        "limits": key(cell=7),
+        "settings": key(language="en"),
+        "source": key(change=lambda changed: changed.source.cells[1].update(source="another answer")),
+        "skeleton": key(change=lambda changed: changed.skeleton.cells[1].update(source="another stub")),
+        "packages": of_other_versions("version", lambda name: "0.1"),
+        "course_lib": of_other_versions("PACKAGE", tmp_path / "kit"),
+    }
+    data.rename(data.with_name("other.csv"))
+    keys["name of a file"] = key()
+    data.with_name("other.csv").rename(data)
+    assert len(set(keys.values())) == len(keys)
+    for junk in (".ipynb_checkpoints/tiny-checkpoint.txt", "__pycache__/helpers.pyc", ".DS_Store"):
+        (source / junk).parent.mkdir(exist_ok=True)
+        (source / junk).touch()
+    assert key(threads=3) == keys["this"], "as many threads as there are cores"
 
 
 def a_result(size: int) -> Graded:
@@ -74,3 +117,26 @@ def test_the_store_stays_small_and_keeps_what_was_used_last(tmp_path: Path) -> N
     shrink(tmp_path, sum(path.stat().st_size for path in tmp_path.iterdir()) // 5)
     assert store.get("3") is not None
     assert sum(store.get(str(i)) is not None for i in range(10)) == 2
+
+
+def test_another_command_may_empty_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings and pictures are shared by all courses; so are their locks, which stay."""
+    (tmp_path / "00.lock").write_text("x" * 100)
+    for name in ("gone before a look", "gone after it", "here"):
+        (tmp_path / name).write_text(name)
+    is_file, unlink = Path.is_file, Path.unlink
+
+    def look(path: Path) -> bool:
+        if path.name == "gone before a look":
+            raise FileNotFoundError(path)
+        return is_file(path)
+
+    def remove(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "gone after it":
+            unlink(path)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "is_file", look)
+    monkeypatch.setattr(Path, "unlink", remove)
+    shrink(tmp_path, 0)
+    assert {path.name for path in tmp_path.iterdir()} == {"00.lock", "gone before a look"}
