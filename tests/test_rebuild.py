@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from functools import partial
 
 import nbformat
 import pytest
@@ -73,10 +74,11 @@ def test_only_the_answers_are_taken_over(spec: NotebookSpec, damage: Callable[[N
     "convert",
     [
         lambda content: b"\xef\xbb\xbf" + content,
-        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: content.replace(b"\\n", b"\\r\\n"),
+        lambda content: content.replace(b'"outputs": []', b'"outputs": [3, {"output_type": []}]'),
         lambda content: nbformat.writes(nbformat.convert(nbformat.reads(content.decode(), 4), 3), version=3).encode(),
     ],
-    ids=["bom", "crlf", "nbformat3"],
+    ids=["bom", "crlf", "odd outputs", "nbformat3"],
 )
 def test_any_encoding_of_a_notebook_is_read(spec: NotebookSpec, convert: Callable[[bytes], bytes]) -> None:
     honest = sources(rebuild(spec.skeleton, read_notebook(submitted(spec))).notebook)
@@ -144,17 +146,19 @@ def test_a_split_cell_is_joined_and_a_copy_with_a_fault_is_left_out(spec: Notebo
         notebook.cells[index].source, second.source = answer[: at - 11], answer[at - 11 :]
         notebook.cells.insert(index + 1, second)
 
-    def copy_with_a_fault(notebook: NotebookNode) -> None:
+    def copy_with_a_fault(notebook: NotebookNode, behind: int = 0) -> None:
         index = notebook.cells.index(find(notebook, "argmax"))
         second = copy.deepcopy(notebook.cells[index])
         second.source = "def accuracy(:"
-        notebook.cells.insert(index, second)
+        notebook.cells.insert(index + behind, second)
 
     split = rebuild(spec.skeleton, read_notebook(submitted(spec, split_within_a_line)))
     assert compile(sources(split.notebook)["argmax"], "argmax", "exec")
-    copied = rebuild(spec.skeleton, read_notebook(submitted(spec, copy_with_a_fault)))
-    assert sources(copied.notebook)["argmax"] == answer
-    assert len(split.repairs) == len(copied.repairs) == 1
+    assert len(split.repairs) == 1
+    for damage in (copy_with_a_fault, partial(copy_with_a_fault, behind=1)):
+        copied = rebuild(spec.skeleton, read_notebook(submitted(spec, damage)))
+        assert sources(copied.notebook)["argmax"] == answer
+        assert len(copied.repairs) == 1
 
 
 def test_an_earlier_try_that_stops_does_not_stop_the_answer(spec: NotebookSpec) -> None:
@@ -209,7 +213,24 @@ def test_what_is_given_is_known_by_its_text(spec: NotebookSpec) -> None:
     found = rebuild(spec.skeleton, read_notebook(submitted(spec, strip)))
     complete = rebuild(spec.skeleton, read_notebook(submitted(spec)))
     assert code_in_order(found.notebook).split() == code_in_order(complete.notebook).split()
-    assert not {cell.grade_id for cell in spec.grade_cells if cell.manual} & found.unchanged
+    blank = rebuild(spec.skeleton, read_notebook(fill(spec, Situation("student", lambda right: {}, damage=strip))))
+    for rebuilt in (found, blank):
+        assert not {cell.grade_id for cell in spec.grade_cells if cell.manual} & rebuilt.unchanged
+
+
+def test_only_pictures_that_stand_in_a_text_of_the_student_are_kept(spec: NotebookSpec) -> None:
+    def paste(notebook: NotebookNode) -> None:
+        for cell in notebook.cells:
+            pasted = {
+                "a.png": {"image/png": "aGk="},
+                "b.png": {"image/png": '"><script>'},
+                "c.svg": {"image/svg+xml": "aGk="},
+            }
+            cell.attachments = NotebookNode(pasted)
+
+    for cell in rebuild(spec.skeleton, read_notebook(submitted(spec, paste))).notebook.cells:
+        is_text = cell.cell_type == "markdown" and cell.metadata.get("nbgrader", {}).get("solution")
+        assert cell.get("attachments", {}) == ({"a.png": {"image/png": "aGk="}} if is_text else {})
 
 
 def test_a_missing_cell_does_not_undo_its_answer(spec: NotebookSpec) -> None:
@@ -233,22 +254,26 @@ def test_a_text_written_into_a_given_text_is_kept(spec: NotebookSpec) -> None:
     assert any("My answer: 42" in cell.source for cell in notebook.cells)
 
 
-def test_hostile_json_costs_a_verdict_at_most(spec: NotebookSpec) -> None:
-    for cell in (
-        {"source": 3},
-        {"source": ["a", 3]},
-        {"metadata": 3, "source": "x"},
-        {"metadata": {"nbgrader": []}},
-        3,
-        None,
-    ):
-        notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        try:
-            rebuild(spec.skeleton, read_notebook(json.dumps(notebook).encode()))
-        except UnreadableNotebook:
-            continue
-    with pytest.raises(UnreadableNotebook):
-        read_notebook(b"[" * 100_000)
+@pytest.mark.parametrize("cell", [
+    {"source": 3}, {"metadata": {"nbgrader": []}}, {"metadata": {"nbgrader": {"grade_id": ["cnn"]}}, "source": "x = 1"},
+    {"cell_type": "code", "source": "x = '\ud800'"},
+    {"metadata": {"nbgrader": {"grade_id": "look", "checksum": "0", "grade": True, "points": "many"}}, "source": ""},
+])  # fmt: skip
+def test_an_odd_cell_costs_no_other_one(spec: NotebookSpec, cell: dict[str, object]) -> None:
+    notebook = json.loads(submitted(spec))
+    answers = sources(rebuild(spec.skeleton, read_notebook(json.dumps(notebook).encode())).notebook)
+    notebook["cells"].append({"metadata": {}} | cell)
+    found = rebuild(spec.skeleton, read_notebook(json.dumps(notebook).encode())).notebook
+    assert sources(found) == answers
+    nbformat.writes(found).encode()
+
+
+@pytest.mark.parametrize("cell", [{"source": ["a", 3]}, 3, None])
+def test_what_nobody_can_read_cells_in_costs_a_verdict(cell: object) -> None:
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    for content in (json.dumps(notebook).encode(), b"[" * 100_000):
+        with pytest.raises(UnreadableNotebook):
+            read_notebook(content)
 
 
 @pytest.mark.parametrize(("beside", "kind", "text", "waits"), [

@@ -83,8 +83,6 @@ def _drop_outputs(data: Any) -> None:
 def _plain_cell(cell: Any) -> NotebookNode | None:
     """``cell`` with the parts that matter, in their right types; None when it has no source."""
     source = cell.get("source", "")
-    if isinstance(source, list):
-        source = "".join(map(str, source))
     if not isinstance(source, str):
         return None
     metadata = cell.get("metadata")
