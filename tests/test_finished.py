@@ -70,6 +70,18 @@ def test_a_loop_that_calls_the_students_own_function_is_another_training(tmp_pat
         finished.recipe(run_of(tmp_path, "m5", model, "return Stop"))
 
 
+def test_another_loop_library_or_version_is_another_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(tmp_path, "m0", nn.Linear(3, 2))
+    recipes = [finished.recipe(run), finished.recipe(run_of(tmp_path, "m1", run.model, more="; EPOCHS -= 1"))]
+    (tmp_path / "other.py").write_text("# another library")
+    for module, name, value in ((torch, "__version__", "1.0"), (training, "__file__", str(tmp_path / "other.py"))):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, value)
+            recipes.append(finished.recipe(run))
+    assert len({*recipes}) == 4
+    assert finished.recipe(run) == recipes[0]
+
+
 class Coder(nn.Module):
     """Has a method of its own beside forward."""
 
