@@ -40,6 +40,8 @@ def test_arrays_and_scalars_of_numpy_arrive_as_torch_and_python() -> None:
     tensors: dict[str, torch.Tensor] = {}
     assert torch.equal(restore(describe(np.arange(3), "v", tensors), tensors), torch.arange(3))  # type: ignore[arg-type]
     assert restore(describe(np.float32(0.5), "v", tensors), tensors) == 0.5
+    for array in (np.arange(3.0)[::-1], np.arange(3, dtype=">i4"), np.arange(3, dtype=">f8")):
+        assert restore(describe(array, "v", tensors), tensors).tolist() == array.tolist()  # type: ignore[union-attr]
     for other in (np.array(["a"]), np.array([None]), np.ones(2, dtype=complex)):
         assert isinstance(restore(describe(other, "v", tensors), tensors), Other)
 

@@ -94,7 +94,8 @@ def describe(
     """
     items = items or iter(range(MAX_ITEMS))
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
-        value = torch.as_tensor(np.array(value)) if value.ndim else value.item()  # mirrored ones, too
+        # mirrored ones, and those in the byte order of a file, too
+        value = torch.as_tensor(np.array(value, value.dtype.newbyteorder("="))) if value.ndim else value.item()
     if isinstance(value, torch.Tensor):
         tensors[key] = value
         return {"kind": "tensor", "key": key}
