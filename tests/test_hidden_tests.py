@@ -13,7 +13,7 @@ import torch
 from corpus import ANSWERS
 from nbformat.v4 import new_notebook
 
-from course_lib.causes import error_cause
+from course_lib.causes import MAX_TEXT, error_cause
 from course_lib.grading.authoring import hidden_tests, student_of
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.grade import _Run
@@ -22,6 +22,7 @@ from course_lib.grading.job import GradeCell, NotebookSpec
 from course_lib.grading.result import TestResult, Verdict
 from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel.finished import by_shape
+from course_lib.kernel.responder import Responder
 from course_lib.kernel.wire import Packet
 from course_lib.messages import Text, say
 
@@ -173,6 +174,38 @@ def test_each_outcome_has_its_verdict(tmp_path: Path, source: str, verdict: Verd
     exec(source, namespace)
     result = run_hidden_tests([path], lambda _: student_of(namespace))["test_cell"]
     assert [test.verdict for test in result.tests] == [verdict]
+
+
+class Odd(Exception):
+    def __str__(self) -> str:
+        raise TypeError
+
+
+def test_any_exception_and_any_tensor_is_an_answer() -> None:
+    """Of a message, a little is kept with the result, also where the kernel lies."""
+
+    def long(x: float) -> None:
+        raise ValueError("x" * 10**6)
+
+    def odd(x: float) -> None:
+        raise Odd
+
+    answers = {
+        "long": (long, "ValueError: x"),
+        "odd": (odd, "Odd: "),
+        "sparse": (lambda x: torch.eye(3).to_sparse(), ""),
+    }
+    for name, (function, note) in answers.items():
+        with pytest.raises(StudentFailure) as failure:
+            student_of({name: function}).call(name, 1.0)
+        assert failure.value.verdict is Verdict.ERROR
+        assert failure.value.note.startswith(note)
+    question = Packet({"ask": "call", "name": "long", "args": [], "arrays": []})
+    assert len(Responder({"long": lambda: long(1.0)}).answer(question).fields["message"]) == MAX_TEXT
+    lying = Student(lambda question: Packet({"status": "raised", "type": "E" * 10**6, "message": "x" * 10**6}))
+    with pytest.raises(StudentFailure) as failure:
+        lying.value("x")
+    assert len(failure.value.note) <= 1000
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bfloat16, torch.complex64, torch.bool])

@@ -53,6 +53,10 @@ TRAVELS = (
 """What a function can be called with and can return, for an author who asks for more."""
 
 
+NOTE = 1000
+"""Letters of a note that are kept: it may quote what a student's kernel says."""
+
+
 class StudentFailure(Exception):
     """The student's notebook does not do what a hidden test asks: a verdict, never a fault of the grader.
 
@@ -63,10 +67,10 @@ class StudentFailure(Exception):
     """
 
     def __init__(self, verdict: Verdict, detail: str = "", note: str = "") -> None:
-        super().__init__(f"{verdict}: {detail or note}")
         self.verdict = verdict
         self.detail = detail
-        self.note = note
+        self.note = note[:NOTE]
+        super().__init__(f"{verdict}: {detail or self.note}")
 
 
 class OtherParameters(StudentFailure):
