@@ -477,7 +477,7 @@ def test_a_training_that_goes_on_is_another_than_one_that_begins(judge: list[Pac
     assert finished.report().fields["trainings"] == [], "they were taken over"
     assert fit(pruned, x, y, x, y, EPOCHS=3).history == first
     with torch.no_grad():
-        pruned.line.weight[0] = 0
+        pruned.line.weight *= 1.1  # as usual as before
     assert fit(pruned, x, y, x, y, EPOCHS=3).history not in (first, second)
 
 
@@ -522,6 +522,10 @@ def test_a_model_that_has_changed_is_evaluated(
     model = Line()
     history = fit(model, x, y, x, y, EPOCHS=3).history
     assert finished.recall_evaluation(model, x, y) == (history["val_loss"][-1], history["val_accuracy"][-1])
+    others = x.clone()
+    others[-1] += 1
+    assert finished.recall_evaluation(model, others, y) is None
+    assert finished.recall_evaluation(model, x, 1 - y) is None
     change(model)
     assert finished.recall_evaluation(model, x, y) is None
     assert training.evaluate(model, x, y)[0] == pytest.approx(nn.functional.cross_entropy(model(x), y).item())
