@@ -23,7 +23,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from course_lib import messages
 from course_lib.grading.client import Stopwatch
 from course_lib.grading.deadline import TimeIsUp, time_limit
-from course_lib.grading.harmless import clean_html, make_harmless
+from course_lib.grading.harmless import clean_html, highlight_code, make_harmless, markdown2html
 from course_lib.grading.job import Device, Limits, Protection
 from course_lib.grading.rebuild import EXTRA
 from course_lib.grading.result import Verdict
@@ -322,6 +322,39 @@ def test_colours_without_end_are_shown_without_colours() -> None:
     assert time.monotonic() - began < 5
     assert pages[:2] == ['<span class="ansi-red-fg">red</span>', "x" * 400_000]
     assert data.data["text/plain"] == "x" * 400_000
+
+
+@pytest.mark.parametrize(("html", "never"), [
+    ('<img src="https://evil.org/x.png">', "evil"), ('<img src="data:text/html,evil">', "evil"), ('<a href=" DATA:image/png,evil">a</a>', "evil"),
+    ('<a href="/formgrader">a</a>', "formgrader"), ('<p style="position:fixed;color:red">a</p>', "position"),
+    ('<p style="background:url(https://evil.org)">a</p>', "evil"), ("<p style='background:image-set(\"evil\" 1x)'>a</p>", "evil"),
+    ("<p style='color:r\\65 d'>a</p>", "65"), ('<div class="modal-backdrop">a</div>', "modal"), ("<script>evil()</script>", "evil"),
+    ('<p onclick="evil()">a</p>', "evil"),
+])  # fmt: skip
+def test_of_html_nothing_is_left_that_asks_for_a_page_or_covers_one(html: str, never: str) -> None:
+    clean = clean_html(html)
+    assert never not in clean
+    assert clean.startswith("<div style='contain:paint;overflow:hidden'>")
+    kept = "color:rgb(1, 2, 3)", "data:image/png;base64,aGk="
+    shown = clean_html(f'<p style="{kept[0]}"><img src="{kept[1]}"></p>')
+    assert all(part in shown for part in kept)
+
+
+def test_what_takes_long_or_is_none_of_its_kind_is_not_shown_as_such() -> None:
+    with pytest.raises(ValueError, match="unclosed"):
+        clean_html("<b>" * 10_000)
+    data = {"text/html": "<p>a</p>" * 20_000, "image/png": '"><script>', "text/plain": "a", "text/latex": "$a$"}
+    metadata = {"image/png": {"alt": "a" * 2000, "width": '"><script>'}}
+    notebook = new_notebook(cells=[new_code_cell("", outputs=[new_output("display_data", data, metadata=metadata)])])
+    make_harmless(notebook)
+    assert notebook.cells[0].outputs[0].data == {"text/plain": "a"}
+    assert notebook.cells[0].outputs[0].metadata == {"image/png": {"alt": "a" * 1000}}
+    missing = markdown2html({}, "![<script>](attachment:none.png)")
+    assert missing == "<pre>![&lt;script&gt;](attachment:none.png)</pre>"
+    assert "evil" not in markdown2html({}, "*a*<script>evil()</script>")
+    for source in ("<script>" * 200, "<script>\n" * 10_000):
+        assert highlight_code(source).count("&lt;script&gt;") == source.count("<script>")
+        assert "<span" not in highlight_code(source)
 
 
 def test_a_long_style_is_left_out_in_no_time() -> None:
