@@ -178,12 +178,14 @@ def test_extra_cells_keep_their_place_and_answers_in_them_count(spec: NotebookSp
     def answer_in_an_own_cell(notebook: NotebookNode) -> None:
         index = notebook.cells.index(find(notebook, "one_hot"))
         notebook.cells[index] = nbformat.v4.new_code_cell(right_answers(spec)["one_hot"])
+        notebook.cells.append(nbformat.v4.new_code_cell("print('the end')"))
 
     notebook = rebuild(spec.skeleton, read_notebook(submitted(spec, answer_in_an_own_cell))).notebook
     order = [
         cell.metadata.get("nbgrader", {}).get("grade_id", "own") for cell in notebook.cells if cell.cell_type == "code"
     ]
     assert order[order.index("own") - 1 : order.index("own") + 2] == ["one_hot", "own", "test_one_hot"]
+    assert notebook.cells[-1].source == "print('the end')"
 
 
 def test_a_text_below_an_answer_stays_above_the_next_given_text(spec: NotebookSpec) -> None:
@@ -214,6 +216,7 @@ def test_what_is_given_is_known_by_its_text(spec: NotebookSpec) -> None:
     complete = rebuild(spec.skeleton, read_notebook(submitted(spec)))
     assert code_in_order(found.notebook).split() == code_in_order(complete.notebook).split()
     blank = rebuild(spec.skeleton, read_notebook(fill(spec, Situation("student", lambda right: {}, damage=strip))))
+    assert "NotImplementedError" not in code_in_order(blank.notebook)
     for rebuilt in (found, blank):
         assert not {cell.grade_id for cell in spec.grade_cells if cell.manual} & rebuilt.unchanged
 
@@ -262,7 +265,7 @@ def test_a_text_written_into_a_given_text_is_kept(spec: NotebookSpec) -> None:
 def test_an_odd_cell_costs_no_other_one(spec: NotebookSpec, cell: dict[str, object]) -> None:
     notebook = json.loads(submitted(spec))
     answers = sources(rebuild(spec.skeleton, read_notebook(json.dumps(notebook).encode())).notebook)
-    notebook["cells"].append({"metadata": {}} | cell)
+    notebook["cells"].append({"cell_type": "markdown", "metadata": {}} | cell)
     found = rebuild(spec.skeleton, read_notebook(json.dumps(notebook).encode())).notebook
     assert sources(found) == answers
     nbformat.writes(found).encode()
