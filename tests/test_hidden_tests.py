@@ -12,6 +12,7 @@ import tiny_course
 import torch
 from corpus import ANSWERS
 from nbformat.v4 import new_notebook
+from torch import nn
 
 from course_lib.causes import MAX_TEXT, error_cause
 from course_lib.grading.authoring import hidden_tests, student_of
@@ -20,7 +21,7 @@ from course_lib.grading.grade import _Run
 from course_lib.grading.hidden import collect_hidden_tests, expect, expect_all, likely, run_hidden_tests
 from course_lib.grading.job import GradeCell, NotebookSpec
 from course_lib.grading.result import TestResult, Verdict
-from course_lib.grading.student import Student, StudentFailure
+from course_lib.grading.student import KEPT, OtherParameters, Student, StudentFailure
 from course_lib.kernel.finished import by_shape
 from course_lib.kernel.responder import Responder
 from course_lib.kernel.wire import Packet
@@ -158,6 +159,7 @@ def test_of_a_typing_error_in_a_hidden_test_only_its_place_is_shown(tmp_path: Pa
         ("f = lambda x: None", Verdict.FAILED),
         ("f = lambda x: float('nan')", Verdict.FAILED),
         ("f = lambda x: 10 ** 9", Verdict.FAILED),
+        ("import torch\nf = lambda x: torch.ones(3)", Verdict.FAILED),
         ("def f(x):\n    print(1.0)", Verdict.FAILED),
         ("def f(x):\n    raise ValueError(x)", Verdict.ERROR),
         ("def f(x):\n    raise SystemExit", Verdict.ERROR),
@@ -206,6 +208,39 @@ def test_any_exception_and_any_tensor_is_an_answer() -> None:
     with pytest.raises(StudentFailure) as failure:
         lying.value("x")
     assert len(failure.value.note) <= 1000
+
+
+class Noisy(nn.Module):
+    """Its weights are drawn, and one of them has no gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = nn.Sequential(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 2))
+        self.lines[0].weight.requires_grad_(False)
+        self.unused = nn.Parameter(torch.ones(7))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.lines(x)
+
+
+def test_a_model_is_made_and_asked_without_luck() -> None:
+    student, x = student_of({"Noisy": Noisy, "net": 3}), torch.rand(5, 3)
+    state = torch.get_rng_state()
+    first, second = (student.forward("Noisy", x, classes=2).logits for _ in range(2))
+    assert torch.equal(first, second), "the same weights, and no dropout"
+    assert torch.equal(state, torch.get_rng_state()), "what the notebook draws later is what it was"
+    weights = [torch.ones_like(p) for p in by_shape(Noisy())]
+    answer = student.forward("Noisy", x, weights, torch.arange(5) % 2, train=True, classes=2)
+    assert len(answer.gradients) == len(weights)
+    assert not torch.equal(answer.logits, student.forward("Noisy", x, weights, classes=2).logits), "dropout"
+    with pytest.raises(OtherParameters):
+        student.forward("Noisy", x, weights[1:], classes=2)
+    with pytest.raises(StudentFailure) as failure:
+        student.forward("net", x, classes=2)
+    assert failure.value.detail == say("cause.no_model")
+    for _ in range(2 * KEPT):
+        student.value("net")
+    assert len(student.asked) == KEPT, "in memory, and in each result"
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bfloat16, torch.complex64, torch.bool])

@@ -277,7 +277,7 @@ class Student:
         value = self.call(name, *args)
         if isinstance(value, torch.Tensor) and value.numel() == 1 and value.is_floating_point():
             value = value.item()
-        if isinstance(value, bool) or not isinstance(value, float):
+        if not isinstance(value, float):
             raise _wrong(f"{name} returned {type_name(value)}, not a float", type_cause(type_name(value), "float"))
         return value
 
