@@ -271,11 +271,25 @@ def test_what_was_lost_comes_back(course: Path, lost: str) -> None:
 
 def test_force_grades_anew(course: Path) -> None:
     before = results(course)
+    left, of_another = (course / "autograded" / "anna" / f".{name}.abcdefgh" for name in ("tiny", "tiny.two"))
+    for folder in (left, of_another):  # by commands that were killed, or are at work on another assignment
+        folder.mkdir()
     assert autograde(course, "--force", "--student=anna") == 1
     after = results(course)
     assert after.keys() == before.keys()
     assert sum(after[key] != before[key] for key in after) == 1
     assert marks(course, "tiny") == EXPECTED
+    assert not left.exists()
+    assert of_another.exists()
+
+
+def test_who_is_excluded_is_left_out(tmp_path: Path) -> None:
+    for student in EXPECTED:
+        (tmp_path / "submitted" / student / "tiny").mkdir(parents=True)
+    course = CourseDirectory(root=str(tmp_path), assignment_id="tiny", student_id_exclude="bruno,chloé")
+    converter = JudgedAutograde(coursedir=course)
+    converter.init_notebooks()
+    assert list(converter._students()) == ["anna"]
 
 
 def test_a_new_time_stamp_reaches_the_gradebook_without_grading(course: Path) -> None:
