@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter, OrderedDict, defaultdict, namedtuple
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import save
 
 from course_lib.causes import MAX_TEXT
+from course_lib.grading.result import Verdict
 from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel.wire import MAX_BYTES, Other, Packet, WireError, describe, pack, restore, unpack
 
@@ -171,6 +173,25 @@ def test_a_number_of_parameters_that_are_not_there_is_a_wrong_answer() -> None:
         student = Student(lambda _, n=count: Packet({"status": "ok", "parameters": n, "buffers": 0}))
         with pytest.raises(StudentFailure):
             student.weights("dnn")
+
+
+@pytest.mark.parametrize(("fields", "tensors"), [
+    ({"parameters": 1, "buffers": None}, {"p0": torch.ones(2)}), ({"parameters": 1, "buffers": 0}, {"p0": torch.ones(2).int()}),
+    ({"parameters": 1, "buffers": 0}, {"p1": torch.ones(2)}), ({"value": 3}, {}), ({}, {}),
+    ({"value": {"kind": "tensor", "key": "v"}}, {"v": torch.ones(1, 2)}), ({"value": {"kind": "tensor", "key": "v"}}, {"v": torch.ones(1, 2), "g0": torch.ones(3)}),
+])  # fmt: skip
+def test_an_answer_that_is_none_is_a_wrong_one(fields: dict[str, object], tensors: dict[str, torch.Tensor]) -> None:
+    """And no fault of the test that asks."""
+    student = Student(lambda _: Packet({"status": "ok"} | fields, tensors))
+    x, labels = torch.ones(1, 3), torch.zeros(1, dtype=torch.int64)
+    ask = (
+        partial(student.weights, "dnn")
+        if "parameters" in fields
+        else partial(student.forward, "dnn", x, [torch.ones(2)], labels, classes=2)
+    )
+    with pytest.raises(StudentFailure) as failure:
+        ask()
+    assert failure.value.verdict is Verdict.FAILED
 
 
 def test_a_packet_of_very_many_tensors_is_refused() -> None:
