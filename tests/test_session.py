@@ -23,7 +23,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from course_lib import messages
 from course_lib.grading.client import Stopwatch
 from course_lib.grading.deadline import TimeIsUp, time_limit
-from course_lib.grading.harmless import clean_html, highlight_code, make_harmless, markdown2html
+from course_lib.grading.harmless import (
+    MAX_SOURCE,
+    clean_html,
+    drop_outputs,
+    highlight_code,
+    make_harmless,
+    markdown2html,
+)
 from course_lib.grading.job import Device, Limits, Protection
 from course_lib.grading.rebuild import EXTRA
 from course_lib.grading.result import Verdict
@@ -355,6 +362,26 @@ def test_what_takes_long_or_is_none_of_its_kind_is_not_shown_as_such() -> None:
     for source in ("<script>" * 200, "<script>\n" * 10_000):
         assert highlight_code(source).count("&lt;script&gt;") == source.count("<script>")
         assert "<span" not in highlight_code(source)
+
+
+def test_all_that_a_student_wrote_is_shown_up_to_a_length() -> None:
+    own = {EXTRA: True}
+    text, given = new_markdown_cell("a" + " " * 1000 + "b", metadata=own), new_markdown_cell("c" * 300_000)
+    long = [
+        new_markdown_cell("d" * 30_000, metadata=own),
+        *(new_code_cell("e" * 150_000, metadata=own) for _ in range(2)),
+    ]
+    notebook = new_notebook(cells=[text, given, *long])
+    make_harmless(notebook)
+    assert text.source == "a b"
+    assert given.source == "c" * 300_000
+    assert [cell.source.count(cell.source[0]) for cell in long] == [20_000, 150_000, MAX_SOURCE - 170_000 - 7]
+    long[1].outputs = [new_output("stream", text="f" * 1000)]
+    long[0].source *= 2
+    drop_outputs(notebook)
+    assert [output.text for output in long[1].outputs] == [messages.say("output.cut")]
+    assert long[2].outputs == []
+    assert len(long[0].source) == 20_000
 
 
 def test_a_long_style_is_left_out_in_no_time() -> None:

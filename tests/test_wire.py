@@ -177,7 +177,7 @@ def test_a_number_of_parameters_that_are_not_there_is_a_wrong_answer() -> None:
 
 @pytest.mark.parametrize(("fields", "tensors"), [
     ({"parameters": 1, "buffers": None}, {"p0": torch.ones(2)}), ({"parameters": 1, "buffers": 0}, {"p0": torch.ones(2).int()}),
-    ({"parameters": 1, "buffers": 0}, {"p1": torch.ones(2)}), ({"value": 3}, {}), ({}, {}),
+    ({"parameters": 1, "buffers": 0}, {"p1": torch.ones(2)}), ({"value": 3}, {}), ({}, {}), ({"value": {"kind": "none"}}, {"g0": torch.ones(2)}),
     ({"value": {"kind": "tensor", "key": "v"}}, {"v": torch.ones(1, 2)}), ({"value": {"kind": "tensor", "key": "v"}}, {"v": torch.ones(1, 2), "g0": torch.ones(3)}),
 ])  # fmt: skip
 def test_an_answer_that_is_none_is_a_wrong_one(fields: dict[str, object], tensors: dict[str, torch.Tensor]) -> None:
