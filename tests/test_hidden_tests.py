@@ -60,6 +60,9 @@ def write(folder: Path, text: str) -> Path:
 
 
 MARK = '@hidden_test(1, fr="Un.", en="One.")\n'
+FIXTURE = (
+    f"import pytest\n@pytest.fixture\ndef data(student):\n    {{}}\n\n{MARK}def test_a(student, data):\n    pass\n"
+)
 
 
 def test_what_stands_above_the_tests_folder_has_no_say(tmp_path: Path) -> None:
@@ -78,6 +81,8 @@ def test_what_stands_above_the_tests_folder_has_no_say(tmp_path: Path) -> None:
         ),
         (MARK + "def test_a(student, no_such_fixture):\n    pass\n", "no_such_fixture"),
         (MARK + "def test_a(student):\n    student.no_such_question()\n", "no_such_question"),
+        (FIXTURE.format("assert [] == [1]\n    yield"), r"assert \[\] == \[1\]"),
+        (FIXTURE.format("yield\n    student.value('of nobody')"), "of nobody"),
     ],
 )
 def test_a_hidden_test_that_fails_by_itself_is_a_fault_not_a_zero(tmp_path: Path, text: str, word: str) -> None:
@@ -122,15 +127,18 @@ def test_a_kernel_that_was_killed_is_no_fault_of_a_hidden_test(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "why"),
     [
-        "import no_such_module\n", "def test_a(student):\n    pass\n", "def test_a(:\n", "\n",
-        MARK + "def a(student):\n    pass\n", MARK.replace("(1,", "('1',") + "def test_a(student):\n    pass\n",
-        MARK.replace("(1,", "(-1,") + "def test_a(student):\n    pass\n",
+        ("import no_such_module\n", "no_such_module"), ("def test_a(student):\n    pass\n", "is not marked with"),
+        ("def test_a(:\n", "SyntaxError"), ("\n", "there is no hidden test in it"),
+        (MARK + "def a(student):\n    pass\n", "there is no hidden test in it"),
+        (MARK.replace("(1,", "('1',") + "def test_a(student):\n    pass\n", "points must be a number"),
+        (MARK.replace("(1,", "(True,") + "def test_a(student):\n    pass\n", "points must be a number"),
+        (MARK.replace("(1,", "(-1,") + "def test_a(student):\n    pass\n", "points must be a number"),
     ],
 )  # fmt: skip
-def test_a_hidden_test_that_cannot_be_collected_is_named(tmp_path: Path, text: str) -> None:
-    with pytest.raises(AssignmentError, match=r"test_cell\.py"):
+def test_a_hidden_test_that_cannot_be_collected_is_named(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(AssignmentError, match=rf"(?s)test_cell\.py.*{why}"):
         collect_hidden_tests([write(tmp_path / "a", text)])
 
 
