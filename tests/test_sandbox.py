@@ -86,6 +86,30 @@ def test_the_student_has_no_rights(tell) -> None:
     assert said == "(0, [-1, -1, -1], -1, 1000, '1')"
 
 
+SYSTEM_CALLS = """
+import ctypes, errno, platform
+from course_lib.kernel import seccomp
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = seccomp._MACHINES[platform.machine()][1] | seccomp._NEW
+def is_refused(number, *arguments):
+    return libc.syscall(*map(ctypes.c_long, (number, *arguments, 0, 0, 0, 0))) < 0 and ctypes.get_errno() == errno.EPERM
+made = [name for name in (
+    "add_key", "request_key", "keyctl", "memfd_create", "bpf", "perf_event_open", "userfaultfd", "ptrace",
+    "process_vm_readv", "process_vm_writev", "seccomp", "io_setup", "io_uring_setup", "io_uring_enter",
+    "io_uring_register", "semget", "msgget", "mq_open", "inotify_init1", "fanotify_init",
+    "setrlimit", "prctl", "socket", "prlimit64",
+) if not is_refused(numbers[name], {"prctl": 22, "socket": 40}.get(name, 0))]
+made += [] if is_refused(0x40000000) else ["one of another convention"]
+right = libc.prctl(39, 0, 0, 0, 0), is_refused(numbers["socket"], 1, 1), is_refused(numbers["prlimit64"], 0, 7)
+said = repr((made, right))
+"""
+"""For one argument only, the last four of these are refused; what is right must go on."""
+
+
+def test_what_no_namespace_fences_in_is_refused(tell) -> None:
+    assert tell(SYSTEM_CALLS) == "([], (1, False, False))"
+
+
 def test_nothing_but_its_own_scratch_can_be_written(tell) -> None:
     said = tell(
         "import os\nwritable = []\n"
