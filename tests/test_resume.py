@@ -258,12 +258,14 @@ def test_what_was_lost_comes_back(course: Path, lost: str) -> None:
             gradebook.find_grade("test_add", "tiny", "tiny", "anna").auto_score = None
             gradebook.find_grade("test_add", "tiny", "tiny", "bruno").auto_score = 2.0  # of an old copy of it
             gradebook.db.commit()
+        (course / "submitted" / "chloé" / "tiny" / "submission_secret.txt").write_text("5ec4e7")
     else:
         shutil.rmtree(course / "autograded" / "bruno")
         for path in (course / "autograded" / ".results").glob("*.json"):
             path.write_text(path.read_text()[:1000])
-    assert autograde(course) == {"gradebook": 3, "autograded": 3, "marks": 2, "one stored result": 1}[lost]
+    assert autograde(course) == {"gradebook": 3, "autograded": 3, "marks": 3, "one stored result": 1}[lost]
     assert marks(course, "tiny") == EXPECTED
+    assert (course / "autograded" / "chloé" / "tiny" / "submission_secret.txt").exists() == (lost == "marks")
     assert {p.name for p in (course / "autograded").iterdir() if not p.name.startswith(".")} == set(EXPECTED)
     if lost != "one stored result":
         assert results(course) == before, "nothing was graded again"

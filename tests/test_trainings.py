@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import sys
@@ -37,6 +38,7 @@ from course_lib.grading.trainings import (
     keep_figures,
     keep_trainings,
     locked,
+    recall,
     recall_code,
 )
 from course_lib.kernel import figures, finished
@@ -425,6 +427,31 @@ def test_what_a_hostile_kernel_reports_trains_nothing(report: Packet, tmp_path: 
     keep_code_training(report, path)
     assert recall_code(Packet({"recipe": "x"}), path)[0].tensors == {}
     assert path.read_bytes() == b""
+
+
+def test_a_stored_training_answers_the_same_request_only(tmp_path: Path) -> None:
+    """Whatever name it is asked for by: a student's kernel writes the request."""
+    recipe, ones, path = "a" * 32, torch.ones(1), tmp_path / "code-0.safetensors"
+    one = {"recipe": recipe, "history": [1], "stopped": True, "device": "cpu", "training": True}
+    tensors = {f"{n}/{name}": (n + 1) * ones for n in range(2) for name in ("probe0", "weight")}
+    report = Packet({"trainings": [one, one]}, tensors)
+    assert len(set(keep_trainings(report, tmp_path))) == 2, "of two models, both are kept"
+    keep_code_training(report, path)
+    os.utime(path, (0, 0))
+    assert recall_code(Packet({"recipe": recipe}, {"probe0": 2 * ones}), path)[1], "it ended early"
+    assert path.stat().st_mtime, "it was used now"
+    others = [
+        ("b" * 32, [2 * ones]),
+        *((recipe, of) for of in ([], [2.01 * ones], [2 * torch.ones(3)], [2 * ones] * 2)),
+    ]
+    for other, probes in others:
+        request = Packet({"recipe": other}, {f"probe{i}": probe for i, probe in enumerate(probes)})
+        assert recall_code(request, path) == (Packet(), False)
+    path.write_bytes(save({"probe0": ones}, metadata={"recipe": f'"{recipe}"'}))  # by an older course_lib
+    assert recall_code(Packet({"recipe": recipe}, {"probe0": ones}), path) == (Packet(), False)
+    keep_code_training(Packet({"trainings": [one | {"recipe": "code"}]}, {"0/probe0": ones, "0/weight": ones}), path)
+    for recipe in ("code", "*", "/code", "../code"):
+        assert recall(Packet({"recipe": recipe}, {"probe0": ones}), tmp_path) == (Packet(), "")
 
 
 def test_a_damaged_training_is_done_anew(tmp_path: Path) -> None:
