@@ -326,19 +326,23 @@ c.AssignLatePenalties.plugin_class = OnePoint
 
 def test_another_due_date_changes_the_penalties_without_grading(course: Path) -> None:
     configure(course, LATE)
-    (course / "submitted" / "anna" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
+    for student in ("anna", "bruno"):
+        (course / "submitted" / student / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
     page = course / "feedback" / "anna" / "tiny" / "tiny.html"
     penalties, pages = [], []
     for due in ("2026-11-04", "2026-11-02", "2026-11-01", "2026-11-05"):
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
             gradebook.update_or_create_assignment("tiny", duedate=due)
+            if due == "2026-11-01":
+                gradebook.grant_extension("tiny", "bruno", days=3)
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text("marks")
         autograde(course)
         pages.append(page.exists())
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-            penalties.append(gradebook.find_submission("tiny", "anna").late_submission_penalty or 0)
-    assert penalties == [0, 1, 1, 0]
+            both = [gradebook.find_submission("tiny", student) for student in ("anna", "bruno")]
+            penalties.append([submission.late_submission_penalty or 0 for submission in both])
+    assert penalties == [[0, 0], [1, 1], [1, 0], [0, 0]]
     assert pages == [False, False, True, False], "the first has a new time stamp, the third says what is still right"
     assert marks(course, "tiny") == EXPECTED
 
