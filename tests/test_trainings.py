@@ -41,7 +41,7 @@ from course_lib.grading.trainings import (
     recall,
     recall_code,
 )
-from course_lib.kernel import figures, finished
+from course_lib.kernel import figures, fingerprint, finished
 from course_lib.kernel.wire import Packet
 
 GIVEN = """
@@ -386,14 +386,17 @@ def test_equal_code_has_the_same_name_whatever_its_comments() -> None:
     assert all(re.fullmatch(r"code-[0-9a-f]{32}\.safetensors", other) for other in others)
 
 
-@pytest.mark.parametrize("module", [training, finished])
+@pytest.mark.parametrize("module", [training, fingerprint, finished])
 def test_what_another_library_trained_is_not_looked_for(
     module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = code_name(cells("x = 1"), 0.9)
     other = tmp_path / "other.py"
     other.write_text("# another probe")
-    monkeypatch.setattr(module, "__file__", str(other))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "__file__", str(other))
+        assert code_name(cells("x = 1"), 0.9) != name
+    monkeypatch.setattr(torch, "__version__", "2.0")
     assert code_name(cells("x = 1"), 0.9) != name
 
 
