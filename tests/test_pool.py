@@ -126,11 +126,14 @@ def test_a_fault_is_handed_on_with_its_name(started: list[Executor]) -> None:
     def grade(jobs: Any) -> Any:
         if jobs[0] == "bad":
             raise GradingFault("of one test")
+        if jobs[0] == "worse":
+            raise ValueError
         return [jobs[0]]
 
     with pool_of(started, grade) as pool:
-        outcomes = dict(pool.grade_all((name, [name]) for name in ("a", "bad", "b")))
+        outcomes = dict(pool.grade_all((name, [name]) for name in ("a", "bad", "worse", "b")))
     assert isinstance(outcomes["bad"], GradingFault)
+    assert isinstance(outcomes["worse"], ValueError)
     assert (outcomes["a"], outcomes["b"]) == (["a"], ["b"])
 
 
