@@ -65,11 +65,32 @@ FIXTURE = (
 )
 
 
-def test_what_stands_above_the_tests_folder_has_no_say(tmp_path: Path) -> None:
+def test_what_is_no_part_of_the_tests_has_no_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Stored results would not notice that it has changed."""
     (tmp_path / "conftest.py").write_text("raise ValueError('of another course')")
-    path = write(tmp_path / "a", MARK + "def test_a(student):\n    pass\n")
-    assert run_hidden_tests([path], lambda _: student_of({}))["test_cell"].score == 1
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "meddler.py").write_text("raise ValueError('of another package')")
+    (tmp_path / "meddler-1.dist-info").mkdir()
+    (tmp_path / "meddler-1.dist-info" / "entry_points.txt").write_text("[pytest11]\nmeddler = meddler\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = write(
+        tmp_path / "a", f"{MARK}def test_a(student):\n    assert False\n{MARK}def test_b(student):\n    pass\n"
+    )
+    before = [*sys.path]
+    result = run_hidden_tests([path], lambda _: student_of({}))["test_cell"]
+    assert [test.verdict for test in result.tests] == [Verdict.FAILED, Verdict.PASSED]
+    assert sys.path == before
+    assert {file.name for file in path.parent.iterdir()} <= {"test_cell.py", "__pycache__"}
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_that_pytest_ends_gives_no_marks(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{MARK}def test_a(student):\n    pass\n")
+    (tmp_path / "conftest.py").write_text("def pytest_runtest_logstart():\n    raise ValueError('oops')\n")
+    with pytest.raises(GradingFault, match=r"INTERNAL_ERROR on .*test_cell\.py"):
+        run_hidden_tests([path], lambda _: student_of({}))
 
 
 @pytest.mark.parametrize(
@@ -154,9 +175,12 @@ def test_the_place_of_an_error_in_a_file_of_hidden_tests_is_named(tmp_path: Path
 def test_of_a_typing_error_in_a_hidden_test_only_its_place_is_shown(tmp_path: Path) -> None:
     """Above it, pytest has twelve lines of its own code."""
     path = write(tmp_path / "a", "def test_it(student)\n    pass\n")
+    other = path.with_name("test_other.py")
+    other.write_text(f"from course_lib.grading.hidden import hidden_test\n{MARK}def test_a(student):\n    pass\n")
     place = r'test_cell\.py\nE +File ".*test_cell\.py", line 3\n(E.*\n)*E +SyntaxError'
-    with pytest.raises(AssignmentError, match=place):
-        collect_hidden_tests([path])
+    with pytest.raises(AssignmentError, match=place) as caught:
+        collect_hidden_tests([path, other])
+    assert "there is no hidden test" not in str(caught.value), "nobody has looked"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +291,8 @@ def test_an_answer_of_any_dtype_is_wrong_and_no_fault(dtype: torch.dtype) -> Non
     (["a"], torch.ones(2), "cause.type"), (("a", "b"), ["a", "b"], "cause.type"), ("1", 1.0, "cause.type"),
     ({"a"}, ["a"], "cause.type"), (["a", "B"], ["a", "b"], "cause.values"), (["a"], ["a", "b"], "cause.values"),
     ({"a": 1}, {"a": 2}, "cause.values"), ({"a": 1}, {"b": 1}, "cause.values"), (10**30, 1, "cause.values"),
-    ([1.0, float("nan")], [1.0, 2.0], "cause.not_finite"),
+    ([1.0, float("nan")], [1.0, 2.0], "cause.not_finite"), (1.0, 1.001, "cause.values"),
+    (torch.ones(1), torch.ones(2), "cause.values"), ((1, "a"), [1, "a"], "cause.type"),
     (["a", "b"], ["a", "b"], None), ({"a": [1.0, None]}, {"a": [1.0 + 1e-7, None]}, None), ("é", "é", None),
     ((1, torch.ones(2)), (1, torch.ones(2)), None), ([1.0, 2.0], torch.tensor([1.0, 2.0]), None), (None, None, None),
 ])  # fmt: skip
@@ -519,8 +544,10 @@ def test_tensors_become_numbers(tmp_path: Path) -> None:
 
 def test_what_json_does_not_have_is_left_out(tmp_path: Path) -> None:
     assert left(tmp_path, "(float('nan'), 0.25)").accuracy is None
+    assert left(tmp_path, "(0.25, float('inf'))").accuracy is None
 
 
 def test_anything_else_is_a_fault_of_the_test(tmp_path: Path) -> None:
-    with pytest.raises(GradingFault, match=r"student\.accuracy is two numbers"):
-        left(tmp_path, "0.5")
+    for value in ("0.5", "(torch.ones(2), 0.5)"):
+        with pytest.raises(GradingFault, match=r"student\.accuracy is two numbers"):
+            left(tmp_path, value)
