@@ -75,6 +75,8 @@ def test_what_is_no_part_of_the_tests_has_no_say(
     (tmp_path / "meddler-1.dist-info").mkdir()
     (tmp_path / "meddler-1.dist-info" / "entry_points.txt").write_text("[pytest11]\nmeddler = meddler\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-x")
+    monkeypatch.setenv("PYTEST_PLUGINS", "meddler")
     path = write(
         tmp_path / "a", f"{MARK}def test_a(student):\n    assert False\n{MARK}def test_b(student):\n    pass\n"
     )

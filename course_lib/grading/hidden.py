@@ -262,6 +262,8 @@ def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
     arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
     arguments += ["--rootdir", str(plugin.root), "--confcutdir", str(plugin.root), "--tb=short", *options]
     arguments += ["--disable-plugin-autoload"]  # whatever else is installed has no say in marks
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):  # nor has the shell: -x would end a run at the first wrong answer
+        os.environ.pop(name, None)
     # plug-ins that take time and are of no use here; the first collects garbage ten times at the end, for 0.6 s
     arguments += [f"-pno:{name}" for name in ("unraisableexception", "threadexception", "faulthandler", "logging")]
     try:
