@@ -88,6 +88,19 @@ def test_what_is_no_part_of_the_tests_has_no_say(
     assert capsys.readouterr().out == ""
 
 
+def test_a_grade_cell_may_have_a_folder_of_tests(tmp_path: Path) -> None:
+    folder = tmp_path / "test_cell"
+    for name in ("test_one.py", "test_two.py"):
+        write(folder, f"{MARK}def test_a(student):\n    pass\n").rename(folder / name)
+    other = write(tmp_path, f"{MARK}def test_a(student):\n    pass\n").rename(tmp_path / "test_other.py")
+    asked: list[str] = []
+    result = run_hidden_tests([folder, other], lambda name: (asked.append(name), student_of({}))[1])
+    assert {name: cell.score for name, cell in result.items()} == {"test_cell": 2, "test_other": 1}
+    assert asked == ["test_cell", "test_cell", "test_other"]
+    file = write(tmp_path / "another assignment", f"{MARK}def test_a(student):\n    pass\n")
+    assert collect_hidden_tests([file])["test_cell"].points == 1
+
+
 def test_a_run_that_pytest_ends_gives_no_marks(tmp_path: Path) -> None:
     path = write(tmp_path, f"{MARK}def test_a(student):\n    pass\n")
     (tmp_path / "conftest.py").write_text("def pytest_runtest_logstart():\n    raise ValueError('oops')\n")

@@ -273,6 +273,9 @@ def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(f"{plugin.root}{os.sep}"):
                 del sys.modules[name]
+                while name := name.rpartition(".")[0]:  # a folder of tests is a module without a file
+                    if getattr(sys.modules.get(name), "__file__", None) is None:
+                        sys.modules.pop(name, None)
     if plugin.interrupt is None:
         plugin.faults += [
             f"{path}: there is no hidden test in it; the names of their functions begin with test_"
