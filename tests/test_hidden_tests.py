@@ -306,7 +306,7 @@ def test_an_answer_of_any_dtype_is_wrong_and_no_fault(dtype: torch.dtype) -> Non
     (["a"], torch.ones(2), "cause.type"), (("a", "b"), ["a", "b"], "cause.type"), ("1", 1.0, "cause.type"),
     ({"a"}, ["a"], "cause.type"), (["a", "B"], ["a", "b"], "cause.values"), (["a"], ["a", "b"], "cause.values"),
     ({"a": 1}, {"a": 2}, "cause.values"), ({"a": 1}, {"b": 1}, "cause.values"), (10**30, 1, "cause.values"),
-    ([1.0, float("nan")], [1.0, 2.0], "cause.not_finite"), (1.0, 1.001, "cause.values"),
+    ([1.0, float("nan")], [1.0, 2.0], "cause.not_finite"), (1e300, 2e300, "cause.values"), (1.0, 1.001, "cause.values"),
     (torch.ones(1), torch.ones(2), "cause.values"), ((1, "a"), [1, "a"], "cause.type"),
     (["a", "b"], ["a", "b"], None), ({"a": [1.0, None]}, {"a": [1.0 + 1e-7, None]}, None), ("é", "é", None),
     ((1, torch.ones(2)), (1, torch.ones(2)), None), ([1.0, 2.0], torch.tensor([1.0, 2.0]), None), (None, None, None),

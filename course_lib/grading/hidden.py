@@ -80,7 +80,7 @@ def _close(a: Value, b: Value, atol: float) -> bool:
 def _numbers(value: Value) -> torch.Tensor | None:
     """What is numbers, in a type which holds any of them."""
     try:
-        return torch.as_tensor(value).to(torch.complex128)
+        return torch.as_tensor(value, dtype=torch.complex128)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         return None
 
