@@ -195,10 +195,16 @@ def test_without_its_library_the_first_cell_says_in_one_line_what_to_upload(
     assert "restart the kernel" in line, "an empty folder stays imported"
 
 
-@pytest.mark.parametrize("wrong", ["HIDEN TESTS", "HIDDEN TEST"])
-def test_a_misspelt_marker_releases_nothing(spec: NotebookSpec, wrong: str) -> None:
+@pytest.mark.parametrize(
+    ("marker", "wrong", "left"),
+    [
+        ("HIDDEN TESTS", "HIDEN TESTS", "### BEGIN "), ("HIDDEN TESTS", "HIDDEN TEST", "### BEGIN "),
+        ("(?s)### BEGIN .*### END ", "### END OF ", "### END "), ("### (BEGIN|END) .*", "", "course_lib.grading"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_marker_releases_nothing(spec: NotebookSpec, marker: str, wrong: str, left: str) -> None:
     source = nbformat.from_dict(deepcopy(spec.source))
     cell = find(source, "test_softmax")
-    cell.source = cell.source.replace("HIDDEN TESTS", wrong)
-    with pytest.raises(RuntimeError, match="'test_softmax': '### BEGIN ' would reach students"):
+    cell.source = re.sub(marker, wrong, cell.source)
+    with pytest.raises(RuntimeError, match=f"'test_softmax': '{left}' would reach students"):
         release_notebook(source)
