@@ -14,7 +14,7 @@ import pytest
 from nbgrader.apps import ExportApp
 from nbgrader.coursedir import CourseDirectory
 
-from course_lib.grading import export
+from course_lib.grading import export, report
 from course_lib.grading.export import Details, DetailsJson, Moodle
 from course_lib.grading.moodle import participant
 from course_lib.grading.records import ClassRecord, Mark, Submission
@@ -38,7 +38,7 @@ def record() -> ClassRecord:
     )
     first = Submission(
         "HYPERLINK_evil_script_alert_1_script_1234567", "", FORMULA, "a@b.org", None, 60, 0.5,
-        [Mark("test_x", 1, 3, False, False, "=1+1"), Mark("text", 0, 1, True, True, "")], {"n": result}, ["m"],
+        [Mark("test_x", 1, 3, False, False, "=1 < 2"), Mark("text", 0, 1, True, True, "")], {"n": result}, ["m"],
     )  # fmt: skip
     return ClassRecord(
         "course", "n", [("test_x", 3), ("text", 1)], [first, replace(first, student="bo", last_name="")], ["zoé"]
@@ -61,8 +61,61 @@ def test_no_text_of_a_student_becomes_a_formula_or_a_script(record: ClassRecord)
         assert "<script>" not in row["Feedback comments"]
 
 
+@pytest.mark.parametrize("first", "=+-@\t\r")
+def test_whatever_begins_a_formula_is_made_a_text(record: ClassRecord, first: str) -> None:
+    one = replace(record.submissions[0], email=f"{first}1")
+    [row] = rows(Moodle().content(replace(record, submissions=[one]), Path("x.csv")))
+    assert row["Email address"] == f"'{first}1"
+
+
 def test_the_report_says_what_students_code_ran_in(record: ClassRecord) -> None:
-    assert "bubblewrap + cuda (2)" in report_html(record, Path("x.html"))
+    first, second = record.submissions
+    unread = replace(second, results={"n": NotebookResult([], unreadable="no JSON")})
+    naked = replace(second, student="eve", results={"n": NotebookResult([])})
+    page = report_html(replace(record, submissions=[first, unread, naked]), Path("x.html"))
+    assert "bubblewrap + cuda (1), aucun (1)</li>" in page
+    look = page[page.index("<h2>À regarder") : page.index("<h2>Tous les étudiants")]
+    assert look.count("corrigé sans bac à sable") == 1, "of an unreadable notebook, no code ran"
+    assert "illisible : no JSON" in look
+
+
+def test_the_report_counts_failures_and_passes(record: ClassRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commonest failure first; what nobody tried, or could be read, is none."""
+    second = record.submissions[1]
+    told = {"test_a": "rare", "test_b": "common", "test_c": "other"}
+    found = [
+        {"test_a": Verdict.FAILED, "test_b": Verdict.FAILED, "test_c": Verdict.NOT_ATTEMPTED},
+        {"test_a": Verdict.PASSED, "test_b": Verdict.FAILED, "test_c": Verdict.UNREADABLE},
+        {"test_a": Verdict.PASSED, "test_b": Verdict.ERROR, "test_c": Verdict.FAILED},
+    ]
+    submissions = []
+    for student, verdicts in zip("abc", found, strict=True):
+        tests = [TestResult(name, 1, Text(name, name), v, detail=told[name]) for name, v in verdicts.items()]
+        results = {"n": NotebookResult([CellResult("test_x", tests)], protection="bubblewrap")}
+        submissions.append(replace(second, student=student, results=results, ungraded=[]))
+    many = replace(record, submissions=submissions)
+    failures = report._failures(many)
+    assert [(failure.hint, [*failure.students]) for failure in failures] == [
+        (TestResult("", 1, Text("", ""), verdict, detail=detail).hint, students)
+        for verdict, detail, students in (
+            (Verdict.FAILED, "common", ["a", "b"]), (Verdict.FAILED, "rare", ["a"]), (Verdict.ERROR, "common", ["c"]),
+            (Verdict.FAILED, "other", ["c"]),
+        )
+    ]  # fmt: skip
+    page = report_html(many, Path("x.html"))
+    assert '<td>test_a</td><td class="n">2 / 3</td>\n<td>1 échoué</td>' in page
+    assert "× échoué" not in page, "an ordinary failure needs nobody's eye"
+    monkeypatch.setattr(report, "SHOWN", 2)
+    assert report._failures(many) == failures[:2]
+
+
+def test_the_report_sums_up_the_time(record: ClassRecord) -> None:
+    first, second = record.submissions
+    results = [NotebookResult([], seconds=s, phases={"cells": s - 1, "training": 1.0}) for s in (4.0, 8.0)]
+    submissions = [replace(one, results={"n": result}) for one, result in zip((first, second), results, strict=True)]
+    page = report_html(replace(record, submissions=submissions), Path("x.html"))
+    assert "le plus long : 8 s (bo)" in page
+    assert "cellules 10 s, entraînement 2 s" in page
 
 
 def test_the_report_links_every_feedback_page(record: ClassRecord, tmp_path: Path) -> None:
@@ -83,7 +136,9 @@ def test_moodle_finds_its_participants_and_points_out_of_twenty(record: ClassRec
     assert first["Identifier"] == "Participant 1234567"
     assert second["Identifier"] == ""
     assert first["Grade"] == "2.50"  # (1 - 0.5) / 4 of 20
-    assert "=1+1" in first["Feedback comments"]
+    assert "=1 &lt; 2" in first["Feedback comments"]
+    assert "<b>text : 0 / 1 (à noter ou à revoir)</b>" in first["Feedback comments"]
+    assert first["Last modified (grade)"] == "-", "as Moodle writes it"
     assert "Un." not in first["Feedback comments"]
     assert "Deux. Le code s&#x27;est arrêté" in first["Feedback comments"]
 
@@ -106,6 +161,10 @@ def test_moodle_takes_no_mark_above_the_maximum(record: ClassRecord, caplog: pyt
     assert "so no Identifier: bo" in caplog.text
     page = report_html(replace(record, submissions=[best]), Path("x.html"))
     assert ">1</text>" in page  # the bar of the one with 8.5 points
+    with pytest.raises(SystemExit):
+        Moodle(parent=ExportApp(), out_of=0).content(record, Path("x.csv"))
+    nothing = replace(record, cells=[("test_x", 0.0)], submissions=[replace(best, marks=[])])
+    assert rows(exporter.content(nothing, Path("x.csv")))[0]["Grade"] == "0.00"
 
 
 def test_every_detail_is_there(record: ClassRecord) -> None:

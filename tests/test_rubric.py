@@ -1,5 +1,6 @@
 """What formgrader shows beside an answer that a person grades."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -25,8 +26,15 @@ def test_code_stays_code_and_a_task_has_its_scheme(tmp_path: Path, monkeypatch: 
     nbformat.write(notebook, path)
     names = {"submission_id": "1", "assignment_id": "ex", "notebook_id": "ex"}
     config = Config({"JudgedAutograde": {"language": "en"}})
+    before = deepcopy(notebook)
+    of_feedback = {name: value for name, value in names.items() if name != "submission_id"}
+    for resources in (of_feedback, names | {"notebook_id": "renamed"}):
+        assert ShowRubric(config=config).preprocess(notebook, resources)[0] == before
+    (path.parent / "broken.ipynb").write_text("{")
+    assert ShowRubric(config=config).preprocess(notebook, names | {"notebook_id": "broken"})[0] == before
     shown, _ = ShowRubric(config=config).preprocess(notebook, names)
     texts = [cell.source for cell in shown.cells]
+    assert len(texts) == len(before.cells) + 3, "below what a person grades only"
     beside = texts[shown.cells.index(find(shown, "mse")) + 1]
     assert (
         "> ```python\n> def mse(y_pred, y):\n>     return ((y_pred - y) ** 2).mean()\n> ```\n> \n> 1 for the squares"
