@@ -12,7 +12,9 @@ import tiny_course
 from courses import configure, marks, nbgrader
 from tiny_course import HONEST, notebook, written
 
-from course_lib.grading.exchange import _doubt
+from course_lib.grading import exchange
+from course_lib.grading.exchange import _copy_plain, _doubt
+from course_lib.grading.submitted import read_receipt
 
 RIGHT = written(notebook())
 
@@ -121,3 +123,30 @@ def test_who_dates_back_a_submission_is_named(tmp_path: Path) -> None:
     assert "never late" in _doubt(str(tmp_path))
     stamp.unlink()
     assert "never late" in _doubt(str(tmp_path))
+
+
+def test_of_a_large_folder_no_more_is_copied_than_a_student_may_hand_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MAX_UPLOAD", 1000)
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    for name in ("a.ipynb", "b.ipynb", "mnist.gz"):
+        (source / name).write_bytes(bytes(500))
+    _copy_plain(str(source), target)
+    assert {path.name for path in target.iterdir()} == {"a.ipynb", "b.ipynb"}
+    (source / "c.ipynb").write_bytes(b"1")
+    with pytest.raises(ValueError, match=r"c\.ipynb"):
+        _copy_plain(str(source), target)
+
+
+def test_a_secret_that_is_none_is_left(tmp_path: Path) -> None:
+    """`release_feedback` would stop for everyone at one that is no text, or empty."""
+    (tmp_path / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
+    secret = tmp_path / "submission_secret.txt"
+    for written_there, kept in ((b"0123456789abcdef", True), (b"\xff\xfe", False), (b"", False), (b"a" * 1001, False)):
+        secret.write_bytes(written_there)
+        assert ("submission_secret.txt" in read_receipt(tmp_path)) is kept
+    secret.unlink()
+    assert [*read_receipt(tmp_path)] == ["timestamp.txt"]
