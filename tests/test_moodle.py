@@ -117,6 +117,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
     files = {f"{student}_assignsubmission_file_/{n}": c for student, all_ in uploads.items() for n, c in all_.items()}
     files["Élodie Dupont-Martin_1234567_assignsubmission_onlinetext_/onlinetext.html"] = b"<p>voici</p>"
     files["../../../source/tiny/evil.ipynb"] = RIGHT
+    files["corrigé/tiny.ipynb"] = RIGHT
     download(folder, "Apprentissage profond-TP noté-123.zip", files)
     (folder / "downloaded" / "tiny" / "archive" / "incomplete.zip").write_bytes(zipped(files)[:-100])
     return folder, nbgrader(folder, "zip_collect", "tiny")
@@ -131,6 +132,7 @@ def test_a_moodle_download_is_taken_as_it_is(course: tuple[Path, subprocess.Comp
     assert set(found.values()) == {RIGHT}
     assert "'tiny.ipynb' was taken, left out: 'tiny-Copy1.ipynb', 'brouillon.ipynb'" in run.stderr
     assert "onlinetext 'onlinetext.html' is left out" in run.stderr
+    assert "1 files are left out, they are not named by Moodle, such as 'corrigé/tiny.ipynb'" in run.stderr
     assert [path.name for path in (folder / "source").rglob("*.ipynb")] == ["tiny.ipynb"]
 
 
@@ -218,3 +220,20 @@ def test_files_are_read_only_up_to_a_bound_however_small_they_are() -> None:
     files = [moodle._File(f"{i}.ipynb", lambda most: b"") for i in range(4)]
     with pytest.raises(moodle._Unusable, match="too many files"):
         list(moodle._notebooks(upload, files, zips=False))
+
+
+def test_of_several_notebooks_each_has_its_name() -> None:
+    found = [("a.ipynb", RIGHT)]
+    assert moodle._choose("b", found, any_name=True) == found[0]
+    with pytest.raises(moodle._Unusable, match=r"no b\.ipynb"):
+        moodle._choose("b", found, any_name=False)
+
+
+@pytest.mark.parametrize(("name", "student", "shown"), [
+    ("../../source", "source_7", "../../source"), ("..", "7", ".."), ("A" * 99, "A" * 50 + "_7", "A" * 99),
+    ("Ann\x1b[2J, B", "Ann_2J_B_7", "Ann [2J B"),
+])  # fmt: skip
+def test_a_name_becomes_that_of_a_folder(name: str, student: str, shown: str) -> None:
+    """And neither Moodle's nor what a student calls herself there moves the cursor, or ends a column."""
+    assert moodle._student_id(name, "7") == student
+    assert moodle._printable(name) == shown

@@ -208,3 +208,14 @@ def test_a_misspelt_marker_releases_nothing(spec: NotebookSpec, marker: str, wro
     cell.source = re.sub(marker, wrong, cell.source)
     with pytest.raises(RuntimeError, match=f"'test_softmax': '{left}' would reach students"):
         release_notebook(source)
+
+
+def test_what_the_authors_jupyter_wrote_is_left_out(spec: NotebookSpec) -> None:
+    """Such as the state of a widget, which may show the answer."""
+    source = nbformat.from_dict(deepcopy(spec.source))
+    source.metadata["widgets"] = find(source, "softmax").metadata["execution"] = {"state": "an answer"}
+    find(source, "softmax").metadata["tags"] = ["of the author"]
+    notebook = release_notebook(source)
+    assert "an answer" not in nbformat.writes(notebook)
+    assert notebook.metadata.kernelspec == source.metadata.kernelspec
+    assert find(notebook, "softmax").metadata.tags == ["of the author"]
