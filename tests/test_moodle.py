@@ -231,7 +231,7 @@ def test_of_several_notebooks_each_has_its_name() -> None:
 
 @pytest.mark.parametrize(("name", "student", "shown"), [
     ("../../source", "source_7", "../../source"), ("..", "7", ".."), ("A" * 99, "A" * 50 + "_7", "A" * 99),
-    ("Ann\x1b[2J, B", "Ann_2J_B_7", "Ann [2J B"),
+    ("Ann\x1b[2J, B", "Ann_2J_B_7", "Ann [2J B"), ("Anna (bis)", "Anna_bis_7", "Anna (bis)"),
 ])  # fmt: skip
 def test_a_name_becomes_that_of_a_folder(name: str, student: str, shown: str) -> None:
     """And neither Moodle's nor what a student calls herself there moves the cursor, or ends a column."""

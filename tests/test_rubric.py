@@ -19,6 +19,9 @@ def test_code_stays_code_and_a_task_has_its_scheme(tmp_path: Path, monkeypatch: 
     make_assignment(tmp_path, "ex")
     path = tmp_path / "source" / "ex" / "ex.ipynb"
     notebook = nbformat.read(path, as_version=4)
+    plain = deepcopy(notebook)  # a hidden test grades the code, and the task has no scheme
+    plain.cells.append(task("Draw."))
+    nbformat.write(plain, path.with_name("plain.ipynb"))
     code = find(notebook, "mse")
     code.metadata.nbgrader.update(grade=True, points=2)
     code.source += "\n    ### BEGIN MARK SCHEME\n    # 1 for the squares\n    ### END MARK SCHEME"
@@ -35,6 +38,9 @@ def test_code_stays_code_and_a_task_has_its_scheme(tmp_path: Path, monkeypatch: 
     shown, _ = ShowRubric(config=config).preprocess(notebook, names)
     texts = [cell.source for cell in shown.cells]
     assert len(texts) == len(before.cells) + 3, "below what a person grades only"
+    count = len(plain.cells)
+    shown_plain, _ = ShowRubric(config=config).preprocess(plain, names | {"notebook_id": "plain"})
+    assert len(shown_plain.cells) == count + 1
     beside = texts[shown.cells.index(find(shown, "mse")) + 1]
     assert (
         "> ```python\n> def mse(y_pred, y):\n>     return ((y_pred - y) ** 2).mean()\n> ```\n> \n> 1 for the squares"
