@@ -114,8 +114,8 @@ def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) 
     # the judge runs all cells before it looks for a name; here, one may not have been run yet
     is_name = isinstance(error, NameError)
     known = say("check.name") if is_name else known_error_cause(type(error).__name__, str(error))
-    below = error.__traceback__ and error.__traceback__.tb_next
-    own = [(frame.f_code.co_filename, line) for frame, line in walk_tb(below) if frame.f_globals is namespace]
+    frames = walk_tb(error.__traceback__)
+    own = [(frame.f_code.co_filename, line) for frame, line in frames if frame.f_globals is namespace]
     if not own:
         other_class = isinstance(subject, type) and not issubclass(subject, nn.Module)
         return say("cause.no_model") if other_class else known
@@ -281,4 +281,4 @@ def check(
     card = Card(name, verdict, lines)
     display(card)
     if verdict != "right":
-        raise CheckFailed(card) from None
+        raise CheckFailed(card)
