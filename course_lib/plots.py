@@ -100,7 +100,7 @@ def _as_array(values: Any) -> np.ndarray:
 def _scaled(images: np.ndarray, norm: Normalize | None) -> np.ndarray:
     """Gray images, (N, h, w), brought to [0, 1]: by ``norm``, else each from its minimum to its maximum."""
     if norm is not None:
-        return np.ma.filled(norm(images), 0.0)
+        return np.ma.filled(norm(images.ravel()), 0.0).reshape(images.shape)  # a LogNorm takes no more axes than two
     low = images.min(axis=(1, 2), keepdims=True)
     span = images.max(axis=(1, 2), keepdims=True) - low
     return np.asarray((images - low) / np.where(span == 0, 1, span))

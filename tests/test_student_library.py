@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import string
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from IPython.display import Image
+from matplotlib.colors import LogNorm, Normalize
 
 import course_lib as ooo
 from course_lib import confusion, mnist, plots
@@ -34,8 +36,6 @@ def test_every_message_is_complete_in_both_languages(key: str) -> None:
 
 
 def test_every_message_that_is_said_exists(root: Path) -> None:
-    import re
-
     said = set()
     for path in (root / "course_lib").rglob("*.py"):
         said |= set(re.findall(r'say\("([a-z_.]+)"', path.read_text()))
@@ -202,26 +202,72 @@ def test_plot_images_takes_every_layout(shape: tuple[int, ...]) -> None:
     plt.close(figure)
 
 
+def drawn(x: object, indices: object = "all", **options: object) -> list[np.ndarray]:
+    """The images as they are drawn within their frames, RGB; three stand as in a text of two columns."""
+    figure = ooo.plot_images(x, indices=indices, columns=2, **options)
+    axes = figure.axes[0]
+    [image], [frames] = axes.images, axes.collections
+    mosaic = image.get_array()
+    assert list(image.get_extent()) == [0, mosaic.shape[1], mosaic.shape[0], 0]
+    assert axes.yaxis_inverted()
+    corners = [tuple(map(int, path.get_extents().min)) for path in frames.get_paths()]
+    assert corners == [(0, 0), (11, 0), (0, 14)][: len(corners)]
+    plt.close(figure)
+    return [mosaic[top : top + 10, left : left + 10, :3] for left, top in corners]
+
+
 def test_plot_images_draws_the_pixels_it_is_given() -> None:
-    x = np.zeros((2, 4, 4))
-    x[0, 0, 0] = 1
-    figure = ooo.plot_images(x, columns=2, interpolation="nearest")
-    mosaic = figure.axes[0].images[0].get_array()
-    assert tuple(mosaic[0, 0, :3]) == (0, 0, 0)  # binary: 1 is black
-    assert tuple(mosaic[0, 1, :3]) == (1, 1, 1)
+    x = np.random.rand(5, 10, 10) * np.arange(1, 6).reshape(-1, 1, 1)
+    for tile, i in zip(drawn(torch.tensor(x, requires_grad=True), [3, 1, 0]), (3, 1, 0), strict=True):
+        scaled = (x[i] - x[i].min()) / (x[i].max() - x[i].min())
+        assert np.allclose(tile, 1 - scaled[..., None], atol=0.01)  # binary: 1 is black
+    assert np.allclose(drawn(np.full((1, 10, 10), 7)), 1)
+    wanted = plt.get_cmap("viridis")(x[:3] / 10)[..., :3]
+    assert np.allclose(drawn(x, range(3), norm=Normalize(0, 10), cm="viridis"), wanted, atol=0.02)
+    assert np.allclose(drawn(np.zeros((1, 10, 10)), norm=LogNorm(1, 10)), 1), "what it cannot scale is the lowest"
+    rgb = np.random.rand(3, 10, 10, 3)
+    assert np.allclose(drawn(rgb), rgb)
+    assert np.allclose(drawn((rgb * 255).astype(np.uint8)), rgb, atol=1 / 255)
+
+
+def test_labels_stand_below_their_images() -> None:
+    figure = ooo.plot_images(torch.rand(2, 10, 10), [4, 5], y_pred=[4, 7], fontsize=8, spines_alpha=0.5)
+    axes = figure.axes[0]
+    assert [text.get_position() for text in axes.texts] == [(5, 10), (16, 10)]
+    assert [text.get_fontsize() for text in axes.texts] == [8, 6]
+    assert axes.collections[0].get_alpha() == 0.5
+    assert axes.images[0].get_interpolation() == "lanczos"
+    plt.close(figure)
+    figure = ooo.plot_images(torch.rand(2, 10, 10), y_pred=[4, 7])
+    assert [(text.get_text(), text.get_color()) for text in figure.axes[0].texts] == [("4", "black"), ("7", "black")]
+    plt.close(figure)
+
+
+def test_plot_image_draws_it_and_saves_it(tmp_path: Path) -> None:
+    x = torch.arange(12.0).reshape(3, 4)
+    figure = ooo.plot_image(x, cm="viridis", figsize=(2, 3), save_as=tmp_path / "one.png")
+    assert np.allclose(figure.axes[0].images[0].get_array(), plt.get_cmap("viridis")(x.numpy() / 11), atol=0.02)
+    assert tuple(figure.get_size_inches()) == (2, 3)
+    assert (tmp_path / "one.png").stat().st_size
     plt.close(figure)
 
 
 def test_plot_history_draws_one_figure_per_title(tmp_path: Path) -> None:
     history = ooo.ConvergenceHistory()
     history.history = {"loss": [2, 1], "val_loss": [2, 1.5], "accuracy": [0.1, 0.2], "val_accuracy": [0.1, 0.3]}
-    figures = ooo.plot_history(history, save_as=tmp_path / "h.png")
+    figures = ooo.plot_history(history, figsize=(3, 2), save_as=tmp_path / "h")
+    assert [f.axes[0].get_title() for f in figures] == ["Accuracy", "Loss"]
     assert [f.axes[0].get_ylabel() for f in figures] == ["Accuracy", "Loss"]
     assert [f.axes[0].get_xlabel() for f in figures] == ["Epoch", "Epoch"]
-    assert len(figures[0].axes[0].lines) == 2
-    [all_in_one] = ooo.plot_history(history, plot={"All": [*history.history, "loss"]})
+    assert [tuple(f.get_size_inches()) for f in figures] == [(3, 2), (3, 2)]
+    assert [[(line.get_linestyle(), list(line.get_ydata())) for line in f.axes[0].lines] for f in figures] == [
+        [("-", [0.1, 0.2]), ("--", [0.1, 0.3])],
+        [("-", [2, 1]), ("--", [2, 1.5])],
+    ]
+    assert [text.get_text() for text in figures[1].axes[0].get_legend().get_texts()] == ["loss", "val_loss"]
+    [all_in_one] = ooo.plot_history(history, plot={"All": [*history.history, "loss"]}, save_as=tmp_path / "all.png")
     assert len(all_in_one.axes[0].lines) == 5
-    assert {p.name for p in tmp_path.iterdir()} == {"h-accuracy.png", "h-loss.png"}
+    assert {p.name for p in tmp_path.iterdir()} == {"h-accuracy.png", "h-loss.png", "all.png"}
     plt.close("all")
 
 
@@ -231,7 +277,7 @@ def test_each_figure_says_in_words_what_it_shows(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(plots, "picture", lambda *arguments: (plots.ShownFigure(), b""))
     monkeypatch.setattr(plots, "display", shown.append)
     history = ooo.ConvergenceHistory()
-    history.history = {"loss": [2.5, 1, 0.123456], "accuracy": [0.1]}
+    history.history = {"loss": [2.5, 1, 0.123456], "accuracy": [torch.tensor([0.5])]}
     x, y = torch.rand(120, 4, 4), torch.tensor([3, 1, 2] * 40)
     ooo.plot_images(x, y, range(3), y_pred=torch.tensor([3, 7, 2]))
     ooo.plot_images(x)
@@ -244,7 +290,7 @@ def test_each_figure_says_in_words_what_it_shows(monkeypatch: pytest.MonkeyPatch
         "120 images",
         "120 images: " + ", ".join("312" * 33) + ", 3",
         "1 image",
-        "A: loss 2.5 … 0.1235, accuracy 0.1 … 0.1",
+        "A: loss 2.5 … 0.1235, accuracy tensor([0.5000]) … tensor([0.5000])",
         "Confusion matrix: accuracy=0.7500; misclass=0.2500",
     ]
 
@@ -252,8 +298,36 @@ def test_each_figure_says_in_words_what_it_shows(monkeypatch: pytest.MonkeyPatch
 def test_the_confusion_matrix_counts_the_truth_in_rows() -> None:
     truth, guess = torch.tensor([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 2, 2])
     assert ooo.confusion_matrix(truth, guess).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
-    figure = ooo.plot_confusion_matrix(truth, guess, range(3))
-    assert figure.axes[0].get_xlabel() == "Predicted label\naccuracy=0.6667; misclass=0.3333"
+    assert ooo.confusion_matrix(truth[:, None], guess, [2, 0]).tolist() == [[2, 1], [0, 1]]
+    figure = ooo.plot_confusion_matrix(truth, guess, "abc", title="Digits", cmap="Reds")
+    axes = figure.axes[0]
+    assert axes.get_title() == "Digits"
+    assert axes.get_ylabel() == "True label"
+    assert axes.get_xlabel() == "Predicted label\naccuracy=0.6667; misclass=0.3333"
+    for axis in (axes.xaxis, axes.yaxis):
+        assert [label.get_text() for label in axis.get_ticklabels()] == ["a", "b", "c"]
+    assert axes.images[0].get_cmap().name == "Reds"
+    texts = {text.get_position(): (text.get_text(), text.get_color()) for text in axes.texts}
+    assert texts[1, 0] == ("0.50", "black")
+    assert texts[0, 2] == ("0.33", "black")
+    assert texts[2, 2] == ("0.67", "white")
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "texts"),
+    [
+        ([0] * 1000, {"normalize": False}, {"1,000", "0"}),
+        ([0, 0], {"digit_format": "{:.0%}"}, {"100%", "0%"}),
+        ([], {}, {"0.00"}),
+    ],
+)
+def test_a_confusion_matrix_has_counts_or_fractions(
+    labels: list[int], options: dict[str, object], texts: object
+) -> None:
+    figure = ooo.plot_confusion_matrix(labels, labels, "ab", **options)
+    assert {text.get_text() for text in figure.axes[0].texts} == texts
+    assert figure.axes[0].images[0].get_array().max() == (len(labels) if "normalize" in options else bool(labels))
     plt.close(figure)
 
 
@@ -269,6 +343,12 @@ def test_without_names_a_confusion_matrix_has_the_labels_that_occur(monkeypatch:
     page = clean_html(displayed[-1].data)
     assert "padding" in page, "feedback pages have none, and numbers would touch"
     assert "color-mix(in srgb, green 30%, transparent)" in page
+    ooo.display_confusion_matrix(truth, guess, [7, 5], color="<red", title="Mine")
+    title, table = displayed[-2:]
+    assert title.data == "Mine"
+    assert [float(count) for count in re.findall(r">(\d+\.\d\d)</td>", table.data)] == [1, 0, 0, 0]
+    assert re.findall(r"<tr><th>(.*?)</th>", table.data) == ["", "7", "5"]
+    assert "srgb,&lt;red 60.0%" in table.data
 
 
 def test_sixty_images_are_drawn_in_one_mosaic() -> None:
