@@ -194,9 +194,10 @@ def plot_images(
                 ax.text(left + w / 2, top + h, text, ha="center", va="top", color=color, fontsize=size)
             if colorbar:
                 scale = norm or Normalize(images[i].min(), images[i].max())
-                box = ((left + 1.04 * w) / width, 1 - (top + h) / height, 0.06 * w / width, h / height)
+                x0, y0 = (left + 1 + 1.04 * w) / (width + 1), 1 - (top + 1 + h) / (height + 1)
+                box = (x0, y0, 0.06 * w / (width + 1), h / (height + 1))
                 figure.colorbar(ScalarMappable(scale, cm), cax=figure.add_axes(box))
-        ax.set(xlim=(-1, width), ylim=(height, -1))
+        ax.set(xlim=(-1, width), ylim=(height, -1))  # one pixel more, for the frames
         ax.axis("off")
 
     figsize = (columns * x_size, rows * (y_size + y_padding))

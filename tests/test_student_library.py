@@ -230,6 +230,19 @@ def test_plot_images_draws_the_pixels_it_is_given() -> None:
     assert np.allclose(drawn((rgb * 255).astype(np.uint8)), rgb, atol=1 / 255)
 
 
+def test_each_image_has_its_colour_bar_beside_it() -> None:
+    x = np.random.rand(3, 10, 10) * np.arange(1, 4).reshape(-1, 1, 1)
+    for norm in (None, Normalize(0, 5)):
+        figure = ooo.plot_images(x, columns=2, colorbar=True, norm=norm)
+        axes, *bars = figure.axes
+        for image, path, bar in zip(x, axes.collections[0].get_paths(), bars, strict=True):
+            assert bar.get_ylim() == ((image.min(), image.max()) if norm is None else (0, 5))
+            frame = path.get_extents().transformed(axes.transData + figure.transFigure.inverted())
+            assert 0 < bar.get_position().x0 - frame.x1 < 0.06
+            assert np.allclose(bar.get_position().intervaly, sorted(frame.intervaly))
+        plt.close(figure)
+
+
 def test_labels_stand_below_their_images() -> None:
     figure = ooo.plot_images(torch.rand(2, 10, 10), [4, 5], y_pred=[4, 7], fontsize=8, spines_alpha=0.5)
     axes = figure.axes[0]
