@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import warnings
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def _unpack(name: str, target: Path) -> None:
     packed = PACKED / f"{name}.gz"
     try:
         content = gzip.decompress(packed.read_bytes())
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise RuntimeError(say("mnist.broken_package", path=packed)) from error
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
         raise RuntimeError(say("mnist.broken_package", path=packed))

