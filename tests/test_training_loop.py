@@ -40,9 +40,39 @@ def test_the_history_evaluates_without_gradients_and_gives_the_mode_back(mode: b
     assert {name: len(values) for name, values in history.history.items()} == {
         "loss": 1, "accuracy": 1, "val_loss": 1, "val_accuracy": 1,
     }  # fmt: skip
-    logits = model(x[:20])
-    assert history.history["val_loss"][0] == pytest.approx(nn.functional.cross_entropy(logits, y[:20]).item())
-    assert history.history["val_accuracy"][0] == pytest.approx((logits.argmax(1) == y[:20]).float().mean().item())
+    rows = torch.randperm(50, generator=torch.Generator().manual_seed(0))[:20]
+    for prefix, images, labels in (("", x[rows], y[rows]), ("val_", x[:20], y[:20])):
+        logits = model(images)
+        loss, accuracy = nn.functional.cross_entropy(logits, labels), (logits.argmax(1) == labels).float().mean()
+        assert history.history[f"{prefix}loss"][0] == pytest.approx(loss.item())
+        assert history.history[f"{prefix}accuracy"][0] == pytest.approx(accuracy.item())
+    again = ooo.ConvergenceHistory()
+    again.update(model, x.numpy(), y.numpy(), x[:20].numpy(), y[:20].numpy().astype(np.int32))
+    assert again.history == history.history
+    history.update(model, x, y, x[:20], y[:20])
+    assert history.history["loss"][0] != history.history["loss"][1], "another sample"
+
+
+def test_a_model_is_evaluated_in_batches_and_gets_its_mode_back_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    class Watched(Convolution):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(x))
+            return super().forward(x)
+
+    x, y = torch.rand(610, 8, 8), torch.randint(0, 3, (610,))
+    model = Watched(nn.MaxPool2d(2))
+    loss, _ = ooo.evaluate(model, x, y)
+    with torch.no_grad():
+        assert loss == pytest.approx(nn.functional.cross_entropy(model(x), y).item(), rel=1e-4)
+    assert sizes == [500, 110, 610]
+    over_the_batch = nn.Sequential(nn.Flatten(), nn.Softmax(dim=0))
+    logits = over_the_batch(x)
+    assert ooo.evaluate(over_the_batch, x, y)[0] == pytest.approx(nn.functional.cross_entropy(logits, y).item())
+    with pytest.raises(RuntimeError):
+        ooo.evaluate(model, x[:, :3], y)
+    assert model.training
 
 
 @ooo.training_loop
@@ -154,6 +184,12 @@ def test_max_pool2d_is_called_inside_the_loop_as_outside(gradients: bool) -> Non
             mine, its = nn.functional.max_pool2d(*args, **kwargs), pool(*args, **kwargs)
             assert type(mine) is type(its)
             assert all(map(torch.equal, mine, its))
+        if gradients:
+            same = torch.ones(1, 1, 2, 2, requires_grad=True)
+            slopes = [
+                torch.autograd.grad(function(same, 2).sum(), same) for function in (nn.functional.max_pool2d, pool)
+            ]
+            assert torch.equal(*slopes[0], *slopes[1]), "of equal pixels, one has the gradient"
 
 
 def test_gradients_of_each_image_are_computed_inside_the_loop_as_outside() -> None:
@@ -196,6 +232,33 @@ def test_what_the_notebook_has_put_in_the_place_of_torchs_functions_stays(monkey
     monkeypatch.setattr(nn.functional, "max_pool2d", nn.functional.avg_pool2d)
     with training._fast_layout(Convolution(nn.Identity())):
         assert nn.functional.max_pool2d is nn.functional.avg_pool2d
+
+
+def test_the_progress_bar_counts_epochs_and_shows_the_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bar(contextlib.nullcontext["Bar"]):
+        def __init__(self, **options: object) -> None:
+            super().__init__(self)
+            self.options, self.done, self.shown = options, [], []  # type: ignore[var-annotated]
+            self.update, self.set_postfix = self.done.append, lambda **values: self.shown.append(values)
+            bars.append(self)
+
+    bars: list[Bar] = []
+    monkeypatch.setattr(training, "tqdm", Bar)
+    x, y = torch.rand(30, 4), torch.randint(0, 3, (30,))
+    values = fit(Recorder(), x, y, x[:10], y[:10], EPOCHS=3).history
+    [bar] = bars
+    assert bar.options["total"] == 3
+    assert bar.options["desc"] == "Entraînement de Recorder"
+    assert bar.done == [0, 1, 1, 1]
+    assert [(one["loss"], one["accuracy"]) for one in bar.shown] == [
+        (f"{loss:.4f}", f"{accuracy:.4f}")
+        for loss, accuracy in zip(values["val_loss"], values["val_accuracy"], strict=True)
+    ]
+    ooo.ConvergenceHistory().update(Recorder(), x, y, x, y)
+    assert len(bar.done) == 4, "no longer watched"
+    monkeypatch.setattr(training, "tqdm", None)
+    assert len(fit(Recorder(), x, y, x, y).history["loss"]) == 3
+    assert fit.__name__ == "fit"
 
 
 def test_an_unfinished_model_gives_one_line_instead_of_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -245,6 +308,7 @@ def test_tokens_stay_what_they_are() -> None:
         logits = model(x)
     assert loss == pytest.approx(nn.functional.cross_entropy(logits, y).item())
     assert accuracy == pytest.approx((logits.argmax(1) == y).float().mean().item())
+    assert ooo.evaluate(model, x.int(), y) == (loss, accuracy)
     images = (torch.rand(30, 4) * 255).to(torch.uint8)
     ooo.evaluate(nn.Linear(4, 2), images, y)  # raw pixels become numbers of the model's kind
 
