@@ -173,6 +173,7 @@ def test_the_demo_replaces_nothing_but_a_demo(tmp_path: Path, monkeypatch: pytes
         make_course(course, [])
     assert (course / "gradebook.db").read_text() == "marks"
     demo = tmp_path / "demo"
+    demo.mkdir()
     for _ in range(2):
         make_course(demo, [])
     monkeypatch.chdir(demo)
