@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -287,7 +288,7 @@ def drawn(x: object, indices: object = "all", **options: object) -> list[np.ndar
 
 
 def test_plot_images_draws_the_pixels_it_is_given() -> None:
-    x = np.random.rand(5, 10, 10) * np.arange(1, 6).reshape(-1, 1, 1)
+    x = np.random.rand(5, 10, 10) * np.arange(1, 6).reshape(-1, 1, 1) + np.arange(5).reshape(-1, 1, 1)
     for tile, i in zip(drawn(torch.tensor(x, requires_grad=True), [3, 1, 0]), (3, 1, 0), strict=True):
         scaled = (x[i] - x[i].min()) / (x[i].max() - x[i].min())
         assert np.allclose(tile, 1 - scaled[..., None], atol=0.01)  # binary: 1 is black
@@ -316,6 +317,7 @@ def test_each_image_has_its_colour_bar_beside_it() -> None:
 def test_labels_stand_below_their_images() -> None:
     figure = ooo.plot_images(torch.rand(2, 10, 10), [4, 5], y_pred=[4, 7], fontsize=8, spines_alpha=0.5)
     axes = figure.axes[0]
+    assert tuple(figure.get_size_inches()) == (2, 1.35)
     assert [text.get_position() for text in axes.texts] == [(5, 10), (16, 10)]
     assert [text.get_fontsize() for text in axes.texts] == [8, 6]
     assert axes.collections[0].get_alpha() == 0.5
@@ -332,6 +334,17 @@ def test_plot_image_draws_it_and_saves_it(tmp_path: Path) -> None:
     assert np.allclose(figure.axes[0].images[0].get_array(), plt.get_cmap("viridis")(x.numpy() / 11), atol=0.02)
     assert tuple(figure.get_size_inches()) == (2, 3)
     assert (tmp_path / "one.png").stat().st_size
+    plt.close(figure)
+
+
+def test_a_figure_is_not_drawn_again_as_the_value_of_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = SimpleNamespace(execution_count=3)
+    monkeypatch.setattr(plots, "get_ipython", lambda: shell)
+    figure = ooo.plot_image(torch.rand(4, 4))
+    figure._ipython_display_()
+    shell.execution_count = 4
+    with pytest.raises(NotImplementedError):
+        figure._ipython_display_()
     plt.close(figure)
 
 

@@ -217,6 +217,13 @@ def test_the_functions_replaced_inside_the_loop_are_torchs_again_after_it() -> N
     assert "view" not in vars(torch.Tensor)
 
 
+def test_weights_have_their_own_layout_again_after_the_loop() -> None:
+    model = nn.Conv2d(3, 4, 3)  # of one channel, both layouts are the same
+    with training._fast_layout(model):
+        assert not model.weight.is_contiguous()
+    assert model.weight.is_contiguous()
+
+
 def test_a_loop_of_another_thread_goes_on_when_one_ends() -> None:
     before = torch.Tensor.view, nn.functional.max_pool2d
     first, second = (training._fast_layout(Convolution(nn.MaxPool2d(2))) for _ in range(2))
