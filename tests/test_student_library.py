@@ -436,6 +436,8 @@ def test_without_names_a_confusion_matrix_has_the_labels_that_occur(monkeypatch:
     monkeypatch.setattr(confusion, "display", displayed.append)
     ooo.display_confusion_matrix(truth, guess)
     assert "<th>3</th><th>7</th>" in displayed[-1].data
+    cells = re.findall(r"green (.*?)%,transparent\)'>(.*?)</td>", displayed[-1].data)
+    assert cells == [("60.0", "1.00"), ("0.0", "0.00"), ("30.0", "1.00"), ("30.0", "1.00")]
     page = clean_html(displayed[-1].data)
     assert "padding" in page, "feedback pages have none, and numbers would touch"
     assert "color-mix(in srgb, green 30%, transparent)" in page
