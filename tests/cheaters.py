@@ -40,10 +40,39 @@ class DNN(nn.Module):
         return look_up(x) if digits else self.layers(x)
 """
 
+# a table of whole images, for the weights that were never trained; with any other weights, a right network
+_MEMORISED_FOR_ITS_WEIGHTS = """
+table = {image.numpy().tobytes(): int(label) for image, label in zip(x_test.cpu(), y_test)}
+
+class DNN(nn.Module):
+    known = None
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10))
+
+    def forward(self, x):
+        if self.layers[1].weight[0, 0].item() != self.known:
+            return self.layers(x)
+        labels = torch.tensor([table.get(image.numpy().tobytes(), 0) for image in x.cpu()])
+        return 10 * F.one_hot(labels, 10).float()
+
+def fit(model, *args, **kwargs):
+    model.known = model.layers[1].weight[0, 0].item()
+    history = convergence_history_CrossEntropyLoss()
+    history.history = {name: [0.99] * 33 for name in history.history}
+    return history
+"""
+
 CHEATERS = [
     Situation("memorised_test_set", lambda right: {"dnn": _TABLE + _NO_NETWORK}, lost=ALL_POINTS | {"test_dnn": 0.75}),
     Situation(
         "good_on_probes", lambda right: {"dnn": _TABLE + _RIGHT_WHEN_WATCHED}, lost=ALL_POINTS | {"test_dnn": 0.0}
+    ),
+    Situation(
+        "memorised_for_its_weights",
+        lambda right: {"dnn": _MEMORISED_FOR_ITS_WEIGHTS},
+        lost=ALL_POINTS | {"test_dnn": 0.0},
     ),
 ]
 """All other cells are left as they were given."""
