@@ -32,6 +32,7 @@ from course_lib.grading.demo import ASSIGNMENT, PROJECT, make_course
 from course_lib.grading.demo_class import ALL_POINTS, CLASS, OTHER_SPELLINGS, Situation, fill, right_answers
 from course_lib.grading.feedback import METADATA
 from course_lib.grading.job import NotebookSpec, trainings_folder
+from course_lib.grading.pool import cores
 from course_lib.mnist import cache_folder
 
 SHARES = {"perfect": 20, "other_spellings": 20, "partly_right": 15, "softmax_left_in": 10, "transposed_images": 5,
@@ -147,7 +148,7 @@ def by_kit(folder: Path, students: list[Situation]) -> float:
     measure(folder, "generate_assignment", ASSIGNMENT)
     first = measure(folder, "autograde", ASSIGNMENT)
     again = measure(folder, "autograde", ASSIGNMENT)
-    n, workers = len(students), os.cpu_count() or 1
+    n, workers = len(students), cores()
     wrong = wrong_marks(folder, students)
     trained = len([path for path in trainings_folder().glob("code-*.safetensors") if path.stat().st_size])
     print(f"\nkit, {n} students: {first.seconds:.1f} s, {first.seconds / n:.2f} s for a submission")
@@ -193,7 +194,7 @@ def main() -> None:
     spec = load_notebook_spec(
         PROJECT / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", PROJECT / "grader_tests" / ASSIGNMENT
     )
-    print(f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB of memory")
+    print(f"{cores()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB of memory")
     costs = {}
     with tempfile.TemporaryDirectory() as name:
         by_kit(Path(name) / "warm-up", a_class(spec, 1))  # trains the references if nobody has

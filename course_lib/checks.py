@@ -179,6 +179,11 @@ def _equal(value: Any, equals: Any) -> bool:
     return np.array_equal(value, equals) if isinstance(equals, np.ndarray) else bool(value == equals)
 
 
+def _raised(error: Exception) -> tuple[str, str]:
+    """The line of a card that shows an error."""
+    return say("check.raised"), f"{type(error).__name__}: {error}"
+
+
 def _fault(
     value: object,
     type_: type | None,
@@ -186,10 +191,9 @@ def _fault(
     dtype: Any,
     equals: object,
     holds: Callable[[Any], bool] | None,
-    hint: tuple[str, str] | None,
+    likely: str,
 ) -> str | None:
-    """The first expectation that ``value`` misses, as a sentence, or None."""
-    likely = str(Text(*hint)) if hint else ""
+    """The first expectation that ``value`` misses, as a sentence with the ``likely`` cause behind it, or None."""
     likely = likely and f" {likely[0].upper()}{likely[1:]}"  # a sentence after another
     if likely and likely[-1] not in ".?!":
         likely += "."
@@ -247,7 +251,7 @@ def check(
     namespace = sys._getframe(1).f_globals  # the notebook that called
     called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
     lines = [(say("check.called" if args else "check.variable"), called)]
-    cause, verdict = None, "not_yet"
+    cause, verdict, likely = None, "not_yet", str(Text(*hint)) if hint else ""
     if _last_was_no_python():
         cause = say("check.no_python")
     elif namespace.get(name) is None:
@@ -266,16 +270,16 @@ def check(
             if is_stub(error):
                 cause, verdict = _unfinished(error), "to_do"
             else:
-                lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))
-                cause = _raised_cause(subject, error, namespace) or (str(Text(*hint)) if hint else None)
+                lines.append(_raised(error))
+                cause = _raised_cause(subject, error, namespace) or likely or None
         else:
             lines.append((say("check.returned"), _summary(value)))
             try:
-                cause = _fault(value, type, shape, dtype, equals, holds, hint)
+                cause = _fault(value, type, shape, dtype, equals, holds, likely)
                 verdict = "right" if cause is None else verdict
             except Exception as error:  # the property cannot be asked of such a value: which boolean is the largest?
-                lines.append((say("check.raised"), f"{error.__class__.__name__}: {error}"))
-                cause = known_error_cause(error.__class__.__name__, str(error)) or (str(Text(*hint)) if hint else None)
+                lines.append(_raised(error))
+                cause = known_error_cause(error.__class__.__name__, str(error)) or likely or None
     if cause is not None:
         lines.append((say("check.cause"), cause))
     card = Card(name, verdict, lines)

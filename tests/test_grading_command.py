@@ -1,6 +1,5 @@
 """`nbgrader autograde` when something is wrong on the instructor's side, and marks that nothing printed can change."""
 
-import os
 import re
 import shlex
 import shutil
@@ -23,6 +22,7 @@ from tiny_course import PYTHON, cell
 from course_lib.grading.assignment import load_notebook_spec
 from course_lib.grading.autograde import JudgedAutograde
 from course_lib.grading.errors import AssignmentError
+from course_lib.grading.pool import cores
 from course_lib.grading.result import Verdict
 
 TEST = """
@@ -263,7 +263,7 @@ def test_a_given_cell_of_the_source_that_stops_is_named(course: Path, right: boo
     assert run.stderr.count("small.ipynb, cell 'data' stopped: FileNotFoundError: ") == 1
 
 
-@pytest.mark.skipif(os.cpu_count() == 1, reason="the source has all cores, which is one")
+@pytest.mark.skipif(cores() == 1, reason="the source has all cores, which is one")
 def test_a_source_that_students_have_no_time_for_is_named(course: Path) -> None:
     """It is graded on every core, in more time; the 1.5 s that it takes are beyond the limit for each of them."""
     path = course / "source" / "small" / "small.ipynb"

@@ -12,7 +12,7 @@ from course_lib.grading import store
 from course_lib.grading.assignment import load_assignment
 from course_lib.grading.job import Graded, Limits
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
-from course_lib.grading.store import ResultStore, fingerprint, shrink, stamps_of_tests
+from course_lib.grading.store import ResultStore, fingerprint, shrink, stamps_of_tests, versions
 from course_lib.messages import Text
 
 
@@ -25,7 +25,7 @@ def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path)
     for content in ("", "x = 1"):
         common.write_text(content)
         [spec] = load_assignment(source, tests)
-        keys.add(fingerprint(spec, source, Limits()))
+        keys.add(fingerprint(spec, source, Limits(), versions()))
         assert common in stamps_of_tests([spec])
     for linked in (source / "data", tests / "helpers"):
         shared = tmp_path / linked.name
@@ -34,7 +34,7 @@ def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path)
         for numbers in ("1", "2"):
             (shared / "numbers.txt").write_text(numbers)
             [spec] = load_assignment(source, tests)
-            keys.add(fingerprint(spec, source, Limits()))
+            keys.add(fingerprint(spec, source, Limits(), versions()))
     assert len(keys) == 6
 
 
@@ -51,7 +51,7 @@ def test_a_result_depends_on_all_that_decides_it_and_on_nothing_else(
         changed = copy.deepcopy(spec)
         if change is not None:
             change(changed)
-        return fingerprint(changed, source, Limits(cell=cell, threads=threads), language=language)
+        return fingerprint(changed, source, Limits(cell=cell, threads=threads), versions(), language=language)
 
     def of_other_versions(name: str, value: object) -> str:
         with monkeypatch.context() as patch:

@@ -43,7 +43,7 @@ from .feedback import read_result
 from .gradebook import CourseGradebook, Marks, due
 from .job import Graded, Job, Limits, NotebookSpec, figures_folder, trainings_folder
 from .pool import Pool, Work, cluster_pool, cores, local_pool
-from .rebuild import UnreadableNotebook, is_own
+from .rebuild import UnreadableNotebook, cell_name, is_own
 from .result import Verdict
 from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
 from .settings import Settings
@@ -222,8 +222,8 @@ class JudgedAutograde(Settings):
         settings |= {"once": str(self.train_once), "ignore": " ".join(sorted(hidden))}
 
         self._tests = stamps_of_tests(specs)
-        starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, **settings) for spec in specs}
         trainings, here = trainings_folder(), versions()
+        starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, here, **settings) for spec in specs}
 
         def job(spec: NotebookSpec, submitted: bytes | str) -> Job:
             content = submitted if isinstance(submitted, bytes) else f"!{submitted}".encode()
@@ -482,8 +482,8 @@ def _answers(cells: list[Any]) -> list[Any]:
 
 
 def _points(cells: list[Any]) -> set[tuple[str, float]]:
-    found = [cell["metadata"].get("nbgrader", {}) for cell in cells]
-    return {(meta["grade_id"], meta["points"]) for meta in found if "points" in meta}
+    found = [(cell_name(cell), cell["metadata"].get("nbgrader", {})) for cell in cells]
+    return {(name, meta["points"]) for name, meta in found if "points" in meta}
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -70,20 +70,21 @@ def versions() -> list[str]:
     return [f"Python {platform.python_version()}", *packages, f"course_lib {course_lib.hexdigest()[:32]}"]
 
 
-def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, **settings: str) -> str:
+def fingerprint(spec: NotebookSpec, beside: Path, limits: Limits, here: Sequence[str], **settings: str) -> str:
     """Hash of what the result of any submission of a notebook depends on, apart from the submission.
 
     These are the source notebook, what students get of it, its hidden tests and the files beside it, the limits, and
-    :func:`versions`. The number of threads is none of it: marks must not depend on it.
+    the versions of what grades. The number of threads is none of it: marks must not depend on it.
 
     Args:
         spec: the notebook.
         beside: the folder of the source notebook.
         limits: what a submission may use.
+        here: the :func:`versions` of what grades.
         **settings: whatever else changes a result: language, protection, device, whether models are trained once, which
             files are not shown.
     """
-    parts = [*versions(), json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
+    parts = [*here, json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
     digest = hashlib.sha256("\n".join(parts).encode())
     files = _tests(spec)
     files |= {f"{beside.name}//{path.relative_to(beside)}": path for path in _files(beside) if path.suffix != ".ipynb"}

@@ -283,11 +283,12 @@ def _loss(run: TrainingRun, crossed: bool) -> tuple[torch.Tensor, list[str]]:
     seed(0)
     output = run.model(rows)
     parts = dict(_parts(output))
+    places = sorted(parts)
     if crossed and isinstance(output, torch.Tensor) and output.dim() == 2 and labels and labels[0].dim() == 1:
         return nn.functional.cross_entropy(output, labels[0]), []
-    outputs = torch.cat([parts[place].flatten() for place in sorted(parts)])
-    places = [f"{place}{tuple(parts[place].shape)}" for place in sorted(parts)]
-    return (outputs + torch.arange(len(outputs), device=outputs.device).cos()).square().mean(), places
+    outputs = torch.cat([parts[place].flatten() for place in places])
+    loss = (outputs + torch.arange(len(outputs), device=outputs.device).cos()).square().mean()
+    return loss, [f"{place}{tuple(parts[place].shape)}" for place in places]
 
 
 def _batch(run: TrainingRun) -> list[torch.Tensor]:
