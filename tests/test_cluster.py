@@ -13,14 +13,19 @@ from courses import configure, marks, nbgrader
 from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
 CLUSTER = """
-import json, os, sys
+import json, os, subprocess, sys
 import dask
 from distributed import Client, LocalCluster
 
 if __name__ == "__main__":
     dask.config.set({"distributed.worker.daemon": sys.argv[1] == "daemon"})
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-    workers = list(Client(cluster).run(os.getpid).values())
+    client = Client(cluster)
+    workers = list(client.run(os.getpid).values())
+    if sys.argv[1] == "one without bubblewrap":
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", cluster.scheduler_address]
+        subprocess.Popen(command, env=os.environ | {"PATH": "/nowhere"})
+        client.wait_for_workers(3)
     print(json.dumps({"address": cluster.scheduler_address, "workers": workers}), flush=True)
     sys.stdin.read()
     cluster.close()
@@ -57,7 +62,8 @@ def make(folder: Path, address: str) -> None:
     release(folder)
 
 
-def test_a_cluster_grades_a_class_though_a_worker_is_killed(tmp_path: Path, dask: dict) -> None:
+@pytest.mark.parametrize("dask", ["one without bubblewrap"], indirect=True)
+def test_a_cluster_grades_a_class_though_one_worker_is_killed_and_one_cannot_grade(tmp_path: Path, dask: dict) -> None:
     course = tmp_path / "course"
     make(course, dask["address"])
     expected = {}
@@ -73,6 +79,7 @@ def test_a_cluster_grades_a_class_though_a_worker_is_killed(tmp_path: Path, dask
     assert run.returncode == 0, errors
     assert marks(course, "tiny") == expected
     assert not list((course / "autograded").glob(".room*"))
+    assert errors.count("cannot grade, and gets no work: bubblewrap is missing") == 1
 
 
 def test_a_lost_scheduler_is_one_line(tmp_path: Path, dask: dict) -> None:
@@ -100,5 +107,6 @@ def test_workers_that_may_not_start_processes_are_told_how(tmp_path: Path, dask:
     hand_in(course, "student", written(notebook()))
     run = nbgrader(course, "autograde", "tiny")
     assert run.returncode != 0
-    assert "DASK_DISTRIBUTED__WORKER__DAEMON=False" in run.stderr
+    assert run.stderr.count("DASK_DISTRIBUTED__WORKER__DAEMON=False") == 2
+    assert "has no workers that can grade: start some first" in run.stderr
     assert "Traceback" not in run.stderr

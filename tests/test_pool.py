@@ -1,6 +1,7 @@
 """Submissions are handed out a few at a time; a worker that dies costs nobody else anything."""
 
 import errno
+import functools
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from course_lib.grading import worker
 from course_lib.grading.autograde import JudgedAutograde
 from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.pool import AHEAD, Crew, Pool, _watch_workers, cluster_pool, local_pool
+from course_lib.grading.pool import AHEAD, ClusterCrew, Crew, Pool, _watch_workers, cluster_pool, local_pool
 from course_lib.grading.store import versions
 from course_lib.grading.worker import worker_processes
 
@@ -197,7 +198,7 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path: Any, monkeypatch: pyte
         (tmp_path / f"{content}.json").write_text(content)
     files = ("scheduler.json", ".json", "[].json", "{}.json")
     for address in ("tcp://127.0.0.1:9", *(str(tmp_path / name) for name in files)):
-        with pytest.raises(AssignmentError, match="no Dask scheduler"), cluster_pool(address):
+        with pytest.raises(AssignmentError, match="no Dask scheduler"), cluster_pool(address, int):
             pass
 
 
@@ -221,26 +222,40 @@ def test_a_lost_scheduler_ends_the_run_with_one_line() -> None:
         pool.grade([])
 
 
-def test_a_cluster_that_lost_all_its_workers_is_not_waited_for_in_silence(
+def test_a_cluster_is_looked_at_again_and_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Workers come, some of them cannot grade, all go: nothing is waited for in silence."""
     monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.01)
-    ended = threading.Event()
-    answers = iter([{"one": 2, "two": 1}, OSError(), {}])
+    ended, seen = threading.Event(), []
 
     class Client:
+        there = iter([{"one": 2, "two": 1}, OSError(), {"two": 1, "unfit": 4}, {"unfit": 4, "three": 1}, {"unfit": 4}])
+
         def nthreads(self) -> Any:
-            answer = next(answers)
+            if self.crew.workers:
+                seen.append((self.crew.workers, *self.crew.only))
+            answer = next(self.there, None)
             if isinstance(answer, OSError):
                 raise answer
-            if not answer:
+            if answer is None:
                 ended.set()
-            return answer
+            return answer or {}
 
-    crew = Crew(1)
-    _watch_workers(Client(), crew, ended)
-    assert crew.workers == 3, "others come while it grades"
-    assert [record.message.count("no workers any more") for record in caplog.records] == [1]
+        def run(self, function: Any, *, workers: list[str], on_error: str) -> dict[str, Any]:
+            assert function is int
+            assert on_error == "return"
+            return {name: GradingFault("no bubblewrap") if name == "unfit" else None for name in workers}
+
+    client = Client()
+    client.crew = crew = ClusterCrew(client, int)  # type: ignore[attr-defined]
+    _watch_workers(crew, ended)
+    assert seen == [(3,), (3,), (1, "two"), (1, "three")]
+    said = [record.message for record in caplog.records]
+    assert [line for line in said if "unfit" in line] == [
+        "The Dask worker unfit cannot grade, and gets no work: no bubblewrap"
+    ]
+    assert sum("no workers any more that can grade" in line for line in said) == 2
 
 
 def test_a_worker_ends_with_the_command_that_started_it() -> None:
@@ -273,17 +288,16 @@ def test_a_cluster_grades_for_two_commands_at_once(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(worker, "_pools", {})
     monkeypatch.setattr(worker, "grade_submission", lambda jobs: [time.sleep(0.2)])
     monkeypatch.setattr(worker, "worker_processes", lambda workers, room: ThreadPoolExecutor(workers))
-    monkeypatch.setattr(worker, "_check_machine", lambda job: None)
     folders = [tmp_path / name for name in ("first", "second", "third")]
     for folder in folders:
         folder.mkdir()
     jobs = [[SimpleNamespace(library=folder, protection="none")] for folder in folders]
     with ThreadPoolExecutor(8) as tasks:
-        graded = [tasks.submit(worker.grade_in_a_process_of_its_own, jobs[i % 2]) for i in range(8)]
+        graded = [tasks.submit(worker.grade_in_a_process_of_its_own, int, jobs[i % 2]) for i in range(8)]
         assert [future.result() for future in graded] == [[None]] * 8
     assert set(worker._pools) == set(folders[:2])
     folders[0].rmdir()
-    worker.grade_in_a_process_of_its_own(jobs[2])
+    worker.grade_in_a_process_of_its_own(int, jobs[2])
     assert set(worker._pools) == set(folders[1:])
 
 
@@ -305,9 +319,10 @@ def test_a_dask_worker_that_cannot_grade_says_why(
         monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "file"))
     if lacking != "course":
         library.mkdir()
-    job = SimpleNamespace(library=library, trainings=tmp_path, protection="bubblewrap", versions=versions())
+    others = versions()
     if lacking == "version":
-        job.versions[1] = "torch 1.0"
+        others[1] = "torch 1.0"
+    check = functools.partial(worker.check_machine, "bubblewrap", [tmp_path, library], others)
     said = {"bubblewrap": "bubblewrap is missing", "cache": "file", "course": "library", "version": "torch 2"}[lacking]
     with pytest.raises(GradingFault, match=f"tcp://there:1 cannot grade: .*{said}"):
-        worker.grade_in_a_process_of_its_own([job])
+        worker.grade_in_a_process_of_its_own(check, [SimpleNamespace(library=library)])

@@ -49,7 +49,7 @@ from .sandbox import check_protection, end_orphans, graphics_card, kernel_folder
 from .settings import Settings
 from .store import RESULTS, ResultStore, fingerprint, is_whole, shrink, stamps_of_tests, versions
 from .submitted import STAMP, read_receipt, read_submitted, timestamp
-from .worker import grade_in_a_process_of_its_own
+from .worker import check_machine, grade_in_a_process_of_its_own
 
 __all__ = ["JudgedAutograde", "use_judge"]
 
@@ -203,7 +203,10 @@ class JudgedAutograde(Settings):
     def _pool(self, room: Path) -> Pool:
         """Where submissions are graded; ``room`` has what kernels see."""
         if self.scheduler:
-            return Pool(functools.partial(cluster_pool, self.scheduler), grade_in_a_process_of_its_own)
+            seen = [room / "library", trainings_folder()]
+            check = functools.partial(check_machine, self.protection, seen, versions())
+            start = functools.partial(cluster_pool, self.scheduler, check)
+            return Pool(start, functools.partial(grade_in_a_process_of_its_own, check))
         needed = min(self._workers, max(1, len(self.assignments)))
         return Pool(functools.partial(local_pool, needed, None if self.protection == "none" else room))
 
@@ -230,7 +233,7 @@ class JudgedAutograde(Settings):
             key = hashlib.sha256(starts_of_keys[spec.name].encode() + content).hexdigest()
             return Job(
                 spec, submitted, library, trainings, limits, self.language, self.protection, self.device,
-                room / "files", train_once=self.train_once, key=key, versions=here,
+                room / "files", train_once=self.train_once, key=key,
             )  # fmt: skip
 
         return job

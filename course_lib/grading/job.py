@@ -1,7 +1,6 @@
 """What grading a notebook takes and gives: plain data that passes between processes, and imports nothing slow."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -124,8 +123,6 @@ class Job:
     """Whether finished trainings are reused, and trainings end when a model is accurate enough."""
     key: str = ""
     """Hash of all that the result depends on: it is stored under this name, and carries it."""
-    versions: Sequence[str] = ()
-    """Of what grades, see :func:`course_lib.grading.store.versions`: whoever grades elsewhere must have the same."""
 
 
 @dataclass

@@ -30,6 +30,8 @@ AHEAD = 2
 CONNECT = 30
 """Seconds to wait for a Dask scheduler, and between two looks at its workers."""
 
+_log = logging.getLogger(__name__)
+
 Work = tuple[str, Sequence[Job]]
 """The name of a submission, and its notebooks."""
 
@@ -39,6 +41,39 @@ class Crew:
     """How many workers there are now: those of a cluster may come one by one."""
 
     workers: int
+
+
+class ClusterCrew(Crew):
+    """The workers of a Dask cluster that can grade.
+
+    One that cannot would be done with each submission at once, and so get most of the class.
+
+    Args:
+        client: Dask's.
+        check: what a worker is asked; raises where it cannot grade.
+    """
+
+    def __init__(self, client: Any, check: Callable[[], None]) -> None:
+        super().__init__(0)
+        self._client = client
+        self._check = check
+        self._answers: dict[str, Exception | None] = {}
+        """What workers said, by their addresses."""
+        self.only: list[str] = []
+        """The addresses of those that can, for Dask, to whom none means all: a worker that restarts is used at once."""
+
+    def look(self) -> None:
+        """Count the workers, and ask those that are new."""
+        threads = self._client.nthreads()
+        if new := [address for address in threads if address not in self._answers]:
+            answers = self._client.run(self._check, workers=new, on_error="return")
+            self._answers |= answers
+            for address, error in answers.items():
+                if error is not None:
+                    _log.warning("The Dask worker %s cannot grade, and gets no work: %s", address, error)
+        fit = [address for address in threads if self._answers.get(address) is None]
+        self.only[:] = fit if len(fit) < len(threads) else []
+        self.workers = sum(threads[address] for address in fit)
 
 
 class ClusterLost(BrokenExecutor):
@@ -183,14 +218,15 @@ def local_pool(workers: int, room: Path | None) -> Iterator[tuple[Executor, Crew
 
 
 @contextlib.contextmanager
-def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, Crew]]:
+def cluster_pool(scheduler: str, check: Callable[[], None]) -> Iterator[tuple[Executor, Crew]]:
     """The workers of a Dask cluster; with :func:`course_lib.grading.worker.grade_in_a_process_of_its_own`.
 
     Args:
         scheduler: its address, such as ``tcp://host:8786``, or the path of a scheduler file.
+        check: raises in a worker that cannot grade.
 
     Raises:
-        AssignmentError: if there is no such scheduler, or it has no workers.
+        AssignmentError: if there is no such scheduler, or it has no workers that can grade.
     """
     try:
         from distributed import Client
@@ -204,11 +240,12 @@ def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, Crew]]:
     except (OSError, ValueError, KeyError, TypeError) as error:  # the last two: the file is another one
         raise AssignmentError(f"no Dask scheduler answers at {scheduler}, start one first: {error}") from error
     with client:
-        crew = Crew(sum(client.nthreads().values()))
+        crew = ClusterCrew(client, check)
+        crew.look()
         if not crew.workers:
-            raise AssignmentError(f"the Dask scheduler at {scheduler} has no workers: start some first")
-        executor, ended = client.get_executor(pure=False), threading.Event()
-        threading.Thread(target=_watch_workers, args=(client, crew, ended), daemon=True).start()
+            raise AssignmentError(f"the Dask scheduler at {scheduler} has no workers that can grade: start some first")
+        executor, ended = client.get_executor(pure=False, workers=crew.only), threading.Event()
+        threading.Thread(target=_watch_workers, args=(crew, ended), daemon=True).start()
         try:
             yield executor, crew
         finally:
@@ -216,14 +253,13 @@ def cluster_pool(scheduler: str) -> Iterator[tuple[Executor, Crew]]:
             executor.shutdown(wait=False)  # cancels what is under way
 
 
-def _watch_workers(client: Any, crew: Crew, ended: threading.Event) -> None:
-    """Count the workers of a cluster, and say when all are lost: Dask waits for others, which may never come."""
+def _watch_workers(crew: ClusterCrew, ended: threading.Event) -> None:
+    """Look for workers that come, and say when all are lost: Dask waits for others, which may never come."""
     while not ended.wait(CONNECT):
         with contextlib.suppress(Exception):  # the scheduler is lost, which others notice
-            workers = sum(client.nthreads().values())
-            if workers:
-                crew.workers = workers
-            else:
-                logging.getLogger(__name__).warning(
-                    "The Dask cluster has no workers any more: start some, or interrupt; what was graded is kept"
+            crew.look()
+            if not crew.workers:
+                _log.warning(
+                    "The Dask cluster has no workers any more that can grade: start some, or interrupt; "
+                    "what was graded is kept"
                 )

@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -16,14 +16,14 @@ from types import ModuleType
 from ..kernel.warm import importing
 from ..mnist import cache_folder, unpack_mnist
 from .errors import AssignmentError, GradingFault
-from .job import Graded, Job
+from .job import Graded, Job, Protection
 from .sandbox import check_protection, sandbox
 from .store import versions
 
 MEMORY = 2 * 2**30
 """Bytes of private memory that a worker may reserve; it needs a quarter of it."""
 
-__all__ = ["grade_in_a_process_of_its_own", "grade_submission", "worker_processes"]
+__all__ = ["check_machine", "grade_in_a_process_of_its_own", "grade_submission", "worker_processes"]
 
 
 def start_worker(parent: int, room: Path | None) -> None:
@@ -86,46 +86,50 @@ _pools: dict[Path, ProcessPoolExecutor] = {}
 _starting = threading.Lock()
 
 
-def _check_machine(job: Job) -> None:
-    """See that kernels can run where a Dask worker is, and marks are those of here: a process without one just dies.
+def check_machine(protection: Protection, folders: Sequence[Path], others: Sequence[str]) -> None:
+    """See in a Dask worker that kernels can run there, and marks are those of here.
+
+    Args:
+        protection: of the students' kernels.
+        folders: which it must see.
+        others: the :func:`course_lib.grading.store.versions` of the command that asks.
 
     Raises:
-        GradingFault: if they cannot; the message says why.
+        AssignmentError, GradingFault or OSError: if not; the message says why.
     """
-    from distributed import get_worker
-
-    try:
-        if job.protection != "none":
-            check_protection()
-        unpack_mnist(cache_folder())
-        for folder in (job.library, job.trainings):
-            folder.stat()
-        if others := [one for one in versions() if one not in job.versions]:
-            raise GradingFault(f"its versions are others: {', '.join(others)}: start it in the command's environment")
-    except (AssignmentError, GradingFault, OSError) as error:
-        raise GradingFault(f"the Dask worker {get_worker().address} cannot grade: {error}") from error
+    if multiprocessing.current_process().daemon:
+        raise GradingFault("it may not start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False where workers start")
+    if protection != "none":
+        check_protection()
+    unpack_mnist(cache_folder())
+    for folder in folders:
+        folder.stat()
+    if mine := [one for one in versions() if one not in others]:
+        raise GradingFault(f"its versions are others: {', '.join(mine)}: start it in the command's environment")
 
 
-def grade_in_a_process_of_its_own(jobs: Sequence[Job]) -> list[Graded]:
-    """The same in a Dask worker. Its tasks are threads, but grading wants a process: it has signals and limits.
+def grade_in_a_process_of_its_own(check: Callable[[], None], jobs: Sequence[Job]) -> list[Graded]:
+    """Grade in a Dask worker. Its tasks are threads, but grading wants a process: it has signals and limits.
+
+    Args:
+        check: :func:`check_machine` with its arguments: this worker may be so new that nobody has asked it.
+        jobs: the notebooks of one submission.
 
     Raises:
-        AssignmentError: if this worker may not start processes.
-        GradingFault: if no kernel can run on this machine.
+        GradingFault: if the worker cannot grade.
         BrokenExecutor: if the process dies.
     """
     from distributed import get_worker
 
-    if multiprocessing.current_process().daemon:
-        raise AssignmentError(
-            "this Dask worker may not start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False where workers start"
-        )
     library = jobs[0].library
     with _starting:
         if library not in _pools:
             for ended in [folder for folder in _pools if not folder.exists()]:  # others may be at work
                 _pools.pop(ended).shutdown(wait=False, cancel_futures=True)
-            _check_machine(jobs[0])
+            try:
+                check()
+            except (AssignmentError, GradingFault, OSError) as error:
+                raise GradingFault(f"the Dask worker {get_worker().address} cannot grade: {error}") from error
             room = None if jobs[0].protection == "none" else library.parent
             _pools[library] = worker_processes(get_worker().state.nthreads, room)
         pool = _pools[library]
