@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from courses import Course, marks, nbgrader, result
 from nbgrader.api import Gradebook
 from tiny_course import CANARY, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
-from course_lib.grading.submitted import read_plain, stamped_time
+from course_lib.grading.rebuild import UnreadableNotebook
+from course_lib.grading.submitted import read_plain, read_submitted, stamped_time
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
 NOTHING = {"test_add": 0.0, "test_mean": 0.0}
@@ -116,6 +118,25 @@ def test_the_name_of_a_file_writes_nothing_to_the_terminal(tmp_path: Path) -> No
     with pytest.raises(ValueError, match="has more than 100 bytes") as long:
         read_plain(path, 100)
     assert "\x1b" not in str(long.value)
+
+
+def test_a_name_that_only_a_file_system_has_changed_is_found(tmp_path: Path) -> None:
+    """A Mac writes é as e and an accent, and takes a capital for the small letter."""
+    wanted = tmp_path / "submitted" / "anna" / "réseau" / "réseau.ipynb"
+    source = tmp_path / "source"
+    source.mkdir()
+    wanted.parent.mkdir(parents=True)
+    other = wanted.with_name(unicodedata.normalize("NFD", "Réseau.ipynb"))
+    other.write_bytes(b"hers")
+    assert read_submitted(wanted, source) == b"hers"
+    wanted.with_name("RÉSEAU.ipynb").touch()
+    with pytest.raises(UnreadableNotebook, match="RÉSEAU"):
+        read_submitted(wanted, source)
+    (source / "RÉSEAU.ipynb").touch()
+    assert read_submitted(wanted, source) == b"hers", "the other one is of another notebook"
+    wanted.symlink_to(other)
+    with pytest.raises(UnreadableNotebook):
+        read_submitted(wanted, source)
 
 
 def test_a_wrong_answer_beside_an_empty_cell_was_attempted(trapped: Course) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import stat
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
 
 
 def read_submitted(path: Path, source: Path) -> bytes:
-    """The bytes of ``submitted/<student>/<assignment>/<notebook>.ipynb``.
+    """The bytes of ``submitted/<student>/<assignment>/<notebook>.ipynb``, or of the one file of all but that name.
 
     Args:
         path: of the file.
@@ -64,17 +65,25 @@ def read_submitted(path: Path, source: Path) -> bytes:
     """
     if path.parent.is_symlink() or path.parents[1].is_symlink():
         raise UnreadableNotebook(say("rebuild.no_file"))
+    found, others = path, []
+    if not os.path.lexists(path):
+        others = [other for other in sorted(path.parent.glob("*.ipynb")) if not (source / other.name).exists()]
+        same = [other for other in others if _folded(other.name) == _folded(path.name)]
+        found = same[0] if len(same) == 1 else path
     try:
-        return read_plain(path, MAX_NOTEBOOK)
+        return read_plain(found, MAX_NOTEBOOK)
     except FileNotFoundError as error:
-        found = [other.name for other in path.parent.glob("*.ipynb") if not (source / other.name).exists()]
-        others = sorted(map(repr, found))
-        there = say("rebuild.others", names=", ".join(others[:5])) if others else ""
+        there = say("rebuild.others", names=", ".join(repr(other.name) for other in others[:5])) if others else ""
         raise UnreadableNotebook(say("rebuild.not_there", name=path.name) + there) from error
     except ValueError as error:
         raise UnreadableNotebook(say("rebuild.too_large", size=MAX_NOTEBOOK >> 20)) from error
     except OSError as error:
         raise UnreadableNotebook(say("rebuild.no_file")) from error
+
+
+def _folded(name: str) -> str:
+    """What a file system that takes é for e and an accent, or a capital for a small letter, may change in a name."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def stamped_time(stamp: bytes) -> datetime:
