@@ -34,6 +34,7 @@ def start_worker(parent: int, room: Path | None) -> None:
         room: the folder with what kernels see, or None for no sandbox. The sandbox starts while this imports torch.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:
@@ -72,10 +73,12 @@ def worker_processes(workers: int, room: Path | None) -> ProcessPoolExecutor:
         ) from error
     program = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")  # each worker would import the program: all of nbgrader, 1 s
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # there, until start_worker ignores it
     try:
         for _ in range(workers):
             executor.submit(int)
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         sys.modules["__main__"] = program
     return executor
 
