@@ -101,11 +101,20 @@ def test_a_grade_cell_may_have_a_folder_of_tests(tmp_path: Path) -> None:
     assert collect_hidden_tests([file])["test_cell"].points == 1
 
 
-def test_a_run_that_pytest_ends_gives_no_marks(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def oops(:\n    # SyntaxError: invalid syntax", "import sys\nsys.exit('oops')", "raise ValueError('oops')",
+        *(f"def pytest_{hook}():\n    raise ValueError('oops')" for hook in ("configure", "runtest_logstart", "sessionfinish")),
+    ],
+)  # fmt: skip
+def test_a_conftest_that_ends_pytest_is_named_and_no_mark_is_given(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, f"{MARK}def test_a(student):\n    pass\n")
-    (tmp_path / "conftest.py").write_text("def pytest_runtest_logstart():\n    raise ValueError('oops')\n")
-    with pytest.raises(GradingFault, match=r"INTERNAL_ERROR on .*test_cell\.py"):
+    (tmp_path / "conftest.py").write_text(text)
+    with pytest.raises(GradingFault, match=r"conftest\.py.*\n(.*\n)*.*(oops|invalid syntax)$") as caught:
         run_hidden_tests([path], lambda _: student_of({}))
+    assert "there is no hidden test" not in str(caught.value), "nobody has looked"
+    assert "site-packages" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

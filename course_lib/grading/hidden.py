@@ -20,6 +20,7 @@ import math
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,29 @@ class _Plugin:
         """The grade cells that have a test, whatever becomes of it."""
         self.interrupt: BaseException | None = None
 
+    def add_fault(self, error: BaseException) -> None:
+        """Keep an error that no test holds, by the lines of the author's files: most others are pytest's."""
+        lines = [
+            f"{frame.filename}:{frame.lineno}: in {frame.name}\n"
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).is_relative_to(self.root)
+        ]
+        if not lines and not isinstance(error, SyntaxError):  # which names its place
+            lines = traceback.format_tb(error.__traceback__)
+        self.faults.append("".join([*lines, *traceback.format_exception_only(error)]).rstrip())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_load_initial_conftests(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except Exception as error:  # whatever a conftest.py does; pytest wraps it
+            self.add_fault(error.__cause__ or error)
+            raise
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        self.add_fault(excinfo.value)
+        return True
+
     def pytest_configure(self, config: pytest.Config) -> None:
         config.addinivalue_line("markers", "hidden(points, rationale, accuracy): a hidden test")
 
@@ -269,6 +293,9 @@ def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             code = pytest.main(arguments, plugins=[plugin])
+    except (Exception, SystemExit) as error:  # of a hook that runs late; sys.exit in a file
+        plugin.add_fault(error)
+        code = pytest.ExitCode.INTERNAL_ERROR
     finally:  # a later run, of another assignment or after an edit, must import its own files
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(f"{plugin.root}{os.sep}"):
@@ -276,7 +303,7 @@ def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
                 while name := name.rpartition(".")[0]:  # a folder of tests is a module without a file
                     if getattr(sys.modules.get(name), "__file__", None) is None:
                         sys.modules.pop(name, None)
-    if plugin.interrupt is None:
+    if plugin.interrupt is None and code not in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         plugin.faults += [
             f"{path}: there is no hidden test in it; the names of their functions begin with test_"
             for path in paths
