@@ -220,6 +220,7 @@ def test_of_a_typing_error_in_a_hidden_test_only_its_place_is_shown(tmp_path: Pa
         ("def f(x):\n    raise ValueError(x)", Verdict.ERROR),
         ("def f(x):\n    raise SystemExit", Verdict.ERROR),
         ("def f(x):\n    raise MemoryError", Verdict.OUT_OF_MEMORY),
+        ("import torch\ndef f(x):\n    raise torch.OutOfMemoryError('of a card')", Verdict.OUT_OF_MEMORY),
         ("import torch\ndef f(x):\n    return torch.ones(10**15)", Verdict.OUT_OF_MEMORY),
         ("def f(x):\n    import warnings; warnings.warn('careful'); return x + 1", Verdict.PASSED),
         ("g = 1", Verdict.ERROR),

@@ -21,7 +21,7 @@ figures                                          see :mod:`course_lib.kernel.fig
 ========== ===================================== =============================================================
 
 Every answer has a ``status``: ``ok``, ``missing`` (no such name), ``no_model``, ``other_parameters`` (the injected
-weights do not fit the model), ``raised`` (with ``type`` and ``message``), ``out_of_memory``.
+weights do not fit the model), ``raised`` (with ``type`` and ``message``).
 """
 
 import contextlib
@@ -97,8 +97,6 @@ class Responder:
             return Packet({"status": "no_model"})
         except _OtherParameters:
             return Packet({"status": "other_parameters"})
-        except (MemoryError, torch.OutOfMemoryError):
-            return Packet({"status": "out_of_memory"})
         except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's code included
             return raised(error)
 
