@@ -22,7 +22,7 @@ from course_lib.grading.result import Verdict
 from course_lib.grading.sandbox import check_protection, kernel_folder, sandbox
 from course_lib.grading.session import Session
 from course_lib.grading.student import Student
-from course_lib.kernel import warm
+from course_lib.kernel import seccomp, warm
 
 LIMITS = Limits(cell=20, question=5, threads=1)
 
@@ -87,7 +87,7 @@ def test_the_student_has_no_rights(tell) -> None:
 
 
 SYSTEM_CALLS = """
-import ctypes, errno, platform
+import ctypes, errno, platform, subprocess, sys
 from course_lib.kernel import seccomp
 libc = ctypes.CDLL(None, use_errno=True)
 numbers = seccomp._MACHINES[platform.machine()][1] | seccomp._NEW
@@ -100,6 +100,15 @@ made = [name for name in (
     "setrlimit", "prctl", "socket", "prlimit64",
 ) if not is_refused(numbers[name], {"prctl": 22, "socket": 40}.get(name, 0))]
 made += [] if platform.machine() != "x86_64" or is_refused(0x40000000) else ["one of another convention"]
+asks_for_its_pid = '''
+import ctypes, mmap
+code = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=7)
+code.write(bytes.fromhex("b814000000cd80c3"))  # as programs of 32 bits do, whose calls have other numbers
+print(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))() > 0)
+'''
+if platform.machine() == "x86_64":
+    run = subprocess.run([sys.executable, "-c", asks_for_its_pid], capture_output=True, text=True)
+    made += ["one of 32 bits"] if "True" in run.stdout else []
 right = libc.prctl(39, 0, 0, 0, 0), is_refused(numbers["socket"], 1, 1), is_refused(numbers["prlimit64"], 0, 7)
 said = repr((made, right))
 """
@@ -108,6 +117,12 @@ said = repr((made, right))
 
 def test_what_no_namespace_fences_in_is_refused(tell) -> None:
     assert tell(SYSTEM_CALLS) == "([], (1, False, False))"
+
+
+def test_a_kernel_runs_with_a_filter_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seccomp, "_program", lambda allowed: b"")  # which the system refuses
+    with pytest.raises(OSError, match="refuses a seccomp filter"):
+        seccomp.forbid_system_calls()
 
 
 def test_nothing_but_its_own_scratch_can_be_written(tell) -> None:
@@ -310,8 +325,9 @@ def test_what_belongs_to_the_machines_user_cannot_be_taken(tell) -> None:
         "import ctypes, fcntl, os, resource\nlibc = ctypes.CDLL(None, use_errno=True)\ngot = []\n"
         "file = os.open('/library/course_lib/__init__.py', os.O_RDONLY)\n"
         "for kind in (fcntl.F_WRLCK, fcntl.F_RDLCK):\n"
-        "    try: fcntl.fcntl(file, fcntl.F_SETLEASE, kind); got.append('lease')\n"
-        "    except PermissionError: pass\n"
+        "    for call in (fcntl.F_SETLEASE, fcntl.F_SETLEASE + 16):  # and F_SETDELEG\n"
+        "        try: fcntl.fcntl(file, call, kind); got.append('lease')\n"
+        "        except PermissionError: pass\n"
         "got += ['inotify'] * (libc.inotify_init1(0) >= 0) + ['queue'] * (libc.mq_open(b'/q', os.O_CREAT | os.O_RDWR, 0o600, None) >= 0)\n"
         "got += ['fanotify'] * (libc.fanotify_init(0, 0) >= 0)\n"
         "fcntl.fcntl(file, fcntl.F_GETFL); fcntl.flock(file, fcntl.LOCK_SH)\n"  # of use in a notebook
@@ -362,6 +378,53 @@ def test_a_kernel_that_was_killed_from_outside_is_the_graders_fault(library: Pat
         psutil.Process(session._km.provisioner.pid).kill()
         with pytest.raises(GradingFault, match="outside"):
             session.run_until(2)
+
+
+def test_a_sandbox_that_went_down_with_its_kernel_is_the_graders_fault(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*args: object) -> None:
+        raise GradingFault("gone")
+
+    notebook = new_notebook(cells=[new_code_cell("x = 1"), new_code_cell("import os; os._exit(1)")])
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(module.Sandbox, "_receive", gone)
+            with pytest.raises(GradingFault, match="outside"):
+                session.run_until(2)
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(1)
+        assert session.outcomes[0] is Verdict.PASSED, "what was not heard of a kernel is no answer about the next one"
+
+
+def test_why_a_sandbox_or_a_kernel_in_it_does_not_start_is_said(
+    library: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = new_notebook(cells=[new_code_cell("x = 1")])
+    with (
+        Session(notebook, library, replace(LIMITS, scratch=-1)) as session,
+        pytest.raises(GradingFault, match=r"A kernel could not be started in the sandbox: OSError: .*Invalid argument"),
+    ):
+        session.run_until(1)
+    monkeypatch.setattr(module, "SYSTEM", ("/nowhere",))
+    with (
+        Session(notebook, library, LIMITS, files=files) as session,
+        pytest.raises(GradingFault, match=r"ended\.\n.*bwrap"),
+    ):
+        session.run_until(1)
+
+
+@pytest.mark.parametrize(("program", "why"), [
+    ("raise ValueError('first\\nlast')", "last"), ("import os; os._exit(7)", "status 7"), ("while True: pass", "it does not answer"),
+])  # fmt: skip
+def test_why_a_graphics_card_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch, program: str, why: str) -> None:
+    monkeypatch.setattr(Limits, "start", 1)
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: run([*command[:-1], program], **options))
+    with pytest.raises(GradingFault) as fault:
+        module.graphics_card("none")
+    assert str(fault.value) == why
 
 
 def test_a_sandbox_may_take_as_long_to_start_as_the_limits_say(tmp_path: Path) -> None:
@@ -416,8 +479,10 @@ def test_a_sandbox_killed_in_the_moment_of_its_start_is_ended(library: Path) -> 
         with subprocess.Popen([*module._bubblewrap(), "true"]) as probe:  # as the command is, by an interrupt
             time.sleep(i * 0.00015)
             probe.kill()
+    living = sandbox(library, None)
     module.end_orphans()
     time.sleep(0.2)
+    assert living.alive, "that of a worker, or of another command"
     left = [p for p in psutil.process_iter(["name", "ppid"]) if p.info["name"] == "bwrap" and p.info["ppid"] == 1]
     assert not [p for p in left if p.status() != psutil.STATUS_ZOMBIE]
 

@@ -38,7 +38,7 @@ from course_lib.grading.session import Session
 from course_lib.grading.student import Student, StudentFailure
 from course_lib.kernel import REQUESTS
 from course_lib.kernel.app import Stream
-from course_lib.kernel.wire import Packet
+from course_lib.kernel.wire import MAX_BYTES, Packet
 
 LIMITS = Limits(cell=3, question=2, threads=1)
 
@@ -71,6 +71,10 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
         student = Student(session.ask)
         assert student.value("y") == 4, "what came before the cells at fault was run again"
         assert torch.equal(student.tensor("double", torch.ones(2), shape=(2,)), torch.full((2,), 2.0))
+        assert student.number("double", torch.tensor(2.0)) == 4
+        with pytest.raises(StudentFailure, match="too large") as caught:  # weights of a model of the student's own size
+            session.ask(Packet({"ask": "ping"}, {"w0": torch.zeros(MAX_BYTES + 1, dtype=torch.uint8)}))
+        assert caught.value.verdict is Verdict.FAILED
         for name, verdict in (("deadly", Verdict.KERNEL_DIED), ("endless", Verdict.TIMEOUT)):
             with pytest.raises(StudentFailure) as caught:
                 student.call(name)
@@ -138,7 +142,8 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
         "modules = [m for m in sys.modules if m.startswith('course_lib.') and ('grading' in m or 'reference' in m)]\n"
         "environment = ' '.join(sorted(os.environ))\n"
         "here = sorted(os.listdir())\n"
-        "result = repr((names, modules, here))\n",
+        "result = repr((names, modules, here))\n"
+        "home = os.environ['HOME']",
         "random.seed = numpy.random.seed = torch.manual_seed = 0  # a slip of the pen",
         "seeded = random.random() + numpy.random.rand() + torch.rand(1).item()",
     )
@@ -152,6 +157,8 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
             assert isinstance(environment, str)
             assert not {"NBGRADER_EXECUTION", "PYTEST_CURRENT_TEST"} & set(environment.split())
             values.append(student.value("seeded"))
+            home = student.value("home")
+        assert not Path(str(home)).exists(), "nothing is left of a session"
     assert values[0] == values[1], "seeds are set before each cell"
 
 
@@ -203,17 +210,22 @@ def test_a_cell_may_train_more_models_than_the_judge_answers_for(library: Path) 
         "@ooo.training_loop\ndef fit(model, x, y):\n    return ooo.ConvergenceHistory()",
         f"for n in range({REQUESTS + 9}): fit(model, x, x[:, 0].long())",
         "fit(model, x, x[:, 0].long())",
+        "fit(model, x, x[:, 0].long())",
     )
     requests: list[Packet] = []
 
     def answer(request: Packet) -> Packet:
         requests.append(request)
+        if len(requests) > REQUESTS + 1:
+            raise OSError("the disk is full")
         return Packet()
 
     with Session(notebook, library, LIMITS, finished_training=answer) as session:
         session.run_until(3)
+        with pytest.raises(OSError, match="the disk is full"):  # the grader's fault, and no cell's
+            session.run_until(4)
     assert set(session.outcomes.values()) == {Verdict.PASSED}
-    assert len(requests) == REQUESTS + 1
+    assert len(requests) == REQUESTS + 2
 
 
 WORK = "import time\ndef work(seconds):\n    while time.process_time() - begun < seconds: pass\nbegun = time.process_time()\n"
@@ -237,12 +249,13 @@ def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: 
     starts = []
     start = Session._start
     monkeypatch.setattr(Session, "_start", lambda session: (starts.append(1), start(session)))
-    with Session(notebook_of(*["import os; os._exit(1)"] * 5), library, replace(LIMITS, restarts=2)) as session:
+    notebook = notebook_of("while True: pass", *["import os; os._exit(1)"] * 4)
+    with Session(notebook, library, replace(LIMITS, cell=0.5, restarts=2)) as session:
         session.run_until(5)
         with pytest.raises(StudentFailure) as caught:
             session.ask(Packet({"ask": "ping"}))
-    assert caught.value.verdict is Verdict.KERNEL_DIED
-    assert set(session.outcomes.values()) == {Verdict.KERNEL_DIED}
+    assert (caught.value.verdict, caught.value.detail) == (Verdict.KERNEL_DIED, ""), "not for want of time"
+    assert list(session.outcomes.values()) == [Verdict.TIMEOUT, *[Verdict.KERNEL_DIED] * 4]
     assert len(starts) == 3
 
 

