@@ -175,7 +175,7 @@ def test_a_kit_installed_below_tmp_works(library: Path, files: Path, monkeypatch
 
 PLANT = """
 import ctypes, fcntl, os, socket, subprocess, sys, time
-for folder in ("/tmp", "/tmp/home", "/dev/shm", "/", "/library", "/dev", "/mnist", "/tmp/home/ipython/profile_default/startup"):
+for folder in ("/tmp", "/tmp/home", "/dev/shm", "/", "/library", "/dev", "/mnist", "/tmp/home/.ipython/profile_default/startup"):
     try:
         os.makedirs(folder, exist_ok=True)
         open(folder + "/planted.py", "w").write("planted = 1")

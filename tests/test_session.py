@@ -21,6 +21,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_lib import messages
+from course_lib.grading import client
 from course_lib.grading.client import Stopwatch
 from course_lib.grading.deadline import TimeIsUp, time_limit
 from course_lib.grading.harmless import (
@@ -58,7 +59,7 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
     """One kernel after another, in one test: starting them is what takes time."""
     notebook = notebook_of(
         "import torch, os, time\nx = 3",
-        "raise ValueError('mine')",
+        "z = 7\nraise ValueError('mine')",
         "while True: pass",
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
         "def double(t): return 2 * t\nprint(torch.rand(1).item())",
@@ -69,7 +70,7 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
     with Session(notebook, library, LIMITS) as session:
         session.run_until(len(notebook.cells))
         student = Student(session.ask)
-        assert student.value("y") == 4, "what came before the cells at fault was run again"
+        assert (student.value("y"), student.value("z")) == (4, 7), "what came before the cells at fault was run again"
         assert torch.equal(student.tensor("double", torch.ones(2), shape=(2,)), torch.full((2,), 2.0))
         assert student.number("double", torch.tensor(2.0)) == 4
         with pytest.raises(StudentFailure, match="too large") as caught:  # weights of a model of the student's own size
@@ -82,6 +83,8 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
             assert student.value("y") == 4
     passed, error, timeout, died = Verdict.PASSED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.KERNEL_DIED
     assert list(session.outcomes.values()) == [passed, error, timeout, timeout, passed, died, passed]
+    shown = [(cell.outputs[-1].ename, cell.outputs[-1].evalue) for cell in (notebook.cells[2], notebook.cells[5])]
+    assert shown == [(verdict, messages.say(f"hint.{verdict}")) for verdict in (timeout, died)]
     assert time.monotonic() - began < 120
 
 
@@ -143,7 +146,7 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
         "environment = ' '.join(sorted(os.environ))\n"
         "here = sorted(os.listdir())\n"
         "result = repr((names, modules, here))\n"
-        "home = os.environ['HOME']",
+        "home, threads = os.environ['HOME'], torch.get_num_threads()",
         "random.seed = numpy.random.seed = torch.manual_seed = 0  # a slip of the pen",
         "seeded = random.random() + numpy.random.rand() + torch.rand(1).item()",
     )
@@ -153,6 +156,7 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
             session.run_until(3)
             student = Student(session.ask)
             assert student.value("result") == "([], [], [])"
+            assert student.value("threads") == LIMITS.threads
             environment = student.value("environment")
             assert isinstance(environment, str)
             assert not {"NBGRADER_EXECUTION", "PYTEST_CURRENT_TEST"} & set(environment.split())
@@ -243,6 +247,29 @@ def test_waiting_is_not_computing(library: Path, protection: Protection) -> None
     passed, timeout = Verdict.PASSED, Verdict.TIMEOUT
     assert list(session.outcomes.values()) == [passed, timeout, timeout, timeout]
     assert session.seconds["cells"] < 2 + 2 + 6 + 1 + 6
+
+
+def test_outputs_are_kept_up_to_a_length(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "FLOOD_MESSAGES", 50)
+    monkeypatch.setattr(client, "NOTEBOOK", 2)
+    much = "for _ in range(20): print('x' * 999, flush=True)"
+    notebook = notebook_of(much, much, much, "for i in range(10_000): print(i, flush=True)")
+    with Session(notebook, library, replace(LIMITS, output=10_000)) as session:
+        session.run_until(4)
+    assert list(session.outcomes.values()) == [*[Verdict.PASSED] * 3, Verdict.TOO_MUCH_OUTPUT]
+    kept, cuts = zip(*(cell.outputs for cell in notebook.cells[:3]), strict=True)
+    assert [cut.text for cut in cuts] == [messages.say("output.cut")] * 3
+    first, second, third = (len(output.text) for output in kept)
+    assert 10_000 > first == second > third, "of all cells together, too"
+
+
+def test_a_message_that_is_too_large_is_not_taken(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The judge's memory is not the kernel's."""
+    monkeypatch.setattr(client, "MAX_BYTES", 0)
+    notebook = notebook_of("print('x' * 3 * 2**20)")
+    with Session(notebook, library, replace(LIMITS, cell=0.5)) as session:
+        session.run_until(1)
+    assert session.outcomes[0] is not Verdict.PASSED
 
 
 def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -317,8 +317,6 @@ class Session:
         environment = KERNEL_VARIABLES | {
             "PYTHONPATH": library,
             "HOME": home,
-            "IPYTHONDIR": f"{home}/ipython",
-            "MPLCONFIGDIR": f"{home}/matplotlib",
             "COURSE_LIB_LANG": language(),
             "COURSE_LIB_CACHE": cache,
             "COURSE_LIB_DEVICE": self._device,
