@@ -518,8 +518,16 @@ def test_a_function_may_train_something() -> None:
             w = (w - 0.1 * gradient).detach().requires_grad_()
         return w
 
+    class Gradients(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(x), 2), float(torch.is_grad_enabled()))
+
     x = torch.tensor([1.0, 2.0])
-    assert student_of({"slope": slope}).tensor("slope", x, 3 * x, shape=()).item() == pytest.approx(3)
+    student = student_of({"slope": slope, "Gradients": Gradients, "model": Gradients()})
+    assert student.tensor("slope", x, 3 * x, shape=()).item() == pytest.approx(3)
+    for name in ("Gradients", "model"):
+        assert not student.tensor(name, x, shape=(2, 2)).any()
+        assert not student.forward(name, x, classes=2).logits.any()
 
 
 def test_tuples_and_dicts_come_and_go() -> None:
