@@ -253,7 +253,7 @@ def test_outputs_are_kept_up_to_a_length(library: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(client, "FLOOD_MESSAGES", 50)
     monkeypatch.setattr(client, "NOTEBOOK", 2)
     much = "for _ in range(20): print('x' * 999, flush=True)"
-    notebook = notebook_of(much, much, much, "for i in range(10_000): print(i, flush=True)")
+    notebook = notebook_of(much, much, much, "import time\nfor i in range(200): print(i, flush=True); time.sleep(0.01)")
     with Session(notebook, library, replace(LIMITS, output=10_000)) as session:
         session.run_until(4)
     assert list(session.outcomes.values()) == [*[Verdict.PASSED] * 3, Verdict.TOO_MUCH_OUTPUT]
@@ -313,9 +313,12 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
         "figure",
         "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nNone",
         "print(1)\nprint(2, file=sys.stderr)\nprint(3)",
+        "from comm import create_comm\n"
+        "widget = create_comm(target_name='jupyter.widget', data={'state': {'value': 1}})\n"
+        "display({'application/vnd.jupyter.widget-view+json': {'model_id': widget.comm_id}, 'text/plain': '100 %'}, raw=True)",
     )
     with Session(notebook, library, LIMITS, protection) as session:
-        session.run_until(5)
+        session.run_until(6)
     for cell in notebook.cells[:4]:
         assert [o.output_type for o in cell.outputs if "image/png" in o.get("data", {})] == [
             cell.outputs[-1].output_type
@@ -324,6 +327,8 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
     make_harmless(notebook)
     assert notebook.cells[0].outputs[0].metadata["image/png"]["alt"] == "1 image"
     assert [o.text for o in notebook.cells[4].outputs] == ["1\n3\n", "2\n"], "streams are joined"
+    assert [o.data for o in notebook.cells[5].outputs] == [{"text/plain": "100 %"}], "a widget needs its kernel"
+    assert "widgets" not in notebook.metadata
 
 
 def test_figures_are_shown_in_their_order(library: Path) -> None:
