@@ -158,8 +158,6 @@ class Session:
                 self._interrupt()
                 return Verdict.TIMEOUT if client.late else Verdict.TOO_MUCH_OUTPUT
             return self._stop()
-        except StudentFailure as failure:
-            return failure.verdict
         except GradingFault:
             raise
         except Exception:  # what nbclient makes of messages that no kernel sends
