@@ -315,7 +315,7 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
         "print(1)\nprint(2, file=sys.stderr)\nprint(3)",
         "from comm import create_comm\n"
         "widget = create_comm(target_name='jupyter.widget', data={'state': {'value': 1}})\n"
-        "display({'application/vnd.jupyter.widget-view+json': {'model_id': widget.comm_id}, 'text/plain': '100 %'}, raw=True)",
+        "display({'application/vnd.jupyter.widget-view+json': {'model_id': widget.comm_id}, 'text/plain': '100 %', 'text/html': [1]}, raw=True)",
     )
     with Session(notebook, library, LIMITS, protection) as session:
         session.run_until(6)
