@@ -41,17 +41,20 @@ _ERRORS = {
     "device": "on the same device|CUDA|NVIDIA|cuda",
     "dtype": (
         "expected scalar type|of the following scalar types|same dtype|must be the same$|not implemented for|"
-        "could not infer output dtype|index tensor|can't be cast|expected m1 and m2|should be the same|"
-        "used as indices must be|does not support (bool|complex) input|bool tensors? is not supported"
+        "could not infer output dtype|index tensor|can't be cast|should be the same|"
+        "used as indices must be|does not support (bool|complex) input|bool tensors? is not supported|"
+        r"expected target dtype|dtype \w+ but expected|Expected (self\.)?dtype|only support floating point"
     ),
     "dim": "Dimension out of range|axis .* is out of bounds",
     "index": "Class values must be|out of bounds|out of range",
     "sizes": (
-        "must match the (size|existing size)|be broadcast|shape mismatch|not broadcastable|Sizes of tensors|"
-        "not aligned|mismatch in its core dimension"
+        "must match the (size|existing size)|be broadcast|not broadcastable|Sizes of tensors|"
+        "not aligned|mismatch in its core dimension|to match target batch_size|to the input size|as input size|"
+        "could not broadcast|to be equal size|must match exactly|same number of (dimensions|elements)|"
+        "does not (match the shape|broadcast)"
     ),
     "unpack": "values to unpack|cannot unpack non-iterable (?!NoneType)",
-    "scalar": "one element tensors|cannot be converted to Scalar|Boolean value of Tensor|truth value of an array",
+    "scalar": "to Python scalars|cannot be converted to Scalar|Boolean value of Tensor|truth value of an array",
     "in_place": "inplace operation|in-place operation",
     "one_image": "more than 1 value per channel",
     "numpy": r"Can't call numpy\(\)",
@@ -69,7 +72,8 @@ _ERRORS = {
     "none": "NoneType",
     "types": (
         "unsupported operand|not supported between instances|bad operand type|can only concatenate|unhashable type|"
-        "is not subscriptable|is not iterable|has no len|must be .*, not |invalid literal for|could not convert string"
+        "is not subscriptable|is not iterable|has no len|must be .*, not |invalid literal for|could not convert string|"
+        "can't convert np.ndarray|signature matching types|interpreted as an integer|must be integers"
     ),
     "not_callable": "object is not callable",
     "attribute": "^AttributeError",

@@ -14,7 +14,7 @@ from corpus import ANSWERS
 from nbformat.v4 import new_notebook
 from torch import nn
 
-from course_lib.causes import MAX_TEXT, error_cause
+from course_lib.causes import MAX_TEXT, error_cause, known_error_cause
 from course_lib.grading.authoring import hidden_tests, student_of
 from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.grade import _Run
@@ -356,6 +356,8 @@ def test_a_student_of_numpy_reads_of_arrays() -> None:
     [
         ("EOFError", "EOF when reading a line", "input()"),
         ("TypeError", "'Tensor' object is not callable", "n'est pas une fonction"), ("ValueError", "mine", "essayez d'autres arguments"),
+        ("RuntimeError", "Expected all tensors to be on the same device, but found two", "carte graphique"),
+        ("RuntimeError", "Found no NVIDIA driver on your system.", "carte graphique"),
         ("FileNotFoundError", "C:/Users/me/houses.csv not found.", "à côté du notebook"),
         ("ModuleNotFoundError", "No module named 'pandas'", "l'énoncé importe"),
         ("ImportError", "cannot import name 'Linear' from 'torch'", "ce qui en est importé"),
@@ -382,6 +384,53 @@ def test_a_student_of_numpy_reads_of_arrays() -> None:
 )  # fmt: skip
 def test_an_error_that_the_check_cell_does_not_show_has_a_cause_too(kind: str, message: str, cause: str) -> None:
     assert cause in error_cause(kind, message)
+
+
+RAISES: dict[str, list[str]] = {
+    "sparse": ["F.mse_loss(x.to_sparse().sort(), x)"],
+    "linear_size": ["x @ torch.ones(4)"],
+    "channels": ["nn.Conv2d(1, 2, 3)(torch.ones(9, 9))", "nn.BatchNorm2d(3)(x)"],
+    "recurrent": ["nn.RNNCell(3, 4)(torch.ones(2, 5))", "nn.RNN(3, 4)(torch.ones(2, 5, 3), x)"],
+    "view": ["a.reshape(4, 2)"],
+    "contiguous": ["x.T.view(6)"],
+    "dtype": [
+        "F.cross_entropy(x, torch.ones(2))", "F.binary_cross_entropy(x, x.int())", "x.gather(1, x)", "x.int().std()", "x @ x.double().T",
+        "torch.zeros(2, 2).scatter(1, torch.tensor([[0]]), torch.ones(1, 1).double())", "F.one_hot(x)", "x.int().softmax(1)", "x.int().exp_()",
+        "nn.Conv2d(1, 2, 3)(torch.ones(1, 1, 5, 5).double())", "x[torch.ones(2)]", "(x > 0) - (x > 0)", "-(x > 0)",
+    ],
+    "dim": ["a.sum(2)"],
+    "index": ["[1][2]", "F.one_hot(torch.tensor([11]), 10)"],
+    "sizes": [
+        "a + np.ones(2)", "x[torch.tensor([0, 1]), torch.tensor([0, 1, 2])]", "torch.cat([x, torch.ones(2, 4)])", "a @ a", "x[torch.ones(5, dtype=bool)]",
+        "F.cross_entropy(x, torch.zeros(3, dtype=int))", "F.binary_cross_entropy(x, torch.ones(3))", "F.binary_cross_entropy_with_logits(x, torch.ones(3))",
+        "a.__setitem__(0, np.ones(4))", "torch.stack([x, torch.ones(2, 4)])", "np.vstack([np.ones(3), np.ones(4)])", "torch.cat([x, torch.ones(2)])",
+        "torch.ones(3).dot(torch.ones(4))", "torch.einsum('ij,jk', x, x)",
+    ],
+    "unpack": ["[one for one, two in [3]]"],
+    "scalar": ["float(x)", "float(a)", "x.item()", "x or 1", "a or 1"],
+    "in_place": ["w.add_(1)", "(lambda y: (y.add_(1), y.sum().backward()))(w.exp())"],
+    "numpy": ["w.numpy()"],
+    "tuple": ["nn.Sequential(nn.LSTM(3, 4), nn.Conv1d(4, 1, 1))(torch.ones(2, 5, 3))"],
+    "arguments": ["torch.zeros(2, foo=1)", "x.view('a')"],
+    "types": [
+        "[1] < 2", "-[1]", "'a' + 1", "{[1]: 2}", "len[0]", "list(3)", "len(3)", "int('a')", "torch.from_numpy(np.array(['a']))", "a + 'a'",
+        "range(len('abc') / 2)", "[1][:0.5]",
+    ],
+    "name": ["undefined"], "key": ["{}[1]"], "unfinished": ["raise NotImplementedError"], "recursion": ["again(again)"], "zero": ["1 / 0"],
+    "indentation": ["("],
+}  # fmt: skip
+"""By their causes: what raises in torch and numpy as they are installed, and each says in its own way."""
+
+
+@pytest.mark.parametrize("cause", RAISES)
+def test_what_torch_and_numpy_say_has_its_cause(cause: str) -> None:
+    names = {"torch": torch, "nn": nn, "F": nn.functional, "np": np, "again": lambda f: f(f)}
+    for code in RAISES[cause]:
+        values = {"x": torch.ones(2, 3), "a": np.ones((2, 3)), "w": torch.ones(2, requires_grad=True)}
+        with warnings.catch_warnings(action="ignore"), pytest.raises(Exception) as caught:  # noqa: PT011 - any
+            exec(code, names | values)
+        said = type(caught.value).__name__, str(caught.value)
+        assert known_error_cause(*said) == say(f"cause.{cause}"), (code, said)
 
 
 def test_an_exception_does_not_carry_the_hidden_inputs_to_the_student(tmp_path: Path) -> None:
