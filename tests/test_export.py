@@ -1,21 +1,27 @@
 """What leaves the gradebook: the class report, Moodle's worksheet, all details; harmless, complete, in both languages."""
 
 import csv
+import errno
 import io
 import json
 import logging
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nbgrader.api import MissingEntry
 from nbgrader.apps import ExportApp
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.plugins import ExportPlugin
+from traitlets.config import Config
 
 from course_lib.grading import export, report
-from course_lib.grading.export import Details, DetailsJson, Moodle
+from course_lib.grading.export import Details, DetailsJson, Moodle, Report
 from course_lib.grading.moodle import participant
 from course_lib.grading.records import ClassRecord, Mark, Submission
 from course_lib.grading.report import report_html
@@ -131,16 +137,29 @@ def test_the_report_links_every_feedback_page(record: ClassRecord, tmp_path: Pat
     assert f'<a href="feedback/bo/{record.assignment}/1.html">{record.submissions[1].name}</a>' in page
 
 
-def test_moodle_finds_its_participants_and_points_out_of_twenty(record: ClassRecord) -> None:
-    first, second = rows(Moodle().content(record, Path("x.csv")))
+def test_moodle_finds_its_participants_and_points_out_of_twenty(
+    record: ClassRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter = Moodle(log=logging.getLogger("export"))
+    first, second = rows(exporter.content(record, Path("x.csv")))
+    assert "2 submissions have answers that wait for a person" in caplog.text
+    assert (second["Full name"], second["ID number"], second["Email address"]) == ("bo", "bo", "a@b.org")
     assert first["Identifier"] == "Participant 1234567"
     assert second["Identifier"] == ""
     assert first["Grade"] == "2.50"  # (1 - 0.5) / 4 of 20
-    assert "=1 &lt; 2" in first["Feedback comments"]
+    assert first["Feedback comments"].count("<br>=1 &lt; 2<br>") == 1
+    assert not first["Feedback comments"].endswith("<br>"), "of a mark without a comment, nothing"
     assert "<b>text : 0 / 1 (à noter ou à revoir)</b>" in first["Feedback comments"]
     assert first["Last modified (grade)"] == "-", "as Moodle writes it"
     assert "Un." not in first["Feedback comments"]
     assert "Deux. Le code s&#x27;est arrêté" in first["Feedback comments"]
+    odd = replace(record.submissions[1], marks=[Mark("a<b", 3, 4, False, False, ""), Mark("c", 1, 0, False, False, "")])
+    caplog.clear()
+    [row] = rows(exporter.content(replace(record, submissions=[replace(odd, penalty=0.0)]), Path("x.csv")))
+    assert (row["Feedback comments"], row["Grade"]) == ("<b>a&lt;b : 3 / 4</b><br><b>c : 1 / 0</b>", "20.00")
+    assert not caplog.text, "all points are not more than all; where nobody came by Moodle, nobody lacks a number"
+    exporter.content(replace(record, submissions=[record.submissions[0]]), Path("x.csv"))
+    assert "Identifier" not in caplog.text
 
 
 @pytest.mark.parametrize(("student", "name", "number"), [
@@ -173,7 +192,27 @@ def test_every_detail_is_there(record: ClassRecord) -> None:
         ("cell", "", "1"), ("hidden test", "passed", "1"), ("hidden test", "error", "0.0"),
         ("hidden test", "timeout", "0.0"), ("by hand", "", "0"),
     ]  # fmt: skip
-    assert lines[1]["accuracy"] == "0.98"
+    timed = replace(
+        record.submissions[1], first_name="Bo", last_name="Li", timestamp=datetime(2026, 11, 3, 10, 0, 0, 5)
+    )
+    one_class = replace(record, submissions=[timed])
+    student = {
+        "student_id": "bo", "last_name": "Li", "first_name": "Bo", "email": "a@b.org",
+        "timestamp": "2026-11-03T10:00:00Z", "seconds_late": "60", "penalty": "0.5",
+    }  # fmt: skip
+    cell = {"grade_id": "test_x", "kind": "cell", "points": "1", "out_of": "3", "waits": "0", "comment": "'=1 < 2"}
+    passed = {
+        "grade_id": "test_x", "kind": "hidden test", "test": "test_a", "verdict": "passed", "points": "1", "out_of": "1",
+        "rationale": "Un.", "accuracy": "0.98", "required_accuracy": "0.97",
+    }  # fmt: skip
+    lines = rows(Details().content(one_class, Path("x.csv")))
+    for line, told in zip(lines[:2], (cell, passed), strict=True):
+        assert {name: value for name, value in line.items() if value} == student | told
+    assert [bool(line["hint"]) for line in lines] == [False, False, True, True, False]
+    assert lines[4]["waits"] == "1"
+    written = DetailsJson().content(one_class, Path("x.json"))
+    assert "zoé" in written
+    assert json.loads(written)["submissions"][0]["timestamp"] == student["timestamp"]
     document: dict[str, Any] = json.loads(DetailsJson().content(record, Path("x.json")))
     assert document["missing"] == ["zoé"]
     assert document["submissions"][0]["score"] == 0.5
@@ -195,21 +234,92 @@ def fields(document: object) -> Iterator[str]:
                 yield from fields(value)
 
 
-def test_half_of_a_class_is_not_left(record: ClassRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def run(record: ClassRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`nbgrader export` in a folder of its own, with a gradebook that has the class in the assignment 'n'."""
+    monkeypatch.chdir(tmp_path)
+
+    def read(gradebook: SimpleNamespace, coursedir: CourseDirectory, name: str) -> ClassRecord:
+        if name not in [one.name for one in gradebook.assignments]:
+            raise MissingEntry
+        return replace(record, assignment=name)
+
+    def run(kind: type[ExportPlugin], there: str = "n", config: Config | None = None, **options: object) -> None:
+        app = ExportApp(config=config or Config())
+        app.coursedir = CourseDirectory(root=str(tmp_path))
+        kind(parent=app, **options).export(SimpleNamespace(assignments=[SimpleNamespace(name=name) for name in there]))
+
+    monkeypatch.setattr(export, "read_class", read)
+    return run
+
+
+def test_half_of_a_class_is_not_left(run: Callable[..., None]) -> None:
     """A full disk, or here a limit on the size of files."""
-    place = tmp_path / "marks.csv"
-    monkeypatch.setattr(export, "read_class", lambda *_: record)
-    exporter = Moodle(parent=ExportApp(coursedir=CourseDirectory()), to=str(place), assignment=["n"])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         with pytest.raises(SystemExit):
-            exporter.export(None)
+            run(Moodle)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert not place.exists()
-    exporter.export(None)
-    assert len(rows(place.read_text())) == 2
+    assert not Path("moodle_n.csv").exists()
+    run(Moodle)
+    content = Path("moodle_n.csv").read_bytes().decode()
+    assert len(rows(content)) == 2
+    assert content.count("\r\n") == content.count("\n") == 3, "line ends are the same on every system"
+
+
+def test_what_cannot_be_opened_is_named_and_stays(
+    run: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    Path("marks.csv").write_text("of before")
+    Path("folder").mkdir()
+    for place, why in (("folder", "Is a directory"), ("none/marks.csv", "No such file"), ("marks.csv", "Permission")):
+        with monkeypatch.context() as patch:
+            if place == "marks.csv":
+                patch.setattr(Path, "open", refused)
+            with pytest.raises(SystemExit):
+                run(Moodle, to=place)
+        assert f"{place} cannot be written: {why}" in capsys.readouterr().err
+    assert Path("marks.csv").read_text() == "of before"
+
+
+def test_one_file_is_written_for_each_assignment_and_student_that_was_asked_for(
+    run: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(DetailsJson, there="no")
+    documents = {path.name: json.loads(path.read_text()) for path in Path().iterdir()}
+    assert {name: document["assignment"] for name, document in documents.items()} == {
+        "details_n.json": "n", "details_o.json": "o"
+    }  # fmt: skip
+    run(DetailsJson, there="no", assignment=["n"], student=["bo"], to="bo.json")
+    document = json.loads(Path("bo.json").read_text())
+    assert [one["student"] for one in document["submissions"]] == ["bo"]
+    assert document["missing"] == []
+    assert len(list(Path().iterdir())) == 3
+    for refused, said in (
+        ({"there": "no", "to": "x"}, "choose one of n, o with --assignment"), ({"assignment": ["x"]}, "the assignment 'x'"),
+        ({"there": ""}, "no assignment yet"), ({"language": "de"}, "choose one of fr, en"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit):
+            run(DetailsJson, **({"there": "n"} | refused))
+        assert said in capsys.readouterr().err
+    assert len(list(Path().iterdir())) == 3
+
+
+def test_an_export_speaks_the_language_of_the_grading_unless_told_otherwise(run: Callable[..., None]) -> None:
+    page = Path("feedback", "bo", "n", "n.html")
+    page.parent.mkdir(parents=True)
+    page.touch()
+    english = Config(JudgedAutograde={"language": "en"})
+    for options, title in (({}, "Bilan"), ({"config": english}, "Class report"), ({"language": "en"}, "Class report")):
+        set_language("fr")
+        run(Report, **options)
+        assert title in Path("report_n.html").read_text()
+    assert 'href="feedback/bo/n/n.html"' in Path("report_n.html").read_text()
 
 
 def test_every_field_is_documented(root: Path, record: ClassRecord) -> None:
