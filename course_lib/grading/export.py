@@ -58,6 +58,8 @@ class _Export(ExportPlugin):
             except MissingEntry:
                 self.parent.fail(f"The gradebook does not know the assignment '{name}'.")
             chosen = {str(student) for student in self.student}
+            if unknown := chosen.difference(record.missing, (one.student for one in record.submissions)):
+                self.parent.fail(f"The gradebook does not know the student {', '.join(sorted(unknown))}.")
             if chosen:
                 record = replace(
                     record,
