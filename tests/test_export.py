@@ -76,13 +76,15 @@ def test_whatever_begins_a_formula_is_made_a_text(record: ClassRecord, first: st
 
 def test_the_report_says_what_students_code_ran_in(record: ClassRecord) -> None:
     first, second = record.submissions
-    unread = replace(second, results={"n": NotebookResult([], unreadable="no JSON")})
+    lost = CellResult("test_x", [TestResult("test_a", 1, Text("Un.", "One."), Verdict.UNREADABLE)])
+    unread = replace(second, results={"n": NotebookResult([lost], unreadable="no JSON")})
     naked = replace(second, student="eve", results={"n": NotebookResult([])})
     page = report_html(replace(record, submissions=[first, unread, naked]), Path("x.html"))
     assert "bubblewrap + cuda (1), aucun (1)</li>" in page
     look = page[page.index("<h2>À regarder") : page.index("<h2>Tous les étudiants")]
     assert look.count("corrigé sans bac à sable") == 1, "of an unreadable notebook, no code ran"
     assert "illisible : no JSON" in look
+    assert "× illisible" not in look, "it is said once, with the reason"
 
 
 def test_the_report_counts_failures_and_passes(record: ClassRecord, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +98,11 @@ def test_the_report_counts_failures_and_passes(record: ClassRecord, monkeypatch:
     ]
     submissions = []
     for student, verdicts in zip("abc", found, strict=True):
-        tests = [TestResult(name, 1, Text(name, name), v, detail=told[name]) for name, v in verdicts.items()]
-        results = {"n": NotebookResult([CellResult("test_x", tests)], protection="bubblewrap")}
+        tests = [TestResult(n, 1, Text(f"De {n}", n), v, detail=told[n]) for n, v in verdicts.items()]
+        cells = [CellResult("test_x", tests)]
+        if student == "c":  # the same in another cell is another failure
+            cells.append(CellResult("test_y", [replace(tests[1], verdict=Verdict.FAILED)]))
+        results = {"n": NotebookResult(cells, protection="bubblewrap")}
         submissions.append(replace(second, student=student, results=results, ungraded=[]))
     many = replace(record, submissions=submissions)
     failures = report._failures(many)
@@ -105,23 +110,46 @@ def test_the_report_counts_failures_and_passes(record: ClassRecord, monkeypatch:
         (TestResult("", 1, Text("", ""), verdict, detail=detail).hint, students)
         for verdict, detail, students in (
             (Verdict.FAILED, "common", ["a", "b"]), (Verdict.FAILED, "rare", ["a"]), (Verdict.ERROR, "common", ["c"]),
-            (Verdict.FAILED, "other", ["c"]),
+            (Verdict.FAILED, "other", ["c"]), (Verdict.FAILED, "common", ["c"]),
         )
     ]  # fmt: skip
     page = report_html(many, Path("x.html"))
-    assert '<td>test_a</td><td class="n">2 / 3</td>\n<td>1 échoué</td>' in page
+    assert '<td>De test_a</td><td class="n">2 / 3</td>\n<td>1 échoué</td>' in page
     assert "× échoué" not in page, "an ordinary failure needs nobody's eye"
     monkeypatch.setattr(report, "SHOWN", 2)
     assert report._failures(many) == failures[:2]
 
 
-def test_the_report_sums_up_the_time(record: ClassRecord) -> None:
-    first, second = record.submissions
-    results = [NotebookResult([], seconds=s, phases={"cells": s - 1, "training": 1.0}) for s in (4.0, 8.0)]
-    submissions = [replace(one, results={"n": result}) for one, result in zip((first, second), results, strict=True)]
+def test_the_report_sums_up_marks_and_time(record: ClassRecord) -> None:
+    second = record.submissions[1]
+    submissions = []
+    for student, points, seconds in (("a", 1, 4.0), ("b", 1, 9.0), ("c", 3, 8.0)):
+        marks = [Mark("test_x", points, 3, False, False, ""), *[Mark("text", 0, 1, True, True, "")] * 2]
+        result = NotebookResult([], seconds=seconds, phases={"training": 1.0, "cells": seconds - 1})
+        submissions.append(replace(second, student=student, marks=marks, penalty=0.0, results={"n": result}))
     page = report_html(replace(record, submissions=submissions), Path("x.html"))
-    assert "le plus long : 8 s (bo)" in page
-    assert "cellules 10 s, entraînement 2 s" in page
+    for shown in ("<b>1.67 / 4</b>moyenne", "<b>1</b>médiane", "<b>6</b>réponses à noter"):
+        assert shown in page
+    assert "temps de calcul : 21 s · par rendu, médiane : 8 s · le plus long : 9 s (b)" in page
+    assert "cellules 18 s, entraînement 3 s" in page
+
+
+def test_the_reports_figures_show_questions_from_top_to_bottom_each_threshold_and_everybody(
+    record: ClassRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = [TestResult(f"test_{n}", 1, Text("", ""), Verdict.PASSED, accuracy=(0.99, n / 100)) for n in (96, 97)]
+    one = replace(record.submissions[0], results={"n": NotebookResult([CellResult("test_x", tests)])})
+    plotted = replace(record, submissions=[one])
+    page = report_html(plotted, Path("x"))
+    assert page.count("<svg") == 3
+    assert "<?xml" not in page
+    assert report._questions(plotted) == report._questions(plotted), "nothing in it changes by itself"
+    monkeypatch.setattr(report, "_svg", lambda figure: figure)
+    bars = report._histogram([0.0, 8.5], 4).axes[0].patches
+    assert sum(bar.get_height() for bar in bars) == 2, "who has more than all points is there, too"
+    for figure in (report._questions(plotted), report._accuracies(plotted)):
+        assert figure.axes[0].yaxis_inverted()
+    assert {lines.get_segments()[0][0][0] for lines in figure.axes[0].collections} == {0.96, 0.97}
 
 
 def test_the_report_links_every_feedback_page(record: ClassRecord, tmp_path: Path) -> None:
@@ -178,8 +206,6 @@ def test_moodle_takes_no_mark_above_the_maximum(record: ClassRecord, caplog: pyt
     assert row["Grade"] == row["Maximum grade"] == "20.00"
     assert "Moodle takes the maximum at most: bo" in caplog.text
     assert "so no Identifier: bo" in caplog.text
-    page = report_html(replace(record, submissions=[best]), Path("x.html"))
-    assert ">1</text>" in page  # the bar of the one with 8.5 points
     with pytest.raises(SystemExit):
         Moodle(parent=ExportApp(), out_of=0).content(record, Path("x.csv"))
     nothing = replace(record, cells=[("test_x", 0.0)], submissions=[replace(best, marks=[])])
