@@ -132,6 +132,7 @@ def test_the_report_sums_up_marks_and_time(record: ClassRecord) -> None:
         assert shown in page
     assert "temps de calcul : 21 s · par rendu, médiane : 8 s · le plus long : 9 s (b)" in page
     assert "cellules 18 s, entraînement 3 s" in page
+    assert "Exactitudes" not in page, "nothing was trained"
 
 
 def test_the_reports_figures_show_questions_from_top_to_bottom_each_threshold_and_everybody(
@@ -262,7 +263,7 @@ def fields(document: object) -> Iterator[str]:
 
 @pytest.fixture
 def run(record: ClassRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`nbgrader export` in a folder of its own, with a gradebook that has the class in the assignment 'n'."""
+    """`nbgrader export` above a course whose gradebook has the class in the assignment 'n'."""
     monkeypatch.chdir(tmp_path)
 
     def read(gradebook: SimpleNamespace, coursedir: CourseDirectory, name: str) -> ClassRecord:
@@ -272,7 +273,7 @@ def run(record: ClassRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     def run(kind: type[ExportPlugin], there: str = "n", config: Config | None = None, **options: object) -> None:
         app = ExportApp(config=config or Config())
-        app.coursedir = CourseDirectory(root=str(tmp_path))
+        app.coursedir = CourseDirectory(root=str(tmp_path / "course"))
         kind(parent=app, **options).export(SimpleNamespace(assignments=[SimpleNamespace(name=name) for name in there]))
 
     monkeypatch.setattr(export, "read_class", read)
@@ -338,7 +339,7 @@ def test_one_file_is_written_for_each_assignment_and_student_that_was_asked_for(
 
 
 def test_an_export_speaks_the_language_of_the_grading_unless_told_otherwise(run: Callable[..., None]) -> None:
-    page = Path("feedback", "bo", "n", "n.html")
+    page = Path("course", "feedback", "bo", "n", "n.html")
     page.parent.mkdir(parents=True)
     page.touch()
     english = Config(JudgedAutograde={"language": "en"})
@@ -346,7 +347,7 @@ def test_an_export_speaks_the_language_of_the_grading_unless_told_otherwise(run:
         set_language("fr")
         run(Report, **options)
         assert title in Path("report_n.html").read_text()
-    assert 'href="feedback/bo/n/n.html"' in Path("report_n.html").read_text()
+    assert 'href="course/feedback/bo/n/n.html"' in Path("report_n.html").read_text()
 
 
 def test_every_field_is_documented(root: Path, record: ClassRecord) -> None:

@@ -4,8 +4,10 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import BrokenExecutor
 from html import unescape
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import pytest
@@ -14,7 +16,9 @@ from corpus import hand_in as hand_in_answers
 from courses import marks, nbgrader, result
 from tiny_course import CANARY, HONEST, hand_in, make_course, notebook, release, written
 
-from course_lib.grading.appeal import account
+from course_lib.grading.appeal import account, main
+from course_lib.grading.autograde import JudgedAutograde
+from course_lib.grading.errors import AssignmentError, GradingFault
 from course_lib.grading.feedback import cell_html
 from course_lib.grading.job import Graded
 from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
@@ -116,11 +120,31 @@ def test_an_appeal_says_where_the_gradebook_differs() -> None:
     assert not [line for line in account("small", graded, {"test_add": 0.0}) if "carnet" in line]
 
 
-def test_an_appeal_of_nobody_says_so(tmp_path: Path) -> None:
-    make_course(tmp_path / "course", {})
-    shown = appeal(tmp_path / "course", "nobody")
-    assert shown.returncode == 1
-    assert "nobody/tiny: there is no such folder" in shown.stderr
+def test_an_appeal_of_nobody_or_of_who_cannot_be_graded_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_course(tmp_path, {})
+    release(tmp_path)
+    hand_in(tmp_path, "anna", b"")
+    monkeypatch.chdir(tmp_path)
+    for student, error, said in (
+        ("nobody", None, "nobody/tiny: there is no such folder"), ("anna", GradingFault("mend it"), "^mend it$"),
+        ("anna", AssignmentError("mend it"), "^mend it$"), ("anna", BrokenExecutor("start it"), "^start it$"),
+    ):  # fmt: skip
+        monkeypatch.setattr(JudgedAutograde, "appeal", Mock(side_effect=error))
+        monkeypatch.setattr(sys, "argv", ["course appeal", "tiny", student])
+        with pytest.raises(SystemExit, match=said):
+            main()
+    result = NotebookResult([CellResult("test_add", [])], ["mended"], "no JSON")
+    graded = {name: Graded("", result, set()) for name in ("one", "two")}
+    monkeypatch.setattr(JudgedAutograde, "appeal", Mock(return_value=graded))
+    main()
+    lines = [
+        "{}.ipynb  0 / 0  (le code de l'étudiant a tourné dans : none)", "! no JSON", "! mended", "",
+        "test_add  0 / 0  ! le carnet de notes dit -",
+    ]  # fmt: skip
+    account = "\n".join(lines)
+    assert capsys.readouterr().out == f"{account.format('one')}\n\n{account.format('two')}\n", "who has no mark yet"
 
 
 def test_an_appeal_prints_no_line_of_the_students() -> None:
@@ -128,6 +152,7 @@ def test_an_appeal_prints_no_line_of_the_students() -> None:
     test = TestResult("test_it", 1, Text("C'est juste.", "It is right."), Verdict.ERROR, detail=lie, note=lie)
     test.asked = [f"call add(1) -> {lie}"]
     graded = Graded("", NotebookResult([CellResult("test_x", [test])], [lie], lie), set())
+    assert sum("[2J" in line for line in account("small", graded, {"test_x": 0.0})) == 5, "none is kept from view"
     for line in account("small", graded, {"test_x": 0.0}):
         assert line.isprintable()
         assert not line.startswith("test_add")
