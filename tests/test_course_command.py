@@ -6,9 +6,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from course_lib.grading import doctor
 from course_lib.grading.__main__ import COMMANDS, main
@@ -108,11 +110,20 @@ def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "gradebook.db").write_text("no database")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("COURSE_LIB_CACHE", "/proc/no/such/folder")
-    monkeypatch.setattr(doctor, "version", lambda name: "1.0" if name == "torch" else "99")
+    versions = {"torch": "1.0", "numpy": "99.0rc1", "pytest": "99.0rc1"}
+
+    def version(name: str) -> str:
+        if name in ("nh3", "selenium"):  # the second is for the kit's own tests
+            raise PackageNotFoundError(name)
+        return versions.get(name, "99")
+
+    monkeypatch.setattr(doctor, "version", version)
     monkeypatch.setattr(doctor, "DISK", 10**18)
     monkeypatch.setattr(doctor, "WORKER", 10**15)
     found = findings()
     assert found["torch"].mend == "pip install 'torch==2.13.0'"
+    assert found["nh3"].mend == "pip install 'nh3>=0.3'"
+    assert not {"selenium", "numpy", "pytest"} & set(found)
     assert "sudo apt install bubblewrap" in found["sandbox"].says + found["sandbox"].mend
     assert "COURSE_LIB_CACHE" in found["MNIST"].mend
     assert "new.ipynb" in found["assignment new"].mend
@@ -131,12 +142,14 @@ def test_the_doctor_reads_assignments_as_autograde_does(tmp_path: Path, monkeypa
     (tmp_path / "grader_tests" / "syntax" / "test_mse.py").write_text("def test(\n")
     source = tmp_path / "source" / "ids"
     shutil.copy(source / "ids.ipynb", source / "again.ipynb")
-    (tmp_path / "grader_tests" / "stray" / "test_mes.py").write_text("")
+    for name in ("test_mes.py", "test_data.csv"):
+        (tmp_path / "grader_tests" / "stray" / name).write_text("")
     found = findings()
     assert "add up to" in found["assignment points"].mend
     assert "SyntaxError" in found["assignment syntax"].mend
     assert "several notebooks have cells" in found["assignment ids"].mend
     assert "test_mes.py: no grade cell is called so" in found["assignment stray"].mend
+    assert "test_data" not in found["assignment stray"].mend
 
 
 @pytest.mark.usefixtures("alembic")
@@ -163,6 +176,30 @@ def test_the_doctor_reads_the_configuration(tmp_path: Path, monkeypatch: pytest.
     assert "1 students" in findings()["gradebook"].says
     config.write_text("c = get_config(\n")
     assert "nbgrader_config.py: SyntaxError" in findings()["course"].says
+
+
+def test_the_doctor_shows_no_password() -> None:
+    found = doctor._gradebook(make_url("postgresql+nothing://anna:secret@localhost/marks"))
+    assert "anna:***@localhost/marks" in found.mend
+    assert "secret" not in found.says + found.mend
+
+
+def test_the_doctor_ends_badly_with_anything_to_mend_and_never_falls_ill(
+    course: Callable[..., tuple[object, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_packages", "_computing", "_sandbox", "_data", "_course"):
+        monkeypatch.setattr(doctor, name, lambda: iter([doctor.Finding("all", "fine")]))
+    assert course("doctor")[0] == 0
+
+    def fails() -> None:
+        raise ValueError("odd")
+
+    fails.__name__ = "_packages"
+    monkeypatch.setattr(doctor, "_packages", fails)
+    status, shown = course("doctor")
+    assert status == 1, "though the last that was looked at is fine"
+    assert "✗ packages: ValueError: odd\n    This should not happen: please report it" in shown
+    assert shown.endswith("✓ all: fine\n")
 
 
 def test_the_demo_replaces_nothing_but_a_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import torch
 from courses import ONE_THREAD, configure, find, marks, nbgrader
 from IPython.core.pylabtools import print_figure
 from IPython.utils.dir2 import get_real_method
+from matplotlib import rc_context
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -347,6 +348,26 @@ def test_a_figure_is_drawn_of_what_nobody_can_tell_from_others(monkeypatch: pyte
     assert not figures.report().tensors
 
 
+def test_a_picture_is_known_by_all_that_it_is_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "_drawn", {})
+    monkeypatch.setattr(figures, "print_figure", lambda *_, **__: b"png")
+    first, second = training.ConvergenceHistory(), training.ConvergenceHistory()
+    second.history["loss"].append(0.5)
+
+    def known(name: str = "axes", **arguments: object) -> int:
+        figures.picture(Figure.add_subplot, (1, 1), name, arguments)
+        return len(figures._drawn)
+
+    assert [known(x=1), known(x=2), known(y=1), known("other", x=1), known(x=first), known(x=second)] == [*range(1, 7)]
+    assert known(x=1) == known(x=training.ConvergenceHistory()) == 6
+    with rc_context({"axes.facecolor": "red"}):
+        assert known(x=1) == 7
+    monkeypatch.setattr("matplotlib.__version__", "99")
+    assert known(x=1) == 8
+    monkeypatch.setattr("inspect.getsource", lambda module: f"{module} is written anew")
+    assert known(x=1) == 9
+
+
 def test_a_figure_whose_picture_is_known_is_drawn_once_its_parts_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,6 +384,8 @@ def test_a_figure_whose_picture_is_known_is_drawn_once_its_parts_are_asked_for(
     drawn.clear()
     figure, found = figures.picture(draw, (2, 1), "axes", {})
     assert found == png
+    figure.shown_in = 3
+    assert figure.shown_in == 3
     assert isinstance(figure, Figure)
     assert get_real_method(figure, "_ipython_display_")  # IPython looks for it in the value of a cell
     assert not drawn
