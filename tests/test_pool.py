@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -98,7 +100,7 @@ def test_a_worker_that_is_killed_over_a_single_submission_has_a_way_out(started:
     """The source notebook, or an appeal: Python's own message names none."""
     with pool_of(started, lambda jobs: jobs) as pool:
         with pytest.raises(GradingFault, match="run the command again"):
-            pool.grade(["killer"])  # type: ignore[list-item]
+            pool.grade(["killer"])
         assert pool.grade(["anna"]) == ["anna"]  # type: ignore[list-item, comparison-overlap]
 
 
@@ -276,22 +278,35 @@ def test_a_worker_imports_what_grades_and_no_command() -> None:
     """Nbgrader takes a second to import, in each worker; the program that starts them has it."""
     import nbgrader  # noqa: F401
 
+    program = sys.modules["__main__"]
     with worker_processes(1, None) as executor:
         for pid in executor._processes:
             os.kill(pid, signal.SIGINT)  # an interrupt is for the command, from the first moment on
         imported = executor.submit(eval, "{*__import__('sys').modules}").result()
-        assert executor.submit(signal.pthread_sigmask, signal.SIG_BLOCK, []).result() == set(), "kernels get theirs"
+        blocked = executor.submit(signal.pthread_sigmask, signal.SIG_BLOCK, []).result()
+        interrupt = executor.submit(signal.getsignal, signal.SIGINT).result()
+        reserved, _ = executor.submit(resource.getrlimit, resource.RLIMIT_DATA).result()
     assert "torch" in imported
     assert not {"nbgrader", "torchvision", "matplotlib"} & imported
+    assert interrupt is signal.SIG_IGN, "it is for the command, which ends its workers"
+    assert blocked == set(), "kernels get theirs"
+    assert reserved == worker.MEMORY
+    assert sys.modules["__main__"] is program
 
 
 def test_a_cluster_grades_for_two_commands_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one of them starts cancels nothing of the other; the processes of a command go when it has ended."""
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(state=SimpleNamespace(nthreads=1)))
+    begun = []
+
+    def start(workers: int, room: Path | None) -> ThreadPoolExecutor:
+        begun.append((workers, room))
+        return ThreadPoolExecutor(workers)
+
+    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(state=SimpleNamespace(nthreads=3)))
     monkeypatch.setattr(worker, "_pools", {})
     monkeypatch.setattr(worker, "grade_submission", lambda jobs: [time.sleep(0.2)])
-    monkeypatch.setattr(worker, "worker_processes", lambda workers, room: ThreadPoolExecutor(workers))
+    monkeypatch.setattr(worker, "worker_processes", start)
     folders = [tmp_path / name for name in ("first", "second", "third")]
     for folder in folders:
         folder.mkdir()
@@ -301,11 +316,17 @@ def test_a_cluster_grades_for_two_commands_at_once(tmp_path: Path, monkeypatch: 
         assert [future.result() for future in graded] == [[None]] * 8
     assert set(worker._pools) == set(folders[:2])
     folders[0].rmdir()
+    jobs[2][0].protection = "bubblewrap"
     worker.grade_in_a_process_of_its_own(int, jobs[2])
     assert set(worker._pools) == set(folders[1:])
+    assert begun == [(3, None), (3, None), (3, tmp_path)]
+    monkeypatch.setattr(worker._pools[folders[2]], "submit", Mock(side_effect=BrokenExecutor))
+    with pytest.raises(BrokenExecutor):
+        worker.grade_in_a_process_of_its_own(int, jobs[2])
+    assert worker.grade_in_a_process_of_its_own(int, jobs[2]) == [None], "a process that died costs the others nothing"
 
 
-@pytest.mark.parametrize("lacking", ["bubblewrap", "cache", "course", "version"])
+@pytest.mark.parametrize("lacking", ["bubblewrap", "cache", "course", "trainings", "version"])
 def test_a_dask_worker_that_cannot_grade_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
@@ -323,10 +344,16 @@ def test_a_dask_worker_that_cannot_grade_says_why(
         monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "file"))
     if lacking != "course":
         library.mkdir()
-    others = versions()
+    trainings, others = tmp_path / "trainings" if lacking == "trainings" else tmp_path, versions()
     if lacking == "version":
         others[1] = "torch 1.0"
-    check = functools.partial(worker.check_machine, "bubblewrap", [tmp_path, library], others)
-    said = {"bubblewrap": "bubblewrap is missing", "cache": "file", "course": "library", "version": "torch 2"}[lacking]
+    check = functools.partial(worker.check_machine, folders=[trainings, library], others=others)
+    named = {"bubblewrap": "bubblewrap is missing", "cache": "file", "course": "library", "version": "torch 2"}
+    said = named.get(lacking, lacking)
     with pytest.raises(GradingFault, match=f"tcp://there:1 cannot grade: .*{said}"):
-        worker.grade_in_a_process_of_its_own(check, [SimpleNamespace(library=library)])
+        worker.grade_in_a_process_of_its_own(
+            functools.partial(check, "bubblewrap"),
+            [SimpleNamespace(library=library)],
+        )
+    if lacking == "bubblewrap":  # which nobody needs then
+        check("none")
