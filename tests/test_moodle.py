@@ -10,6 +10,8 @@ import pytest
 import tiny_course
 from courses import marks, nbgrader
 from nbgrader.api import Gradebook
+from nbgrader.apps import ZipCollectApp
+from nbgrader.coursedir import CourseDirectory
 from tiny_course import HONEST, notebook, written
 
 from course_lib.grading import moodle
@@ -45,6 +47,13 @@ def encrypted() -> bytes:
     return bytes(content)
 
 
+def from_the_future() -> bytes:
+    """A zip that says that a later program is needed."""
+    content = bytearray(zipped({"tiny.ipynb": RIGHT}))
+    content[content.index(b"PK\1\2") + 6] = 99
+    return bytes(content)
+
+
 def nested(depth: int) -> bytes:
     """A right answer in a zip in a zip ..."""
     content = RIGHT
@@ -67,6 +76,9 @@ TAKEN: dict[str, dict[str, bytes]] = {
     "Twice Same_1234574": {"a/tiny.ipynb": RIGHT, "b/tiny.ipynb": RIGHT},
     "Two Zips_1234575": {"tiny.zip": nested(2)},
     "Not Moodle's_1234576": {"Élodie Dupont-Martin_1234567_assignsubmission_file_/tiny.ipynb": ADD_WRONG},
+    "Odd Ending_1234577": {"TINY.IPYNB.txt": RIGHT},
+    "Large Letters_1234578": {"TP.ZIP": zipped({"tiny/": b"", "tiny/tiny.ipynb": RIGHT}, zipfile.ZIP_STORED)},
+    "Two Lines_1234579": {"two\nlines.ipynb": RIGHT},
 }  # fmt: skip
 """What students uploaded that can be graded, by the beginning of their folders' names."""
 
@@ -80,6 +92,8 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
     "Small Bomb_2000007": ({"tiny.zip": zipped({"tiny.ipynb": bytes(1000)}, zipfile.ZIP_BZIP2)}, "unusual way"),
     "Deep Zip_2000008": ({"tiny.zip": nested(9)}, "again and again"),
     "Password_2000009": ({"tiny.zip": encrypted()}, "encrypted"),
+    "New Zip_2000011": ({"tiny.zip": from_the_future()}, "'tiny.zip' is no zip that can be read"),
+    "Only Text_2000012": ({}, "no notebook in what was uploaded: no file"),
     "Long List_2000010": ({"tiny.zip": zipped({f"{i:0200}": b"" for i in range(70_000)})}, "too many files"),
 }
 """What cannot be graded, and a part of what is said of it."""
@@ -87,7 +101,7 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
 IDS = {
     "Élodie_Dupont-Martin_1234567", "Zoé_Lefèvre_1234568", "Jean_Martin_1234569", "Jean_Martin_1234570",
     "Nguyễn_Văn_An_1234571", "Conor_O_Brien_fils_1234572", "李雷_1234573", "Twice_Same_1234574", "Two_Zips_1234575",
-    "Not_Moodle_s_1234576",
+    "Not_Moodle_s_1234576", "Odd_Ending_1234577", "Large_Letters_1234578", "Two_Lines_1234579",
 }  # fmt: skip
 
 
@@ -116,7 +130,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
     uploads = TAKEN | {student: files for student, (files, _) in REFUSED.items()}
     files = {f"{student}_assignsubmission_file_/{n}": c for student, all_ in uploads.items() for n, c in all_.items()}
     files["Élodie Dupont-Martin_1234567_assignsubmission_onlinetext_/onlinetext.html"] = b"<p>voici</p>"
+    files["Only Text_2000012_assignsubmission_onlinetext_/onlinetext.html"] = b"<p>voici</p>"
     files["../../../source/tiny/evil.ipynb"] = RIGHT
+    files["__MACOSX/._corrigé"] = b"\0\5\26\7"
     files["corrigé/tiny.ipynb"] = RIGHT
     download(folder, "Apprentissage profond-TP noté-123.zip", files)
     (folder / "downloaded" / "tiny" / "archive" / "incomplete.zip").write_bytes(zipped(files)[:-100])
@@ -227,6 +243,28 @@ def test_of_several_notebooks_each_has_its_name() -> None:
     assert moodle._choose("b", found, any_name=True) == found[0]
     with pytest.raises(moodle._Unusable, match=r"no b\.ipynb"):
         moodle._choose("b", found, any_name=False)
+    for name, path in (("été", unicodedata.normalize("NFD", "été.ipynb")), ("a+b", "A+B.ipynb")):
+        for one, other in ((name, path), (path[:-6], f"{name}.ipynb")):
+            assert moodle._choose(one, [(other, RIGHT)], any_name=False) == (other, RIGHT)
+    with pytest.raises(moodle._Unusable, match=r"no a\.b\.ipynb"):
+        moodle._choose("a.b", [("a-b.ipynb", RIGHT)], any_name=False)
+
+
+def test_of_several_notebooks_those_that_are_there_are_taken(tmp_path: Path) -> None:
+    files = [moodle._File(name, lambda most: RIGHT) for name in ("a.ipynb", "draft.ipynb")]
+    remarks: list[str] = []
+    upload = moodle._Upload("Ann", "Ann_1", [*files, moodle._File("old.ipynb", lambda most: OTHER)])
+    assert [*moodle.MoodleExtractor()._take(upload, ["a", "b"], tmp_path, remarks)] == ["no b.ipynb"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.ipynb": RIGHT}
+    assert not remarks, "which of the others are drafts is not known"
+
+
+def test_an_assignment_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app = ZipCollectApp()
+    app.coursedir = CourseDirectory(root=str(tmp_path), assignment_id="tyni")
+    with pytest.raises(SystemExit):
+        moodle.MoodleExtractor(parent=app).extract(str(tmp_path), str(tmp_path))
+    assert "is the assignment really called 'tyni'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "student", "shown"), [
