@@ -128,6 +128,7 @@ def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "COURSE_LIB_CACHE" in found["MNIST"].mend
     assert "new.ipynb" in found["assignment new"].mend
     assert f"restore {tmp_path / 'gradebook.db'}" in found["gradebook"].mend
+    assert "\n" not in found["gradebook"].says
     assert "Make room" in found["disk of course"].mend
     assert "workers = 1" in found["memory"].mend
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -331,9 +332,11 @@ def test_what_belongs_to_the_machines_user_cannot_be_taken(tell) -> None:
         "got += ['inotify'] * (libc.inotify_init1(0) >= 0) + ['queue'] * (libc.mq_open(b'/q', os.O_CREAT | os.O_RDWR, 0o600, None) >= 0)\n"
         "got += ['fanotify'] * (libc.fanotify_init(0, 0) >= 0)\n"
         "fcntl.fcntl(file, fcntl.F_GETFL); fcntl.flock(file, fcntl.LOCK_SH)\n"  # of use in a notebook
-        "said = ' '.join([*got, str(resource.getrlimit(resource.RLIMIT_SIGPENDING))])"
+        "limits = [resource.getrlimit(getattr(resource, f'RLIMIT_{n}'))[1] for n in ('SIGPENDING', 'NOFILE', 'CORE', 'FSIZE')]\n"
+        "said = repr((got, limits, os.nice(0), int(open('/proc/self/oom_score_adj').read())))"
     )
-    assert said == f"({warm.SIGNALS}, {warm.SIGNALS})"
+    limits = [warm.SIGNALS, warm.FILES, 0, LIMITS.file]
+    assert said == repr(([], limits, min(19, os.nice(0) + 5), 1000)), "and the machine's own programs come first"
 
 
 @pytest.mark.parametrize(("watches", "verdict"), [(0, Verdict.PASSED), (150, Verdict.OUT_OF_MEMORY)])
@@ -549,6 +552,17 @@ def test_memory_that_is_hidden_counts(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert warm._beyond(kernel) == ""
     (tmp_path / "7" / "fd" / "1").touch()
     assert warm._beyond(kernel) == "out_of_memory"
+    (tmp_path / "7").rename(tmp_path / "1")
+    assert warm._beyond(kernel) == "", "the sandbox's own first process"
+    (tmp_path / "1").rename(tmp_path / "8")
+    kernel.memory = 2**40
+    hidden = Mock(listdir=Mock(side_effect=PermissionError), getpid=os.getpid)
+    monkeypatch.setattr(warm, "os", hidden)
+    assert warm._beyond(kernel) == ""
+    kernel.memory = warm.FILES * warm.SOCKET_BUFFER
+    assert warm._beyond(kernel) == "out_of_memory", "of files that are hidden, as many as there may be"
+    kernel.tasks = 2
+    assert warm._beyond(kernel) == "too_many_processes"
 
 
 def test_a_process_that_ends_meanwhile_counts_no_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
