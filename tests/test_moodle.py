@@ -133,7 +133,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
     files["Only Text_2000012_assignsubmission_onlinetext_/onlinetext.html"] = b"<p>voici</p>"
     files["../../../source/tiny/evil.ipynb"] = RIGHT
     files["__MACOSX/._corrigé"] = b"\0\5\26\7"
-    files["corrigé/tiny.ipynb"] = RIGHT
+    files |= {"corrigé/": b"", "corrigé/tiny.ipynb": RIGHT}
     download(folder, "Apprentissage profond-TP noté-123.zip", files)
     (folder / "downloaded" / "tiny" / "archive" / "incomplete.zip").write_bytes(zipped(files)[:-100])
     return folder, nbgrader(folder, "zip_collect", "tiny")
