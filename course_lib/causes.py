@@ -32,20 +32,26 @@ _ERRORS = {
     "sparse": "[Ss]parse [A-Z ]*tensors?|from the 'Sparse",
     "linear_size": "mat1 and mat2 shapes cannot be multiplied|size mismatch, got input",
     "channels": r"expected input\[.*channels|Expected 3D \(unbatched\) or 4D|expected 4D input",
+    "too_small": "Kernel size can't be greater|Output size is too small",
+    "normalization": "running_mean should contain|normalized_shape|number of channels in input|expected 2D or 3D input",
     "recurrent": (
         r"must be equal to input_size|inconsistent input_size|Expected hidden\S* size|hx should|"
         r"(RNN|LSTM|GRU)\w*: Expected input"
     ),
-    "view": "is invalid for input of size|cannot reshape array",
+    "view": "is invalid for input of size|cannot reshape array|don't multiply up to|only one dimension can be inferred",
     "contiguous": "view size is not compatible",
     "device": "on the same device|CUDA|NVIDIA|cuda",
     "dtype": (
         "expected scalar type|of the following scalar types|same dtype|must be the same$|not implemented for|"
         "could not infer output dtype|index tensor|can't be cast|should be the same|"
         "used as indices must be|does not support (bool|complex) input|bool tensors? is not supported|"
-        r"expected target dtype|dtype \w+ but expected|Expected (self\.)?dtype|only support floating point"
+        r"expected target dtype|dtype \w+ but expected|Expected (self\.)?dtype|only support floating point|"
+        "only integers, slices"
     ),
-    "dim": "Dimension out of range|axis .* is out of bounds",
+    "dim": (
+        "Dimension out of range|axis .* is out of bounds|too many indices|a 0-d(im)? tensor|"
+        "number of dimensions in the tensor input does not match"
+    ),
     "index": "Class values must be|out of bounds|out of range",
     "sizes": (
         "must match the (size|existing size)|be broadcast|not broadcastable|Sizes of tensors|"
@@ -58,6 +64,7 @@ _ERRORS = {
     "in_place": "inplace operation|in-place operation",
     "one_image": "more than 1 value per channel",
     "numpy": r"Can't call numpy\(\)",
+    "parameters": "empty parameter list",
     "detached": r"does not require grad|argument to `grad\(\)` cannot be empty",
     "forward": r'missing the required "forward"',
     "super": r"before Module.__init__\(\)",
@@ -73,7 +80,8 @@ _ERRORS = {
     "types": (
         "unsupported operand|not supported between instances|bad operand type|can only concatenate|unhashable type|"
         "is not subscriptable|is not iterable|has no len|must be .*, not |invalid literal for|could not convert string|"
-        "can't convert np.ndarray|signature matching types|interpreted as an integer|must be integers"
+        "can't convert np.ndarray|signature matching types|interpreted as an integer|must be integers|"
+        "too many dimensions|must be tuple of ints|expected np.ndarray|is not a Module subclass"
     ),
     "not_callable": "object is not callable",
     "attribute": "^AttributeError",
@@ -81,7 +89,7 @@ _ERRORS = {
     "key": "^KeyError",
     "file": "^(FileNotFoundError|NotADirectoryError)",
     "module": "^(ModuleNotFoundError|ImportError)",
-    "unfinished": "^NotImplementedError",
+    "unfinished": "^NotImplementedError: $",  # torch says more
     "input": "^(EOFError|StdinNotImplementedError)",
     "recursion": "^RecursionError",
     "zero": "^ZeroDivisionError",

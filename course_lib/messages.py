@@ -176,6 +176,16 @@ MESSAGES: dict[str, Text] = {
         "une convolution attend la forme (N, canaux, lignes, colonnes), avec le nombre de canaux qu'elle annonce.",
         "a convolution expects the shape (N, channels, rows, columns), with the number of channels that it declares.",
     ),
+    "cause.too_small": Text(
+        "la fenêtre d'une convolution ou d'un pooling est plus grande que l'image qui lui arrive : comptez les lignes "
+        "et les colonnes qui restent après chaque couche.",
+        "the window of a convolution or pooling is larger than the image that it gets: count the rows and columns that "
+        "are left after each layer.",
+    ),
+    "cause.normalization": Text(
+        "une couche de normalisation reçoit un autre nombre de canaux, ou de dimensions, que celui qu'elle annonce.",
+        "a normalization layer gets another number of channels, or of dimensions, than it declares.",
+    ),
     "cause.recurrent": Text(
         "une couche récurrente attend la forme (longueur, N, input_size), ou (N, longueur, input_size) avec "
         "batch_first=True ; son état initial, (nombre de couches, N, hidden_size).",
@@ -203,8 +213,10 @@ MESSAGES: dict[str, Text] = {
         "the types of numbers do not go together: convert with .float() or .long().",
     ),
     "cause.dim": Text(
-        "dim ou axis désigne une dimension que le tenseur n'a pas : vérifiez sa forme, et l'ordre des arguments.",
-        "dim or axis names a dimension that the tensor lacks: check its shape, and the order of the arguments.",
+        "dim, axis ou un indice désigne une dimension que le tenseur n'a pas : vérifiez sa forme, et l'ordre des "
+        "arguments.",
+        "dim, axis or an index names a dimension that the tensor lacks: check its shape, and the order of the "
+        "arguments.",
     ),
     "cause.index": Text(
         "un indice dépasse la taille du tenseur, ou du codage.",
