@@ -70,7 +70,11 @@ _ERRORS = {
     "super": r"before Module.__init__\(\)",
     "tuple": (
         r"must be Tensor, not (tuple|torch\.return_types)|!tuple of \(Tensor|"
-        r"'(tuple|torch\.return_types\.\w+)' object has no attribute"
+        r"'(tuple|torch\.return_types\.\w+)' object has no attribute|unsupported operand.*'torch\.return_types"
+    ),
+    "numpy_function": (
+        r"\b(mean|sum|max|min)\(\) got an unexpected keyword argument 'axis'|out=NoneType|"
+        "'dim' must be int, not NoneType"
     ),
     "arguments": (
         r"positional argument|keyword argument|invalid combination of arguments|takes no arguments|takes exactly|"

@@ -255,6 +255,12 @@ MESSAGES: dict[str, Text] = {
         "a tuple is taken for a tensor: RNN and GRU return (outputs, state), LSTM (outputs, (state, memory)), "
         "max(dim=...) (values, indices). Take the one that you need.",
     ),
+    "cause.numpy_function": Text(
+        "une fonction de numpy (np.mean, np.sum, np.max) reçoit un tenseur de PyTorch : prenez celle de torch, ou "
+        "convertissez d'abord par .numpy().",
+        "a function of numpy (np.mean, np.sum, np.max) is given a tensor of PyTorch: take that of torch, or convert "
+        "with .numpy() first.",
+    ),
     "cause.arguments": Text(
         "une fonction ou une couche est appelée avec d'autres arguments que ceux qu'elle attend.",
         "a function or a layer is called with other arguments than it expects.",

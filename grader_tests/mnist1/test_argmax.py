@@ -26,6 +26,15 @@ LABELS = {
          "the scores go through a sigmoid or tanh: the large ones all become 1, and equal."):
         lambda y: y.sigmoid().argmax(1),
     Text("c'est toujours la classe 0.", "this is always class 0."): lambda y: torch.zeros(len(y)),
+    Text("la dernière classe ne gagne jamais : la boucle ou la tranche s'arrête trop tôt.",
+         "the last class never wins: the loop or the slice ends too early."): lambda y: y[:, :9].argmax(1),
+    Text("la première classe ne gagne jamais : la boucle ou la tranche commence trop tard.",
+         "the first class never wins: the loop or the slice begins too late."): lambda y: y[:, 1:].argmax(1) + 1,
+    Text("le maximum d'une image sert encore pour les suivantes : chaque image recommence la recherche.",
+         "the maximum of an image is still used for the next ones: the search begins anew for each image."):
+        lambda y: torch.where(y.amax(1) == y.amax(1).cummax(0).values, y.argmax(1), 0),
+    Text("les scores passent par un softmax sur les images du lot (dim=0).",
+         "the scores go through a softmax over the images of the batch (dim=0)."): lambda y: y.softmax(0).argmax(1),
     Text("les scores sont arrondis avant la comparaison.", "the scores are rounded before they are compared."):
         lambda y: y.long().argmax(1),
     Text("les scores perdent leurs derniers chiffres (float16) : des scores voisins deviennent égaux.",

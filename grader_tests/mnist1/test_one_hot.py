@@ -23,9 +23,26 @@ SUSPECTS = {
     Text("il y a -1 au lieu de 0.", "there is -1 instead of 0."): lambda y: 2 * reference.one_hot(y) - 1,
     Text("il n'y a que des zéros.", "there are zeros only."): lambda y: torch.zeros(len(y), 10),
     Text("il n'y a que des 1.", "there are ones only."): lambda y: torch.ones(len(y), 10),
-    Text("tous les 1 sont dans chaque ligne : il faut un indice de ligne, torch.arange(N), avec celui de la colonne.",
-         "all the 1s are in every row: a row index, torch.arange(N), has to go with that of the column."):
+    Text("tous les 1 sont dans chaque ligne : il faut un indice de ligne, torch.arange(N), avec celui de la colonne, "
+         "et N lignes distinctes, non N fois la même.",
+         "all the 1s are in every row: a row index, torch.arange(N), has to go with that of the column, "
+         "and N rows of their own, not N times the same one."):
         lambda y: reference.one_hot(y).amax(0).expand(len(y), 10),
+    Text("les 1 des lignes précédentes restent : chaque ligne commence par des zéros.",
+         "the 1s of the rows before are still there: each row begins with zeros."):
+        lambda y: reference.one_hot(y).cummax(0).values,
+    Text("le label 0 n'a pas de 1 : c'est une classe comme les autres.",
+         "the label 0 has no 1: it is a class like the others."):
+        lambda y: reference.one_hot(y).index_fill(1, torch.tensor([0]), 0),
+    Text("la dernière ligne n'a pas de 1 : la boucle s'arrête trop tôt.",
+         "the last row has no 1: the loop ends too early."):
+        lambda y: reference.one_hot(y).index_fill(0, torch.tensor([len(y) - 1]), 0),
+    Text("la première ligne n'a pas de 1 : la boucle commence trop tard.",
+         "the first row has no 1: the loop begins too late."):
+        lambda y: reference.one_hot(y).index_fill(0, torch.tensor([0]), 0),
+    Text("les labels choisissent des lignes entières : il faut un indice de ligne, torch.arange(N), avec celui de la colonne.",
+         "the labels choose whole rows: a row index, torch.arange(N), has to go with that of the column."):
+        lambda y: torch.isin(torch.arange(len(y)), y)[:, None].expand(-1, 10),
     Text("les colonnes jusqu'au label valent toutes 1.", "all columns up to the label are 1."):
         lambda y: reference.one_hot(y).flip(1).cumsum(1).flip(1),
     Text("le label lui-même est dans la colonne, au lieu de 1.", "the label itself is in the column, instead of 1."):
@@ -54,7 +71,7 @@ def test_a_single_one_per_row(student: Student, generator: torch.Generator) -> N
 
 @hidden_test(0.25, fr="Le résultat est juste et de type float32.", en="The result is right and of type float32.")
 def test_float32(student: Student) -> None:
-    assert_encodes(student, torch.tensor([9, 3, 3, 0]), torch.float32)
+    assert_encodes(student, torch.tensor([9, 3, 0, 3]), torch.float32)
 
 
 @hidden_test(

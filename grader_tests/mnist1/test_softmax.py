@@ -12,6 +12,8 @@ NAME = "class_probabilities"
 SUSPECTS = {
     Text("toutes les classes ont la même probabilité.", "all classes have the same probability."):
         lambda z: torch.full_like(z, 0.1),
+    Text("toutes les probabilités valent 1 : le softmax court sur une dimension de taille 1.",
+         "all probabilities are 1: the softmax runs over a dimension of size 1."): torch.ones_like,
     Text("le softmax court sur les images du lot (dim=0) au lieu des classes (dim=1).",
          "the softmax runs over the images of the batch (dim=0) instead of the classes (dim=1)."): lambda z: z.softmax(0),
     Text("la somme court sur tout le lot : il en faut une pour chaque ligne.",

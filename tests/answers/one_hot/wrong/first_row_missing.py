@@ -1,0 +1,7 @@
+# The loop begins too late.
+# fails: test_a_single_one_per_row, test_float32, test_ten_columns_whichever_labels_occur
+def one_hot(labels):
+    sortie = torch.zeros(len(labels), 10)
+    for i in range(1, len(labels)):
+        sortie[i][labels[i]] = 1
+    return sortie

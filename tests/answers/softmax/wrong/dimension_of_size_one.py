@@ -1,0 +1,4 @@
+# Row by row, over the dimension of one row.
+# fails: test_rows_sum_to_one, test_softmax_over_the_classes, test_a_single_image_keeps_its_probabilities, test_large_logits_do_not_overflow
+def class_probabilities(logits):
+    return torch.cat([F.softmax(ligne.unsqueeze(0), dim=0) for ligne in logits])
