@@ -328,6 +328,8 @@ class Student:
         logits = _checked(self._value(reply), (len(x), classes), "floating")
         gradients = []
         for i, weight in enumerate(weights or []) if labels is not None else ():
+            if f"g{i}" not in reply.tensors:  # the logits are an array, which travels as a tensor
+                raise _wrong("no gradients", say("cause.detached"))
             gradients.append(_checked(reply.tensors.get(f"g{i}"), weight.shape, "floating"))
         return Forward(logits, gradients)
 
