@@ -199,8 +199,10 @@ MESSAGES: dict[str, Text] = {
         "-1 lets PyTorch infer the number of images.",
     ),
     "cause.contiguous": Text(
-        "view ne s'applique pas à un tenseur transposé ou permuté : faut-il vraiment transposer ?",
-        "view does not apply to a transposed or permuted tensor: is the transposition needed at all?",
+        "view ne s'applique pas à un tenseur transposé, permuté ou pris par pas ([::2]) : faut-il vraiment "
+        "transposer ?",
+        "view does not apply to a tensor that is transposed, permuted or taken in steps ([::2]): is the transposition "
+        "needed at all?",
     ),
     "cause.device": Text(
         "le code impose un processeur ou une carte graphique : créez les tenseurs sur l'appareil de l'argument "
@@ -394,8 +396,8 @@ MESSAGES: dict[str, Text] = {
         "(take nn.ModuleList), or a transposed matrix?",
     ),
     "cause.no_model": Text(
-        "ce n'est pas un modèle : la classe doit hériter de nn.Module.",
-        "this is no model: the class must inherit from nn.Module.",
+        "ce n'est pas un modèle : il faut une classe qui hérite de nn.Module.",
+        "this is no model: a class that inherits from nn.Module is needed.",
     ),
     # feedback
     "feedback.title": Text("Résultat : {score} / {points}", "Result: {score} / {points}"),

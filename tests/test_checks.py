@@ -164,7 +164,7 @@ def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFix
         ),
         (lambda: check("sparse", torch.ones(2), equals=torch.ones(2)), ("float32 (2,)", ".to_dense()")),
         (lambda: check("misspelled", 1), ("NameError", "une cellule qui n'a pas été exécutée")),
-        (lambda: check("NoModel", torch.ones(2), hint=("moitié", "half")), ("doit hériter de nn.Module",)),
+        (lambda: check("NoModel", torch.ones(2), hint=("moitié", "half")), ("une classe qui hérite de nn.Module",)),
         (lambda: check("unfinished", torch.ones(2)), ("À faire", "unfinished contient encore")),
         (lambda: check("Unfinished", torch.ones(2)), ("À faire", "Cause probable : Unfinished contient encore")),
         (lambda: check("absent", torch.ones(2)), ("À faire", "absent", "doit définir ce nom")),

@@ -218,7 +218,12 @@ CUT_OFF = Text(
     "les sorties sont justes, mais pas les gradients : une partie du calcul en est coupée (detach, data, no_grad, requires_grad=False).",
     "the outputs are right, but not the gradients: a part of the computation is cut off (detach, data, no_grad, requires_grad=False).",
 )
-NO_NUMBERS = Text("les sorties contiennent des NaN ou des infinis.", "the outputs contain NaN or infinity.")
+NO_NUMBERS = Text(
+    "les sorties contiennent des NaN ou des infinis : le logarithme d'un softmax (rendez les logits), une exponentielle "
+    "ou une division par zéro ?",
+    "the outputs contain NaN or infinity: the logarithm of a softmax (return the logits), an exponential or a division "
+    "by zero?",
+)
 NOT_TRAINING = Text(
     "hors de l'entraînement (model.eval(), self.training), ou après un premier appel, le modèle calcule autre chose "
     "que les logits.",
@@ -326,8 +331,8 @@ def _step(x: torch.Tensor) -> torch.Tensor:
 
 
 ACTIVATIONS = (
-    torch.sigmoid, torch.tanh, F.leaky_relu, F.gelu, F.elu, F.silu, F.softplus, torch.abs, F.relu6, _step,
-    lambda x: F.leaky_relu(x, 0.1), lambda x: x.clamp(0, 1),
+    torch.sigmoid, torch.tanh, F.leaky_relu, F.gelu, F.elu, F.silu, F.softplus, torch.abs, F.relu6, _step, F.selu, F.mish,
+    F.hardswish, lambda x: F.leaky_relu(x, 0.1), lambda x: F.leaky_relu(x, 0.2), lambda x: x.clamp(0, 1),
 )  # fmt: skip
 """What may stand in place of relu."""
 
@@ -388,11 +393,20 @@ def _suspects(model: nn.Module) -> Iterator[tuple[Text, Callable[[torch.Tensor],
         lambda x, w, b: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), w, b),
         lambda x, w, b: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), w, b),
         lambda x, w, b: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), w, b),
-        lambda x, w, b: F.interpolate(F.conv2d(x, w, b, stride=2, padding=1), x.shape[2:]),
+    )
+    wide_pooling = Text(
+        "le pooling n'a pas les réglages de l'énoncé (kernel_size, stride, padding).",
+        "the pooling has other settings than the exercise says (kernel_size, stride, padding).",
+    )
+    every_second = Text(
+        "le pooling est remplacé par une valeur sur deux : une convolution avec stride=2, une tranche [::2] ou interpolate.",
+        "in place of the pooling stands every second value: a convolution with stride=2, a slice [::2] or interpolate.",
     )
     for n in range(4):
         for convolution in convolutions:
             yield settings, instead(torch.conv2d, lambda x, w, b, *_, f=convolution: f(x, w, b), n)
+        yield wide_pooling, instead(F.max_pool2d, lambda x, *_, **__: F.max_pool2d(x, 3, 2, 1), n)
+        yield every_second, instead(F.max_pool2d, lambda x, *_, **__: x[:, :, ::2, ::2], n)
     for n in range(2, 4):
         yield (
             Text("une couche est appliquée deux fois.", "a layer is applied twice."),
