@@ -480,11 +480,23 @@ def test_who_waits_for_a_free_core_has_more_time(monkeypatch: pytest.MonkeyPatch
     """Others may take all cores for as long as they like."""
     for starved, over in ((0.0, True), (10.0, False)):
         monkeypatch.setattr(Stopwatch, "_starved", 0.0)
-        stopwatch = Stopwatch(os.getpid(), 100, 0.05)
+        stopwatch = Stopwatch(os.getpid(), 100, 0.05, 100)
         assert not stopwatch.is_over
         monkeypatch.setattr(Stopwatch, "_starved", starved)
         time.sleep(0.1)
         assert stopwatch.is_over == over
+
+
+def test_who_waits_for_a_free_core_waits_no_longer_than_its_submission_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who takes the cores may be processes of its own."""
+    monkeypatch.setattr(Stopwatch, "_starved", 0.0)
+    stopwatch = Stopwatch(os.getpid(), 100, 0.05, 0.1)
+    assert not stopwatch.is_over
+    monkeypatch.setattr(Stopwatch, "_starved", 1000.0)
+    time.sleep(0.15)
+    assert stopwatch.is_over
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this Linux does not count it")
@@ -493,7 +505,7 @@ def test_the_time_in_which_no_core_is_free_is_counted() -> None:
     code = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
     both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     try:
-        stopwatch = Stopwatch(both[0].pid, 100, 100)
+        stopwatch = Stopwatch(both[0].pid, 100, 100, 100)
         before = stopwatch._starved
         deadline = time.monotonic() + 30
         while stopwatch._starved < before + 0.2 and time.monotonic() < deadline:

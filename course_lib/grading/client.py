@@ -103,13 +103,15 @@ class Stopwatch:
     Args:
         pid: the process; its threads count, other processes that it starts do not.
         computing: seconds of computing that it may take.
-        passing: seconds that may pass.
+        passing: seconds that may pass, those not counted in which it was ready and no core was free.
+        left: seconds that may pass in any case: processes that it starts itself may take the cores.
     """
 
-    def __init__(self, pid: int, computing: float, passing: float) -> None:
+    def __init__(self, pid: int, computing: float, passing: float, left: float) -> None:
         self._pid = pid
         self._most = self._computed + computing
-        self._deadline = time.monotonic() + passing
+        now = time.monotonic()
+        self._deadline, self._end = now + passing, now + left
         self._starved_before: float | None = None  # until the first look: most questions end before
 
     @property
@@ -131,11 +133,13 @@ class Stopwatch:
 
     @property
     def is_over(self) -> bool:
-        """Whether either time is over."""
+        """Whether one of these times is over."""
         if self._starved_before is None:
             self._starved_before = self._starved
-        late = time.monotonic() - self._deadline  # a look at all threads only where it can matter
-        return (late > 0 and late > self._starved - self._starved_before) or self._computed > self._most
+        now = time.monotonic()
+        late = now - self._deadline  # a look at all threads only where it can matter
+        waited = late > 0 and late > self._starved - self._starved_before
+        return waited or now > self._end or self._computed > self._most
 
 
 class BadMessage(Exception):

@@ -201,7 +201,8 @@ class Session:
         return Stopwatch(
             self._km.provisioner.pid,
             computing * max(1, self.limits.threads),
-            min(PATIENCE * computing, self._seconds_left),
+            PATIENCE * computing,
+            self._seconds_left,
         )
 
     def _exchange(self, question: Packet, stopwatch: Stopwatch) -> Packet:
