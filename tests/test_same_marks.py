@@ -111,6 +111,26 @@ def test_an_appeal_accounts_for_every_point(tmp_path: Path) -> None:
     assert marks(folder, "tiny")["anna"] == HONEST | {"test_add": 1.5}
 
 
+def test_what_a_student_wrote_cannot_change_what_stands_around_it(tmp_path: Path) -> None:
+    """Terminals obey escape sequences, pages turn the direction, and a null letter ends a Moodle import."""
+    odd = "\\x1b[2J\\x00\\u202e\\u2028\\n\\té"
+    folder = tmp_path / "course"
+    make_course(folder, {"cell": 1})
+    hand_in(folder, "raises", written(notebook(f"raise OSError('{odd}')")))
+    hand_in(folder, "loops", written(notebook("while True: pass  # \x1b[2J \u202e")))
+    release(folder)
+    assert nbgrader(folder, "autograde", "tiny").returncode == 0
+    for exporter in ("Details", "Moodle", "Report"):
+        assert nbgrader(folder, "export", f"--exporter=course_lib.grading.export.{exporter}").returncode == 0
+    details, moodle, report = (
+        (folder / f"{name}").read_text() for name in ("details_tiny.csv", "moodle_tiny.csv", "report_tiny.html")
+    )
+    assert "OSError: \\x1b[2J\\x00\\u202e é" in details
+    assert "while True: pass # \\x1b[2J \\u202e" in details
+    for text in (details, moodle, report):
+        assert not set("\x1b\x00\u202e\u2028") & set(text)
+
+
 def test_an_appeal_says_where_the_gradebook_differs() -> None:
     test = TestResult("test_adds_one", 1.5, Text("Un.", "One."), Verdict.FAILED, asked=["call add(1.0) -> 0.0"])
     graded = Graded("", NotebookResult([CellResult("test_add", [test])]), set())

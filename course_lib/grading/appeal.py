@@ -21,13 +21,9 @@ from .errors import AssignmentError, GradingFault
 from .feedback import number, word
 from .gradebook import automatic_marks
 from .job import Graded
+from .result import printable
 
 __all__ = ["account", "main"]
-
-
-def _printable(text: str) -> str:
-    """A text in one line that cannot change what the terminal shows: an error message is the student's."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def account(name: str, graded: Graded, recorded: Mapping[str, float | None]) -> Iterator[str]:
@@ -41,7 +37,7 @@ def account(name: str, graded: Graded, recorded: Mapping[str, float | None]) -> 
     result = graded.result
     protection = say("labelled", name=say("appeal.protection"), text=result.protection)
     yield f"{name}.ipynb  {number(result.score)} / {number(result.points)}  ({protection})"
-    yield from (f"! {_printable(note)}" for note in [result.unreadable, *result.repairs] if note)
+    yield from (f"! {printable(note)}" for note in [result.unreadable, *result.repairs] if note)
     for cell in result.cells:
         yield ""
         line = f"{cell.grade_id}  {number(cell.score)} / {number(cell.points)}"
@@ -51,8 +47,8 @@ def account(name: str, graded: Graded, recorded: Mapping[str, float | None]) -> 
         yield line
         for test in cell.tests:
             yield f"  {word(test.verdict)}  {number(test.score)} / {number(test.points)}  {test.name}"
-            yield from (f"      {_printable(text)}" for text in (str(test.rationale), test.hint, test.note) if text)
-            yield from (f"      ? {_printable(question)}" for question in test.asked)
+            yield from (f"      {printable(text)}" for text in (str(test.rationale), test.hint, test.note) if text)
+            yield from (f"      ? {printable(question)}" for question in test.asked)
 
 
 def _recorded(converter: JudgedAutograde, student: str) -> dict[str, float | None]:

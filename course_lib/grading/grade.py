@@ -27,7 +27,7 @@ from .harmless import drop_outputs, make_harmless
 from .hidden import collect_hidden_tests, run_hidden_tests
 from .job import Device, Graded, Job, figures_folder
 from .rebuild import UnreadableNotebook, cell_name, read_notebook, rebuild
-from .result import CellResult, NotebookResult, Verdict
+from .result import CellResult, NotebookResult, Verdict, printable
 from .session import Session, first_line, is_given, is_training
 from .student import Student, StudentFailure, missing_name, raised_verdict
 from .trainings import code_name, is_kept, keep_code_training, keep_figures, keep_trainings, locked, recall, recall_code
@@ -298,7 +298,7 @@ class _Run:
                 message = re.sub(r"\(\d+\.py, line ", "(line ", error.evalue[:MAX_TEXT])  # a number means nothing here
                 told = f"{error.ename}: {message}"[:300] if message else error.ename[:300]
                 cause = known_error_cause(error.ename, message) or ("" if message else say("cause.error"))
-                detail = say("separator").join(filter(None, (told, cause)))
+                detail = say("separator").join(filter(None, (printable(told), cause)))
             return StudentFailure(verdict, detail)
         return None
 

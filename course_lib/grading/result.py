@@ -6,7 +6,13 @@ from typing import Any
 
 from ..messages import Text, say
 
-__all__ = ["CellResult", "NotebookResult", "TestResult", "Verdict"]
+__all__ = ["CellResult", "NotebookResult", "TestResult", "Verdict", "printable"]
+
+
+def printable(text: str) -> str:
+    """A text of the student's in one line that cannot change how a terminal, a table or a page shows what follows."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 class Verdict(StrEnum):

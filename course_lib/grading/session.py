@@ -45,7 +45,7 @@ from .client import (
 from .errors import GradingFault
 from .job import Device, Limits, Protection
 from .rebuild import cell_name
-from .result import Verdict
+from .result import Verdict, printable
 from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, SandboxProvisioner, sandbox
 from .student import StudentFailure, meaning
 
@@ -356,7 +356,7 @@ class Session:
 
 def first_line(cell: NotebookNode) -> str:
     """How a cell begins, for a student to find it: only some have an id, and Jupyter shows none."""
-    return shorten(next(iter(cell.source.strip().splitlines()), ""), 60, placeholder="...")
+    return printable(shorten(next(iter(cell.source.strip().splitlines()), ""), 60, placeholder="..."))
 
 
 def is_given(cell: NotebookNode) -> bool:
