@@ -288,21 +288,25 @@ def show_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_machines_devices_keep_their_rights(
     library: Path, files: Path, monkeypatch: pytest.MonkeyPatch, device: str
 ) -> None:
-    """Where root grades, a student's code owns /dev/null as far as the machine is concerned."""
+    """Where root grades, a student's code owns /dev/null as far as the machine is concerned.
+
+    It owns the terminals that the next kernel of the sandbox uses, for ``!ls`` among others.
+    """
     if device == "cuda":
         show_a_card(monkeypatch)
     code = """
 import os, threading
 from pathlib import Path
 said = []
-for device in Path("/dev").iterdir():
+for device in [*Path("/dev").iterdir(), Path("/dev/pts"), Path("/dev/pts/ptmx")]:
     try:
-        if device.is_char_device() and not device.is_symlink():
+        if device == Path("/dev/pts") or (device.is_char_device() and not device.is_symlink()):
             os.chmod(device, device.stat().st_mode)
             said.append(device.name)
     except OSError:
-        if device.name != "tty":  # which no kernel has
+        if device.name not in ("tty", "pts"):  # the first of which no kernel has
             open(device, "rb").close()
+os.openpty()
 try:
     Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_text("named")
     said.append("named")
