@@ -88,6 +88,18 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
     assert time.monotonic() - began < 120
 
 
+def test_the_judge_itself_compares_what_a_function_was_given_with_what_it_left(library: Path) -> None:
+    code = "import torch\ntorch.equal = torch.allclose = lambda *tensors, **settings: True\n"
+    notebook = notebook_of(code + "def changes(t, n): t += n\ndef reads(t, n): return t + n")
+    with Session(notebook, library, LIMITS) as session:
+        session.run_until(1)
+        student = Student(session.ask)
+        student.must_leave_alone("reads", torch.ones(2), 1.0)
+        with pytest.raises(StudentFailure) as failure:
+            student.must_leave_alone("changes", torch.ones(2), 1.0)
+    assert failure.value.detail == messages.say("cause.modified")
+
+
 def test_exit_ends_the_cell_and_not_the_kernel(library: Path) -> None:
     notebook = notebook_of("x = 3\nexit()\nx = 4", "quit", "def leave(): exit()\ny = x + 1")
     with Session(notebook, library, LIMITS) as session:

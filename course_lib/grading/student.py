@@ -155,7 +155,7 @@ def _asked(question: Packet) -> str:
 def _came_back(reply: Packet) -> str:
     """An answer in one line, whatever the student's kernel made of it."""
     fields = reply.fields
-    told = [name for name in ("status", "type", "message", "modified", "parameters", "buffers") if name in fields]
+    told = [name for name in ("status", "type", "message", "parameters", "buffers") if name in fields]
     parts = [f"{name}={fields[name]!r}"[:300] for name in told if fields[name] != "ok"]
     if "value" in fields:
         try:
@@ -237,13 +237,13 @@ class Student:
         """
         return self._value(self._call(name, *args))
 
-    def _call(self, name: str, *args: Argument) -> Packet:
+    def _call(self, name: str, *args: Argument, after: bool = False) -> Packet:
         tensors: dict[str, torch.Tensor] = {}
         described = [describe(argument, f"a{i}", tensors) for i, argument in enumerate(args)]
         if not all(map(_is_whole, args, described)):  # else the student's code would get something else
             raise ValueError(f"{name} cannot be called with this: {TRAVELS}")
         arrays = [f"a{i}" for i, argument in enumerate(args) if isinstance(argument, np.ndarray)]
-        return self._answer("call", {"name": name, "args": described, "arrays": arrays}, tensors)
+        return self._answer("call", {"name": name, "args": described, "arrays": arrays, "after": after}, tensors)
 
     def tensor(
         self,
@@ -295,8 +295,12 @@ class Student:
         Raises:
             StudentFailure: if it modifies one of them.
         """
-        reply = self._call(name, *args)
-        if reply.fields.get("modified"):
+        before: dict[str, torch.Tensor] = {}
+        described = [describe(argument, f"a{i}", before) for i, argument in enumerate(args)]
+        before = {key: tensor.clone() for key, tensor in before.items()}  # an author's notebook gets these themselves
+        reply = self._call(name, *args, after=True)
+        # tensors are compared by what is in them, lists and dicts by how they travel
+        if reply.fields.get("args") != described or not all(_same(t, reply.tensors.get(k)) for k, t in before.items()):
             raise _wrong(f"{name} modifies what it is given", say("cause.modified"))
 
     def forward(
@@ -345,6 +349,10 @@ class Student:
         ):
             raise _wrong("no readable parameters")
         return Weights([p.float() for p in parameters if p is not None], buffers)
+
+
+def _same(a: torch.Tensor, b: torch.Tensor | None) -> bool:
+    return b is not None and a.dtype == b.dtype and torch.equal(a, b)
 
 
 def travels_whole(value: Any) -> bool:

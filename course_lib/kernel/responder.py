@@ -7,9 +7,10 @@ ask        fields                                answer
 ========== ===================================== =============================================================
 ping                                             ``{}``
 value      ``name``                              ``value``
-call       ``name``, ``args`` (values);          ``value``, what the function or model returned; ``modified``: whether
-           ``arrays``: keys of those tensors     it changed one of its arguments
-           that arrive as numpy arrays
+call       ``name``, ``args`` (values);          ``value``, what the function or model returned; with ``after`` also
+           ``arrays``: keys of those tensors     ``args``, its arguments as it left them
+           that arrive as numpy arrays;
+           ``after``: bool
 forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``labels`` also the gradients of the
            of tensors ``w0``.. to inject first;  cross entropy, ``g0``.. . A class is instantiated first, an
            ``labels``: bool; ``train``: bool     instance is left as it was. A class is seeded: it begins with the
@@ -122,16 +123,13 @@ class Responder:
         return self._called(function, question)
 
     def _called(self, function: Callable[..., object], question: Packet) -> Packet:
-        before = {name: tensor.clone() for name, tensor in question.tensors.items()}
         arrays: dict[str, Any] = {name: question.tensors[name].numpy() for name in question.fields["arrays"]}
         arguments = [restore(argument, question.tensors | arrays) for argument in question.fields["args"]]
         grad = torch.set_grad_enabled(not isinstance(function, nn.Module))  # a function may train something
         with grad, _no_luck_with_memory():
             reply = self._reply(function(*arguments))
-        # tensors are compared by what is in them, lists and dicts by how they would travel now
-        kept = [describe(argument, f"a{i}", {}) for i, argument in enumerate(arguments)] == question.fields["args"]
-        same = all(torch.equal(before[name], t) for name, t in question.tensors.items())
-        reply.fields["modified"] = not (kept and same)
+        if question.fields.get("after"):
+            reply.fields["args"] = [describe(argument, f"a{i}", reply.tensors) for i, argument in enumerate(arguments)]
         return reply
 
     @contextlib.contextmanager
