@@ -66,6 +66,9 @@ THREADS = 1000
 SIGNALS = 1000
 """Signals that may wait: a user may have so many, on the machine as here."""
 
+TERMINALS = 16
+"""Pseudo-terminals of a kernel, which ``!ls`` needs: a machine has some thousands for all."""
+
 INODES = 20_000
 """Files, folders and links in each of a kernel's writable folders: an empty one takes memory, too."""
 
@@ -336,9 +339,11 @@ def _close_the_room(limits: dict[str, Any], keep: list[str]) -> None:
         os.makedirs(path, exist_ok=True)
         _check(_libc.mount(f"/proc/self/fd/{descriptor}".encode(), os.fsencode(path), None, MS_BIND | MS_REC, None))
         os.close(descriptor)
+    terminals = f"ptmxmode=0666,max={TERMINALS}".encode()
+    _check(_libc.mount(b"devpts", b"/dev/pts", b"devpts", MS_NOSUID | MS_NOEXEC, terminals))
     _check(_libc.mount(b"/dev/null", b"/dev/zero", None, MS_BIND, None))  # mapped, it is memory that counts for nobody
     for device in Path("/dev").iterdir():
-        if os.path.ismount(device) and device.name != "shm":  # others use it, too: its rights stay
+        if os.path.ismount(device) and device.name not in ("shm", "pts"):  # the machine's own: its rights stay
             flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC
             _check(_libc.mount(b"none", bytes(device), None, flags, None))
     if _has_card():
