@@ -152,9 +152,10 @@ class JudgedAutograde(Settings):
             self._store = ResultStore(graded / RESULTS)
             shared = graded if self.scheduler else None  # a cluster sees the course's folder, not this /tmp
             room = stack.enter_context(_room(shared)).resolve()
-            pool = stack.enter_context(self._pool(room))
+            here = versions()
+            pool = stack.enter_context(self._pool(room, here))
             specs = self._specs()
-            yield specs, self._furnish(room, specs), pool
+            yield specs, self._furnish(room, specs, here), pool
 
     def _find_device(self) -> None:
         """Train on the CPU where there is no graphics card that works, and say so; a cluster's workers see to that."""
@@ -200,11 +201,11 @@ class JudgedAutograde(Settings):
         name = self.coursedir.assignment_id
         return Path(self.coursedir.format_path(self.coursedir.source_directory, ".", name)).resolve()
 
-    def _pool(self, room: Path) -> Pool:
-        """Where submissions are graded; ``room`` has what kernels see."""
+    def _pool(self, room: Path, here: list[str]) -> Pool:
+        """Where submissions are graded: with the versions ``here``; ``room`` has what kernels see."""
         if self.scheduler:
             seen = [room / "library", trainings_folder()]
-            check = functools.partial(check_machine, self.protection, seen, versions())
+            check = functools.partial(check_machine, self.protection, seen, here)
             start = functools.partial(cluster_pool, self.scheduler, check)
             return Pool(start, functools.partial(grade_in_a_process_of_its_own, check))
         needed = min(self._workers, max(1, len(self.assignments)))
@@ -214,8 +215,8 @@ class JudgedAutograde(Settings):
     def _workers(self) -> int:
         return self.workers or cores()
 
-    def _furnish(self, room: Path, specs: list[NotebookSpec]) -> NewJob:
-        """Put what kernels see into ``library`` and ``files`` of ``room``."""
+    def _furnish(self, room: Path, specs: list[NotebookSpec], here: list[str]) -> NewJob:
+        """Put what kernels see into ``library`` and ``files`` of ``room``; the versions ``here`` grade."""
         threads = 1 if self.scheduler else max(1, cores() // self._workers)
         limits = Limits(**{"threads": threads} | self.limits)
         library = kernel_folder(room / "library")
@@ -225,7 +226,7 @@ class JudgedAutograde(Settings):
         settings |= {"once": str(self.train_once), "ignore": " ".join(sorted(hidden))}
 
         self._tests = stamps_of_tests(specs)
-        trainings, here = trainings_folder(), versions()
+        trainings = trainings_folder()
         starts_of_keys = {spec.name: fingerprint(spec, self._source, limits, here, **settings) for spec in specs}
 
         def job(spec: NotebookSpec, submitted: bytes | str) -> Job:

@@ -17,7 +17,7 @@ from torch import nn
 
 from ..causes import MAX_TEXT, dtype_cause, error_cause, shape_cause, type_cause
 from ..kernel.finished import by_shape
-from ..kernel.wire import MAX_ITEMS, Other, Packet, Value, WireError, describe, restore
+from ..kernel.wire import MAX_ITEMS, Other, Packet, Value, WireError, describe, describe_arguments, restore
 from ..messages import say
 from .result import Verdict
 
@@ -239,7 +239,7 @@ class Student:
 
     def _call(self, name: str, *args: Argument, after: bool = False) -> Packet:
         tensors: dict[str, torch.Tensor] = {}
-        described = [describe(argument, f"a{i}", tensors) for i, argument in enumerate(args)]
+        described = describe_arguments(args, tensors)
         if not all(map(_is_whole, args, described)):  # else the student's code would get something else
             raise ValueError(f"{name} cannot be called with this: {TRAVELS}")
         arrays = [f"a{i}" for i, argument in enumerate(args) if isinstance(argument, np.ndarray)]
@@ -296,7 +296,7 @@ class Student:
             StudentFailure: if it modifies one of them.
         """
         before: dict[str, torch.Tensor] = {}
-        described = [describe(argument, f"a{i}", before) for i, argument in enumerate(args)]
+        described = describe_arguments(args, before)
         before = {key: tensor.clone() for key, tensor in before.items()}  # an author's notebook gets these themselves
         reply = self._call(name, *args, after=True)
         # tensors are compared by what is in them, lists and dicts by how they travel

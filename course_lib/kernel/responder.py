@@ -38,7 +38,7 @@ from ..checks import is_model_class
 from ..device import seed
 from . import figures, finished
 from .finished import by_shape, left_as_it_was
-from .wire import Packet, describe, pack, restore, unpack
+from .wire import Packet, describe, describe_arguments, pack, restore, unpack
 
 __all__ = ["Responder"]
 
@@ -129,7 +129,7 @@ class Responder:
         with grad, _no_luck_with_memory():
             reply = self._reply(function(*arguments))
         if question.fields.get("after"):
-            reply.fields["args"] = [describe(argument, f"a{i}", reply.tensors) for i, argument in enumerate(arguments)]
+            reply.fields["args"] = describe_arguments(arguments, reply.tensors)
         return reply
 
     @contextlib.contextmanager

@@ -19,7 +19,10 @@ from safetensors.torch import load, save
 
 from ..causes import MAX_TEXT
 
-__all__ = ["MAX_BYTES", "MAX_ITEMS", "Other", "Packet", "Value", "WireError", "describe", "pack", "restore", "unpack"]
+__all__ = [
+    "MAX_BYTES", "MAX_ITEMS", "Other", "Packet", "Value", "WireError", "describe", "describe_arguments", "pack",
+    "restore", "unpack",
+]  # fmt: skip
 
 MAX_BYTES = 64 * 2**20
 """Largest binary part of a packet. MNIST's 10,000 test images in float32 are 31 MB."""
@@ -129,6 +132,11 @@ class Other:
 
 Value = bool | int | float | str | torch.Tensor | Other | list[Any] | tuple[Any, ...] | dict[Any, Any] | None
 """What travels: in lists, tuples and dicts, too."""
+
+
+def describe_arguments(arguments: Sequence[object], tensors: dict[str, torch.Tensor]) -> list[dict[str, Any]]:
+    """The descriptions of a function's arguments; ``tensors`` gets theirs under the keys ``a0``, ``a1``, ..."""
+    return [describe(argument, f"a{i}", tensors) for i, argument in enumerate(arguments)]
 
 
 def restore(description: Any, tensors: dict[str, torch.Tensor], items: Iterator[int] | None = None) -> Value:
