@@ -1,5 +1,7 @@
 """The hidden tests themselves: complete, in both languages, and never at the student's cost."""
 
+import json
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -26,6 +28,7 @@ from course_lib.kernel.finished import by_shape
 from course_lib.kernel.responder import Responder
 from course_lib.kernel.wire import Packet
 from course_lib.messages import Text, say
+from course_lib.reference import mnist1 as reference
 
 
 def test_every_grade_cell_has_tests_whose_points_add_up(spec: NotebookSpec) -> None:
@@ -613,6 +616,55 @@ def test_several_tensors_come_back_or_the_answer_is_wrong(returned: object, note
     else:
         first, second = student.tensors("f", shapes=[(), (2,)])
         assert (first.item(), second.tolist()) == (1.5, [1, 1])
+
+
+class LooksUp(nn.Module):
+    """Knows the test images, moved as the judge moves them, and uses no weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Linear(784, 10)
+        images, labels = reference.test_set()
+        self.table = {
+            image.numpy().tobytes(): label for image, label in zip(reference.shifted(images), labels, strict=True)
+        }
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.one_hot(torch.stack([self.table[image.numpy().tobytes()] for image in x]), 10).float()
+
+
+def of_nan() -> nn.Module:
+    model = reference.DNN()
+    nn.init.constant_(model.hidden1.bias, torch.nan)
+    return model
+
+
+def of_fifty_neurons() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 50), nn.Linear(50, 50), nn.Linear(50, 10))
+
+
+@pytest.mark.parametrize(
+    ("model", "required", "cause"),
+    [
+        (of_nan, None, "NaN"),
+        (reference.DNN, "accuracy", r"est 0\.[01]"),
+        (of_fifty_neurons, "shifted", r"d'un pixel est 0\.[01]"),
+        (LooksUp, "shifted", "ce n'est pas eux"),
+    ],
+)
+def test_a_model_whose_weights_are_not_accurate_is_told_why(
+    root: Path, model: type[nn.Module], required: str | None, cause: str
+) -> None:
+    torch.manual_seed(0)
+    namespace: dict[str, object] = {"dnn": model()}
+    folder = root / "grader_tests" / "mnist1"
+    (test,) = run_hidden_tests([folder / "test_dnn_accuracy.py"], lambda _: student_of(namespace))[
+        "test_dnn_accuracy"
+    ].tests
+    assert test.verdict is Verdict.FAILED
+    assert re.search(cause, test.detail)
+    threshold = json.loads((folder / "thresholds.json").read_text())["DNN"]
+    assert (test.accuracy and test.accuracy[1]) == (required and threshold[required])
 
 
 LEAVES = """
