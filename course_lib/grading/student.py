@@ -274,7 +274,7 @@ class Student:
     def number(self, name: str, *args: Argument) -> float:
         """The real number that the function ``name`` returns: a float, or a floating tensor with one element."""
         value = self.call(name, *args)
-        if isinstance(value, torch.Tensor) and value.numel() == 1 and value.is_floating_point():
+        if isinstance(value, torch.Tensor) and value.numel() == 1:
             value = value.item()
         if not isinstance(value, float):
             raise _wrong(f"{name} returned {type_name(value)}, not a float", type_cause(type_name(value), "float"))

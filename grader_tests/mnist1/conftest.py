@@ -40,12 +40,12 @@ class ModelTests:
 
     def weights(self, model: nn.Module, size: float = 1.5) -> list[torch.Tensor]:
         """Random weights for ``model``, none of them zero: every layer and every bias shows in the outputs."""
-        scale = [size / max(p[0].numel(), 1) ** 0.5 if p.dim() > 1 else 0.3 for p in by_shape(model)]
+        scale = [size / p[0].numel() ** 0.5 if p.dim() > 1 else 0.3 for p in by_shape(model)]
         return [torch.randn(p.shape, generator=self.generator) * s for p, s in zip(by_shape(model), scale, strict=True)]
 
     def must_give_ten_outputs(self, name: str) -> None:
         """``name`` must give ten outputs for each image; a single image has a test of its own."""
-        for n in (2, 3, 64):
+        for n in (3, 64):
             self.student.forward(name, torch.rand((n, 28, 28), generator=self.generator))
 
     def must_agree(self, name: str) -> None:
@@ -80,7 +80,7 @@ class ModelTests:
                 self._blame(name, model, missed, x, [turned(weights[i]) for i in orders[0]])
             for mine, i in zip(answer.gradients, order, strict=True):
                 if not close(turned(mine), gradients[i]):
-                    raise wrong(CUT_OFF if gradients[i].any() and not mine.any() else COMPARE)
+                    raise wrong(COMPARE if mine.any() else CUT_OFF)
         self._draws_nothing(name, x, injected, train=True)
         if not close(self.student.forward(name, x, injected).logits.log_softmax(1), wanted):
             raise wrong(NOT_TRAINING)
@@ -94,10 +94,8 @@ class ModelTests:
         weights: list[torch.Tensor],
     ) -> None:
         """Raise the likely cause why none of the outputs in ``missed`` is right."""
-        if not all(bool(logits.isfinite().all()) for logits, _ in missed):
-            raise wrong(NO_NUMBERS)
         outputs = self._draws_nothing(name, x, weights, train=True, times=6)
-        if len(x) > 1 and close(outputs[0], outputs[1]):
+        if close(outputs[0], outputs[1]):
             raise wrong(SAME)
         with torch.no_grad():
             for cause, mistake in _suspects(model):
@@ -117,6 +115,8 @@ class ModelTests:
     ) -> torch.Tensor:
         """The outputs of a model, that must be the same each time."""
         first, *others = (self.student.forward(name, x, weights, train=train).logits for _ in range(times))
+        if not first.isfinite().all():
+            raise wrong(NO_NUMBERS)
         if not all(close(first, other) for other in others):
             raise wrong(BY_LUCK)
         return first
@@ -271,8 +271,6 @@ OUTSIDE: Suspects = {
         lambda m, x: m(x).sigmoid(),
     Text("tanh est appliqué aux sorties.", "tanh is applied to the outputs."): lambda m, x: m(x).tanh(),
     Text("le signe des sorties est inversé.", "the sign of the outputs is inverted."): lambda m, x: -m(x),
-    Text("les sorties sont multipliées ou divisées par un nombre.", "the outputs are multiplied or divided by a number."):
-        lambda m, x: m(x) / 10,
     Text("les images sont transposées : lignes et colonnes sont échangées.",
          "the images are transposed: rows and columns are swapped."): lambda m, x: m(x.transpose(1, 2)),
     Text("les images sont retournées de haut en bas.", "the images are flipped upside down."): lambda m, x: m(x.flip(1)),
@@ -407,13 +405,10 @@ def _suspects(model: nn.Module) -> Iterator[tuple[Text, Callable[[torch.Tensor],
             yield settings, instead(torch.conv2d, lambda x, w, b, *_, f=convolution: f(x, w, b), n)
         yield wide_pooling, instead(F.max_pool2d, lambda x, *_, **__: F.max_pool2d(x, 3, 2, 1), n)
         yield every_second, instead(F.max_pool2d, lambda x, *_, **__: x[:, :, ::2, ::2], n)
-    for n in range(2, 4):
-        yield (
-            Text("une couche est appliquée deux fois.", "a layer is applied twice."),
-            instead(
-                F.linear, lambda x, w, b: F.linear(F.linear(x, w, b).relu(), w, b) if len(w) == w.shape[1] else x, n
-            ),
-        )
+    yield (
+        Text("une couche est appliquée deux fois.", "a layer is applied twice."),
+        instead(F.linear, lambda x, w, b: F.linear(F.linear(x, w, b).relu(), w, b) if len(w) == w.shape[1] else x, 2),
+    )
 
 
 @pytest.fixture

@@ -79,8 +79,6 @@ FRACTIONS = {
          "this is divided by the number of scores instead of the number of images."):
         lambda y, t: _right(y, t).mean() / 10,
     **rounded(lambda y, t: _right(y, t).mean()),
-    Text("c'est divisé par une image de trop ou de moins.", "this is divided by one image too many or too few."):
-        lambda y, t: _right(y, t).sum() / (len(t) + 1),
     Text("ce n'est pas la classe du plus grand score, mais celle du plus petit, qui est comparée au label.",
          "not the class of the largest score, but that of the smallest is compared with the label."):
         lambda y, t: (y.argmin(1) == t).double().mean(),

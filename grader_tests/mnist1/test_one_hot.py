@@ -17,8 +17,6 @@ SUSPECTS = {
     Text("les labels sont comparés à 1, ..., 10 au lieu de 0, ..., 9.",
          "the labels are compared with 1, ..., 10 instead of 0, ..., 9."):
         lambda y: torch.nn.functional.pad(reference.one_hot(y), (0, 1))[:, 1:],
-    Text("les lignes ne sont pas dans l'ordre des labels.",
-         "the rows are not in the order of the labels."): lambda y: reference.one_hot(y).flip(0),
     Text("0 et 1 sont échangés.", "0 and 1 are swapped."): lambda y: 1 - reference.one_hot(y),
     Text("il y a -1 au lieu de 0.", "there is -1 instead of 0."): lambda y: 2 * reference.one_hot(y) - 1,
     Text("il n'y a que des zéros.", "there are zeros only."): lambda y: torch.zeros(len(y), 10),

@@ -84,7 +84,7 @@ def test_rows_sum_to_one(student: Student, generator: torch.Generator) -> None:
     en="The probabilities are those of a softmax over the classes.",
 )
 def test_softmax_over_the_classes(student: Student, generator: torch.Generator) -> None:
-    for n in (2, 10, 600):
+    for n in (2, 600):
         assert_softmax(student, torch.randn((n, 10), generator=generator) * 2)
 
 
@@ -97,8 +97,7 @@ def test_a_single_image_keeps_its_probabilities(student: Student, generator: tor
     logits = torch.randn((3, 10), generator=generator)
     together = student.tensor(NAME, logits, shape=(3, 10))
     expect(together, reference.probabilities, logits, suspects=SUSPECTS)
-    for i in range(3):
-        assert_softmax(student, logits[i : i + 1])
+    assert_softmax(student, logits[:1])
     # as large as an exponential takes them: who guards against overflow may do so in what is given
     student.must_leave_alone(NAME, logits + 85 - logits.amax(1, keepdim=True))
 
@@ -110,11 +109,11 @@ def test_a_single_image_keeps_its_probabilities(student: Student, generator: tor
 )
 def test_large_logits_do_not_overflow(student: Student, generator: torch.Generator) -> None:
     logits = torch.randn((4, 10), generator=generator)
-    for change in (logits * 1000, logits + 1000, logits - 1000):
+    for change in (logits * 1000, logits - 1000):
         probabilities = student.tensor(NAME, change, shape=(4, 10))
         if not _is_right(probabilities, change):
             assert_softmax(student, logits)  # what is wrong with small logits, too, is the cause
-        if not probabilities.isfinite().all() or ((probabilities >= 0).all() and (probabilities.sum(1) < 0.5).any()):
+        if not probabilities.isfinite().all() or (probabilities.sum(1) < 0.5).any():
             raise wrong(OVERFLOW)
         expect(probabilities, reference.probabilities, change, suspects=SUSPECTS, atol=1e-4)
 

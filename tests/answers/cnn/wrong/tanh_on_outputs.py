@@ -1,4 +1,4 @@
-# Left to right.
+# tanh after the last layer.
 # fails: test_same_weights_same_outputs_and_gradients
 class CNN(nn.Module):
     def __init__(self):
@@ -9,9 +9,9 @@ class CNN(nn.Module):
         self.fc2 = nn.Linear(64, 10)
 
     def forward(self, x):
-        x = x.flip(2).unsqueeze(1)
+        x = x.view(-1, 1, 28, 28)
         x = F.relu(self.conv1(x))
         x = self.pool(x)
         x = x.view(-1, 6 * 14 * 14)
         x = F.relu(self.fc1(x))
-        return self.fc2(x)
+        return torch.tanh(self.fc2(x))
