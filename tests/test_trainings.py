@@ -443,7 +443,7 @@ def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
     keep_code_training(Packet({"trainings": [about]}, {"0/probe0": torch.tensor(1.0)}), path)
     request = Packet({"recipe": "0" * 32}, {"probe0": torch.tensor(1.0)})
     assert path.stat().st_size
-    read = Packet({"history": json.dumps(history)}) if sys.version_info >= (3, 12) else Packet()
+    read = Packet({"history": json.dumps(history), "training": True}) if sys.version_info >= (3, 12) else Packet()
     assert with_much_on_the_stack(400) == (read, False)
 
 
