@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -35,6 +36,8 @@ BREAKS_ITS_OWN_KERNEL = {
     "endless_rewriting", "no_delimiter_shell", "slow_code",
 }  # fmt: skip
 """Attacks that cost their author the other answer, too."""
+if sys.version_info[:2] == (3, 12):  # compiled in more memory than there is, each of its cells ends at once, none late
+    BREAKS_ITS_OWN_KERNEL.remove("slow_code")
 
 VERDICTS = {
     "endless_loop": "timeout", "patched_clock": "timeout", "silent_reply": "timeout", "exit_now": "kernel_died",
