@@ -172,13 +172,12 @@ def plot_images(
         step_x = w + round((0.45 if colorbar else 0.1) * w)
         step_y = h + max(1, round(h * y_padding / y_size))
         width, height = columns * step_x, rows * step_y
-        used = min(len(shown), columns) * step_x
-        mosaic = np.zeros((height, used, 4), np.float32)  # transparent between the images
+        mosaic = np.zeros((height, width, 4), np.float32)  # transparent between the images
         corners = [(place % columns * step_x, place // columns * step_y) for place in range(len(shown))]
         for (left, top), tile in zip(corners, _colours(images[shown], norm, cm), strict=True):
             mosaic[top : top + h, left : left + w] = tile
         # a filter radius of 2 pixels halves the time of the default, 4, for the same look
-        ax.imshow(mosaic, interpolation=interpolation, filterrad=2, extent=(0, used, height, 0), aspect="auto")
+        ax.imshow(mosaic, interpolation=interpolation, filterrad=2, extent=(0, width, height, 0), aspect="auto")
         ax.add_collection(
             PatchCollection(
                 [Rectangle(corner, w, h) for corner in corners],

@@ -274,6 +274,15 @@ def test_plot_images_takes_every_layout(shape: tuple[int, ...]) -> None:
     plt.close(figure)
 
 
+def test_of_no_images_there_is_an_empty_figure() -> None:
+    """Of those that a model got wrong, say."""
+    for x, indices in ((torch.rand(2, 8, 8), []), (torch.rand(0, 8, 8), "all")):
+        figure = ooo.plot_images(x, torch.arange(len(x)), indices)
+        assert tuple(figure.get_size_inches()) == (1, 1.35)
+        figure.savefig(io.BytesIO())
+        plt.close(figure)
+
+
 def drawn(x: object, indices: object = "all", **options: object) -> list[np.ndarray]:
     """The images as they are drawn within their frames, RGB; three stand as in a text of two columns."""
     figure = ooo.plot_images(x, indices=indices, columns=2, **options)
