@@ -317,7 +317,7 @@ def test_each_image_has_its_colour_bar_beside_it() -> None:
         figure = ooo.plot_images(x, columns=2, colorbar=True, norm=norm)
         axes, *bars = figure.axes
         for image, path, bar in zip(x, axes.collections[0].get_paths(), bars, strict=True):
-            assert bar.get_ylim() == ((image.min(), image.max()) if norm is None else (0, 5))
+            assert np.allclose(bar.get_ylim(), (image.min(), image.max()) if norm is None else (0, 5))
             frame = path.get_extents().transformed(axes.transData + figure.transFigure.inverted())
             assert 0 < bar.get_position().x0 - frame.x1 < 0.06
             assert np.allclose(bar.get_position().intervaly, sorted(frame.intervaly))
