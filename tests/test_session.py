@@ -50,9 +50,10 @@ def notebook_of(*sources: str) -> NotebookNode:
 
 def test_a_title_that_a_cell_displays_is_read_without_its_signs() -> None:
     output = new_output("display_data", {"text/markdown": "#### Counts of #1", "text/plain": "<Markdown object>"})
-    notebook = new_notebook(cells=[new_code_cell("", outputs=[output])])
+    notebook = new_notebook(cells=[new_code_cell("", outputs=[output], execution_count=7)])
     make_harmless(notebook)
     assert notebook.cells[0].outputs[0].data == {"text/plain": "Counts of #1"}
+    assert notebook.cells[0].execution_count is None, "of another count than the student's"
 
 
 def test_cells_and_questions_survive_everything(library: Path) -> None:
@@ -378,19 +379,20 @@ def test_colours_without_end_are_shown_without_colours() -> None:
         new_output("display_data", {"text/plain": many}),
         *(new_output("stream", text="\x1b[31mx" * 15_000) for _ in range(50)),
     ]
-    notebook = new_notebook(cells=[new_code_cell("x", outputs=outputs)])
+    notebook = new_notebook(cells=[new_code_cell("x", outputs=part) for part in (outputs[:9], outputs[9:])])
     began = time.monotonic()
     make_harmless(notebook)
-    red, stream, error, data, *others = notebook.cells[0].outputs
+    red, stream, error, data, *others = [output for cell in notebook.cells for output in cell.outputs]
     pages = [ansi2html(text) for text in (red.text, stream.text, *error.traceback, *(other.text for other in others))]
     assert time.monotonic() - began < 5
     assert pages[:2] == ['<span class="ansi-red-fg">red</span>', "x" * 400_000]
+    assert sum("ansi" in page for page in pages) == 2
     assert data.data["text/plain"] == "x" * 400_000
 
 
 @pytest.mark.parametrize(("html", "never"), [
     ('<img src="https://evil.org/x.png">', "evil"), ('<img src="data:text/html,evil">', "evil"), ('<a href=" DATA:image/png,evil">a</a>', "evil"),
-    ('<a href="/formgrader">a</a>', "formgrader"), ('<p style="position:fixed;color:red">a</p>', "position"),
+    ('<a href="data:image/svg+xml,evil">a</a>', "evil"), ('<a href="/formgrader">a</a>', "formgrader"), ('<p style="position:fixed;color:red">a</p>', "position"),
     ('<p style="background:url(https://evil.org)">a</p>', "evil"), ("<p style='background:image-set(\"evil\" 1x)'>a</p>", "evil"),
     ("<p style='color:r\\65 d'>a</p>", "65"), ('<div class="modal-backdrop">a</div>', "modal"), ("<script>evil()</script>", "evil"),
     ('<p onclick="evil()">a</p>', "evil"),
@@ -405,8 +407,9 @@ def test_of_html_nothing_is_left_that_asks_for_a_page_or_covers_one(html: str, n
 
 
 def test_what_takes_long_or_is_none_of_its_kind_is_not_shown_as_such() -> None:
-    with pytest.raises(ValueError, match="unclosed"):
-        clean_html("<b>" * 10_000)
+    for tags in ("<b>" * 10_000, "<B>" * 10_000, f"<b title={'a' * 10_000}>" * 20):
+        with pytest.raises(ValueError, match="unclosed"):
+            clean_html(tags)
     data = {"text/html": "<p>a</p>" * 20_000, "image/png": '"><script>', "text/plain": "a", "text/latex": "$a$"}
     metadata = {"image/png": {"alt": "a" * 2000, "width": '"><script>'}}
     notebook = new_notebook(cells=[new_code_cell("", outputs=[new_output("display_data", data, metadata=metadata)])])
@@ -423,16 +426,21 @@ def test_what_takes_long_or_is_none_of_its_kind_is_not_shown_as_such() -> None:
 
 def test_all_that_a_student_wrote_is_shown_up_to_a_length() -> None:
     own = {EXTRA: True}
-    text, given = new_markdown_cell("a" + " " * 1000 + "b", metadata=own), new_markdown_cell("c" * 300_000)
+    text, given = (
+        new_markdown_cell("a" + " " * 1000 + "b", metadata=own),
+        new_markdown_cell("c" * 300_000 + " " * 100 + "c"),
+    )
     long = [
         new_markdown_cell("d" * 30_000, metadata=own),
-        *(new_code_cell("e" * 150_000, metadata=own) for _ in range(2)),
+        *(new_code_cell("e" * 150_000, metadata=own) for _ in range(3)),
     ]
     notebook = new_notebook(cells=[text, given, *long])
     make_harmless(notebook)
     assert text.source == "a b"
-    assert given.source == "c" * 300_000
-    assert [cell.source.count(cell.source[0]) for cell in long] == [20_000, 150_000, MAX_SOURCE - 170_000 - 7]
+    assert given.source == "c" * 300_000 + " " * 100 + "c"
+    shown = [cell.source.count(letter) for cell, letter in zip(long, "deee", strict=True)]
+    assert shown == [20_000, 150_000, MAX_SOURCE - 170_000 - 7, 0]
+    assert [cell.source.endswith(" […]") for cell in long] == [True, False, True, True]
     long[1].outputs = [new_output("stream", text="f" * 1000)]
     long[0].source *= 2
     drop_outputs(notebook)
@@ -480,9 +488,13 @@ def test_of_how_a_picture_shall_look_only_the_text_that_stands_for_it_is_kept(li
 
 def test_a_picture_that_stands_a_thousand_times_is_left_out() -> None:
     """Each time, the page would have all of it again."""
-    picture = {"image/png": "A" * 400_000}
-    for times, kept in ((3, True), (1100, False)):
-        cell = new_markdown_cell("![](attachment:a)" * times, attachments={"a": picture}, metadata={EXTRA: True})
+    pictures = {name: {"image/png": "A" * 400_000} for name in "abcdefghijklmnopqrstuvwxyz"}
+    for text, times, kept in (
+        ("![](attachment:a)", 26, True),
+        ("![](attachment:a)", 1100, False),
+        ("<IMG src='attachment:a'>", 1100, False),
+    ):
+        cell = new_markdown_cell(text * times, attachments=pictures, metadata={EXTRA: True})
         notebook = new_notebook(cells=[cell])
         make_harmless(notebook)
         assert ("attachments" in notebook.cells[0]) == kept
