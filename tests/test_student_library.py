@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -263,6 +264,8 @@ def test_labels_and_frames_are_seen_on_a_dark_page() -> None:
     axes = figure.axes[0]
     assert figure.get_facecolor()[:3] == (0, 0, 0)
     assert [text.get_color() for text in axes.texts] == ["white", "white"]
+    assert axes.collections[0].get_linewidth()[0] > 0
+    assert not axes.axison
     assert tuple(axes.collections[0].get_edgecolor()[0][:3]) == (1, 1, 1)
     plt.close(figure)
 
@@ -309,6 +312,7 @@ def test_plot_images_draws_the_pixels_it_is_given() -> None:
     rgb = np.random.rand(3, 10, 10, 3)
     assert np.allclose(drawn(rgb), rgb)
     assert np.allclose(drawn((rgb * 255).astype(np.uint8)), rgb, atol=1 / 255)
+    assert np.allclose(drawn(np.ones((1, 10, 10, 3), np.uint8)), 1 / 255)
 
 
 def test_each_image_has_its_colour_bar_beside_it() -> None:
@@ -321,6 +325,8 @@ def test_each_image_has_its_colour_bar_beside_it() -> None:
             frame = path.get_extents().transformed(axes.transData + figure.transFigure.inverted())
             assert 0 < bar.get_position().x0 - frame.x1 < 0.06
             assert np.allclose(bar.get_position().intervaly, sorted(frame.intervaly))
+        first, second, _ = (path.get_extents() for path in axes.collections[0].get_paths())
+        assert second.x0 - first.x1 >= 4, "room for the numbers of the first one's scale"
         plt.close(figure)
 
 
@@ -338,9 +344,13 @@ def test_labels_stand_below_their_images() -> None:
     plt.close(figure)
 
 
-def test_plot_image_draws_it_and_saves_it(tmp_path: Path) -> None:
+def test_plot_image_draws_it_and_saves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
     x = torch.arange(12.0).reshape(3, 4)
-    figure = ooo.plot_image(x, cm="viridis", figsize=(2, 3), save_as=tmp_path / "one.png")
+    with warnings.catch_warnings(action="error"):  # agg has no window
+        figure = ooo.plot_image(x, "viridis", (2, 3), interpolation="nearest", save_as=tmp_path / "one.png")
+    assert not figure.axes[0].axison
+    assert figure.axes[0].images[0].get_interpolation() == "nearest"
     assert np.allclose(figure.axes[0].images[0].get_array(), plt.get_cmap("viridis")(x.numpy() / 11), atol=0.02)
     assert tuple(figure.get_size_inches()) == (2, 3)
     assert (tmp_path / "one.png").stat().st_size
@@ -374,6 +384,8 @@ def test_plot_history_draws_one_figure_per_title(tmp_path: Path) -> None:
     [all_in_one] = ooo.plot_history(history, plot={"All": [*history.history, "loss"]}, save_as=tmp_path / "all.png")
     assert len(all_in_one.axes[0].lines) == 5
     assert {p.name for p in tmp_path.iterdir()} == {"h-accuracy.png", "h-loss.png", "all.png"}
+    assert len(plt.imread(tmp_path / "h-loss.png")) > 200, "the text below the axes is cut off"
+    assert figures._ipython_display_() is None, "the value of a cell would be a list of what it has shown"
     plt.close("all")
 
 
@@ -383,35 +395,40 @@ def test_each_figure_says_in_words_what_it_shows(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(plots, "picture", lambda *arguments: (plots.ShownFigure(), b""))
     monkeypatch.setattr(plots, "display", shown.append)
     history = ooo.ConvergenceHistory()
-    history.history = {"loss": [2.5, 1, 0.123456], "accuracy": [torch.tensor([0.5])]}
+    history.history = {"loss": np.array([2.5, 1, 0.123456]), "accuracy": [torch.tensor([0.5])], "none": []}
     x, y = torch.rand(120, 4, 4), torch.tensor([3, 1, 2] * 40)
     ooo.plot_images(x, y, range(3), y_pred=torch.tensor([3, 7, 2]))
     ooo.plot_images(x)
+    ooo.plot_images(x[:1])
     ooo.plot_images(x, y)
     ooo.plot_image(x[0])
-    ooo.plot_history(history, plot={"A": ["loss", "accuracy"]})
+    ooo.plot_history(history, plot={"A": ["loss", "accuracy", "none"]})
     ooo.plot_confusion_matrix([0, 1, 1, 1], [0, 1, 0, 1], None)
     assert [image.alt for image in shown] == [
         "3 images: 3, 7 (1), 2",
         "120 images",
+        "1 image",
         "120 images: " + ", ".join("312" * 33) + ", 3",
         "1 image",
-        "A: loss 2.5 … 0.1235, accuracy tensor([0.5000]) … tensor([0.5000])",
+        "A: loss 2.5 … 0.1235, accuracy tensor([0.5000]) … tensor([0.5000]), none ",
         "Confusion matrix: accuracy=0.7500; misclass=0.2500",
     ]
 
 
-def test_the_confusion_matrix_counts_the_truth_in_rows() -> None:
+def test_the_confusion_matrix_counts_the_truth_in_rows(tmp_path: Path) -> None:
     truth, guess = torch.tensor([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 2, 2])
     assert ooo.confusion_matrix(truth, guess).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
+    assert ooo.confusion_matrix([0, 0], [0, 1]).tolist() == [[1, 1], [0, 0]]
     assert ooo.confusion_matrix(truth[:, None], guess, [2, 0]).tolist() == [[2, 1], [0, 1]]
-    figure = ooo.plot_confusion_matrix(truth, guess, "abc", title="Digits", cmap="Reds")
+    figure = ooo.plot_confusion_matrix(truth, guess, "abc", title="Digits", cmap="Reds", save_as=tmp_path / "one.png")
+    assert (tmp_path / "one.png").stat().st_size
     axes = figure.axes[0]
     assert axes.get_title() == "Digits"
     assert axes.get_ylabel() == "True label"
     assert axes.get_xlabel() == "Predicted label\naccuracy=0.6667; misclass=0.3333"
     for axis in (axes.xaxis, axes.yaxis):
         assert [label.get_text() for label in axis.get_ticklabels()] == ["a", "b", "c"]
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {90}, "long names would overlap"
     assert axes.images[0].get_cmap().name == "Reds"
     texts = {text.get_position(): (text.get_text(), text.get_color()) for text in axes.texts}
     assert texts[1, 0] == ("0.50", "black")
@@ -441,6 +458,7 @@ def test_without_names_a_confusion_matrix_has_the_labels_that_occur(monkeypatch:
     truth, guess = torch.tensor([3, 7, 7]), torch.tensor([3, 3, 7])
     figure = ooo.plot_confusion_matrix(truth, guess, None)
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["3", "7"]
+    assert figure.axes[0].images[0].get_cmap().name == "Blues", "the numbers are not seen on every other"
     plt.close(figure)
     displayed = []
     monkeypatch.setattr(confusion, "display", displayed.append)
@@ -451,12 +469,15 @@ def test_without_names_a_confusion_matrix_has_the_labels_that_occur(monkeypatch:
     page = clean_html(displayed[-1].data)
     assert "padding" in page, "feedback pages have none, and numbers would touch"
     assert "color-mix(in srgb, green 30%, transparent)" in page
-    ooo.display_confusion_matrix(truth, guess, [7, 5], color="<red", title="Mine")
+    ooo.display_confusion_matrix(truth, guess, [7, 5], color="<red", font_size="<9pt", title="Mine")
     title, table = displayed[-2:]
     assert title.data == "Mine"
     assert [float(count) for count in re.findall(r">(\d+\.\d\d)</td>", table.data)] == [1, 0, 0, 0]
     assert re.findall(r"<tr><th>(.*?)</th>", table.data) == ["", "7", "5"]
     assert "srgb,&lt;red 60.0%" in table.data
+    assert "font-size:&lt;9pt" in table.data
+    ooo.display_confusion_matrix(["<b>"], ["<b>"])
+    assert displayed[-1].data.count("<th>&lt;b&gt;</th>") == 2
 
 
 def test_sixty_images_are_drawn_in_one_mosaic() -> None:
