@@ -511,6 +511,8 @@ def semaphores():
     succeed(libc.semget(0, 32000, 0o1600))
 def queue():
     succeed(libc.msgget(0, 0o1600))
+def segment():
+    succeed(libc.shmget(0, ctypes.c_size_t(2**40), 0o11600))
 def shared():
     mmap.mmap(-1, 2**20)
 def zeros():
@@ -528,7 +530,7 @@ def waiting():
         client.setblocking(False)
         client.connect("s")
 refused = []
-for call in (semaphores, queue, shared, zeros, links, waiting):
+for call in (semaphores, queue, segment, shared, zeros, links, waiting):
     try:
         call()
     except OSError:
@@ -544,14 +546,14 @@ said = " ".join(refused) + " " + str(sum(int(batch.sum()) for batch in loader))
 
 
 def test_there_is_no_memory_that_counts_for_nobody(tell) -> None:
-    assert tell(MEMORY_OF_NOBODY) == "semaphores queue shared zeros links waiting 28"
+    assert tell(MEMORY_OF_NOBODY) == "semaphores queue segment shared zeros links waiting 28"
 
 
 def test_memory_that_is_hidden_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A process that may not be looked into: for a judge who is not root, its own code can see to that."""
     (tmp_path / "7").mkdir()
-    status = "Name:\tpython\nThreads:\t3\nRssAnon:\t1000 kB\nRssShmem:\t500 kB\nVmPTE:\t100 kB\n"
-    (tmp_path / "7" / "status").write_text(status)
+    status = b"Name:\t\xff\nThreads:\t3\nRssAnon:\t1000 kB\nRssShmem:\t500 kB\nVmPTE:\t100 kB\n"
+    (tmp_path / "7" / "status").write_bytes(status)
     monkeypatch.setattr(warm, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
     kernel = warm._Kernel(1, 7, 0, memory=1600 * 1024 + warm.SOCKET_BUFFER, tasks=3)
     (tmp_path / "7" / "fd").mkdir()
@@ -561,11 +563,16 @@ def test_memory_that_is_hidden_counts(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert warm._beyond(kernel) == "out_of_memory"
     (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t499 kB\n")
     assert warm._beyond(kernel) == ""
+    (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t501 kB\n")
+    assert warm._beyond(kernel) == "out_of_memory"
+    (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t499 kB\n")
     (tmp_path / "7" / "fd" / "1").touch()
     assert warm._beyond(kernel) == "out_of_memory"
     (tmp_path / "7").rename(tmp_path / "1")
     assert warm._beyond(kernel) == "", "the sandbox's own first process"
-    (tmp_path / "1").rename(tmp_path / "8")
+    (tmp_path / "1").rename(tmp_path / str(os.getpid()))
+    assert warm._beyond(kernel) == "", "the one that watches"
+    (tmp_path / str(os.getpid())).rename(tmp_path / "8")
     kernel.memory = 2**40
     hidden = Mock(listdir=Mock(side_effect=PermissionError), getpid=os.getpid)
     monkeypatch.setattr(warm, "os", hidden)
@@ -578,7 +585,7 @@ def test_memory_that_is_hidden_counts(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_a_process_that_ends_meanwhile_counts_no_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A worker of a DataLoader, say: there when it is looked at first, gone for the second look."""
-    (tmp_path / "7" / "fd").mkdir(parents=True)
+    (tmp_path / "7").mkdir()  # and its open files are no longer told
     monkeypatch.setattr(warm, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
     looks = iter([{"RssAnon": 10_000}])
     monkeypatch.setattr(warm, "_numbers", lambda path: next(looks, {}))
