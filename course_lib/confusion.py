@@ -32,7 +32,8 @@ def confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[int] | None = No
     """
     truth, predicted = _as_array(y_true).reshape(-1), _as_array(y_pred).reshape(-1)
     names = _labels(truth, predicted) if labels is None else np.asarray(list(labels))
-    return np.array([[np.sum((truth == t) & (predicted == p)) for p in names] for t in names], dtype=np.int64)
+    counts = [np.sum((truth == t) & (predicted == p)) for t in names for p in names]
+    return np.array(counts, dtype=np.int64).reshape(len(names), len(names))
 
 
 def display_confusion_matrix(

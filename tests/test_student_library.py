@@ -420,6 +420,7 @@ def test_the_confusion_matrix_counts_the_truth_in_rows(tmp_path: Path) -> None:
     assert ooo.confusion_matrix(truth, guess).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
     assert ooo.confusion_matrix([0, 0], [0, 1]).tolist() == [[1, 1], [0, 0]]
     assert ooo.confusion_matrix(truth[:, None], guess, [2, 0]).tolist() == [[2, 1], [0, 1]]
+    assert ooo.confusion_matrix([], []).shape == (0, 0)
     figure = ooo.plot_confusion_matrix(truth, guess, "abc", title="Digits", cmap="Reds", save_as=tmp_path / "one.png")
     assert (tmp_path / "one.png").stat().st_size
     axes = figure.axes[0]
