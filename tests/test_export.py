@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import logging
+import re
 import resource
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -133,6 +134,11 @@ def test_the_report_sums_up_marks_and_time(record: ClassRecord) -> None:
     assert "temps de calcul : 21 s · par rendu, médiane : 8 s · le plus long : 9 s (b)" in page
     assert "cellules 18 s, entraînement 3 s" in page
     assert "Exactitudes" not in page, "nothing was trained"
+
+
+def test_the_table_of_students_calls_a_cell_by_what_it_tests(record: ClassRecord) -> None:
+    page = report_html(replace(record, cells=[("test_x", 3), ("contest_y", 1)]), Path("x.html"))
+    assert re.findall(r"<button title=.*?>(.*?)</button>", page) == ["x", "contest_y"]
 
 
 def test_the_reports_figures_show_questions_from_top_to_bottom_each_threshold_and_everybody(
