@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from safetensors.torch import save
 
 from course_lib.causes import MAX_TEXT
 from course_lib.grading.result import Verdict
-from course_lib.grading.student import Student, StudentFailure
+from course_lib.grading.student import TRAVELS, Student, StudentFailure, travels_whole
 from course_lib.kernel.wire import MAX_BYTES, Other, Packet, WireError, describe, pack, restore, unpack
 
 
@@ -134,6 +136,17 @@ def test_what_is_too_large_or_endless_is_another_value() -> None:
         while isinstance(found, list) and found:
             found = found[-1]
         assert isinstance(found, Other)
+
+
+def test_authors_are_told_how_much_travels(root: Path) -> None:
+    told = re.search(r"\(fewer than (\d+) items, or (\d+) entries of a dict;", (root / "README.md").read_text())
+    assert told is not None
+    items, entries = map(int, told.groups())
+    for make, bound in ((list, items), (dict.fromkeys, entries)):
+        assert travels_whole(make(range(bound - 1)))
+        assert not travels_whole(make(range(bound)))
+    assert f"fewer than {items} items (one of them in another counts two, an entry of a dict four)" in TRAVELS
+    assert items == 4 * entries
 
 
 def test_more_items_than_are_sent_are_refused() -> None:

@@ -48,7 +48,7 @@ Argument = torch.Tensor | np.ndarray | bool | float | str | list[Any] | tuple[An
 
 TRAVELS = (
     f"numbers, texts of at most {MAX_TEXT} characters, tensors and arrays travel, and lists, tuples and dicts of them "
-    f"of fewer than {MAX_ITEMS} items (an entry of a dict counts three)"
+    f"of fewer than {MAX_ITEMS} items (one of them in another counts two, an entry of a dict four)"
 )
 """What a function can be called with and can return, for an author who asks for more."""
 

@@ -31,7 +31,7 @@ MAX_HEADER = 1_000_000
 """Largest header of the binary part, in bytes: it names each tensor, so this bounds their number."""
 
 MAX_ITEMS = 1000
-"""Lists, tuples and dicts in a value, and what is in them, all together."""
+"""Lists, tuples and dicts in a value, and what is in them, all together; one within another counts twice."""
 
 CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "dict": dict}
 
