@@ -1,5 +1,6 @@
 """The benchmarks start; `make test-long` runs on a little of their work those that write nothing into the project."""
 
+import re
 import runpy
 import subprocess
 import sys
@@ -30,6 +31,15 @@ def run(root: Path, *command: str) -> str:
 
 def test_every_benchmark_is_known(root: Path) -> None:
     assert {path.name for path in (root / "benchmarks").glob("*.py")} == set(ALL)
+
+
+def test_the_readme_names_benchmarks_and_options_that_there_are(root: Path) -> None:
+    named = re.findall(r"`(?:python benchmarks/)?(\w+\.py)((?: --[\w-]+(?: \w+)*)*)`", (root / "README.md").read_text())
+    of_benchmarks = [(name, options) for name, options in named if name != "nbgrader_config.py"]
+    assert len(of_benchmarks) > 3
+    for name, options in of_benchmarks:
+        text = (root / "benchmarks" / name).read_text()
+        assert all(f'"{option}"' in text for option in re.findall(r"--[\w-]+", options)), name
 
 
 @pytest.mark.parametrize("name", ALL)

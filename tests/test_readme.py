@@ -17,9 +17,9 @@ PROGRAMS = ("course", "jupyter", "make", "nbgrader", "pip", "python")
 
 ELSEWHERE = {
     "make demo": (".ci/run", 'make -C "$clone/kit" demo'),
-    "make mutants": ("tests/test_benchmarks.py", "mutants.py"),
-    "make setup": ("Makefile", "test: setup"),
-    "make test-long": ("Makefile", "test-long:"),
+    "make mutants": ("Makefile", "\nmutants: setup\n\t$(BIN)/python benchmarks/mutants.py\n"),
+    "make setup": ("Makefile", "\nsetup:"),
+    "make test-long": ("Makefile", "\ntest-long:"),
     "make test": (".ci/run", "make test"),
     "jupyter lab": ("tests/browser.py", '"-m", "jupyterlab"'),
     "pip install torch torchvision matplotlib tqdm jupyter": ("tests/test_student_library.py", "matplotlib"),
