@@ -137,23 +137,27 @@ MESSAGES: dict[str, Text] = {
         "The code asked for more memory than allowed: process the images in batches.",
     ),
     "hint.too_many_processes": Text(
-        "Le code a lancé plus de processus ou de fils d'exécution que permis.",
-        "The code started more processes or threads than allowed.",
+        "Le code a lancé plus de processus ou de fils d'exécution que permis : attendez la fin des uns avant d'en "
+        "lancer d'autres.",
+        "The code started more processes or threads than allowed: wait for the end of some before you start others.",
     ),
     "hint.disk_full": Text(
-        "Le code a écrit plus de fichiers que permis.", "The code wrote more to files than allowed."
+        "Le code a écrit dans des fichiers plus de données que permis : écrivez-en moins.",
+        "The code wrote more data to files than allowed: write less.",
     ),
     "hint.too_much_output": Text(
         "Le code affiche sans fin ou presque : retirez les print d'une boucle.",
         "The code prints almost without end: remove a print from a loop.",
     ),
     "hint.nonsense": Text(
-        "Le noyau Python a répondu autre chose que du Jupyter : le code l'a modifié.",
-        "The Python kernel answered something that is not Jupyter: the code changed it.",
+        "Le noyau Python n'a pas répondu comme le fait Jupyter : retirez du code ce qui modifie le noyau.",
+        "The Python kernel did not answer as Jupyter does: remove from the code what changes the kernel.",
     ),
     "hint.kernel_died": Text(
-        "Le code a arrêté le noyau Python (os._exit ou une faute mémoire).",
-        "The code stopped the Python kernel (os._exit or a memory fault).",
+        "Le code a arrêté le noyau Python (os._exit ou une faute mémoire) : redémarrez-le et exécutez les cellules une "
+        "à une, pour voir laquelle l'arrête.",
+        "The code stopped the Python kernel (os._exit or a memory fault): restart it and run the cells one by one, to "
+        "see which one stops it.",
     ),
     "hint.unreadable": Text(
         "Aucun notebook lisible n'a été rendu ({detail}). "
