@@ -2,7 +2,7 @@
 
 It stays on the instructor's machine. Data flows one way::
 
-    assignment -> rebuild -> session (kernel) <- student <- hidden tests -> result -> feedback, record
+    assignment -> rebuild -> session (kernel) <- student <- hidden tests -> result -> feedback, gradebook
 """
 
 from pathlib import Path
