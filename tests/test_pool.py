@@ -348,8 +348,9 @@ def test_a_dask_worker_that_cannot_grade_says_why(
     if lacking == "version":
         others[1] = "torch 1.0"
     check = functools.partial(worker.check_machine, folders=[trainings, library], others=others)
-    named = {"bubblewrap": "bubblewrap is missing", "cache": "file", "course": "library", "version": "torch 2"}
-    said = named.get(lacking, lacking)
+    named = {"bubblewrap": "bubblewrap is missing", "cache": "file", "course": "library: .*under one path",
+             "trainings": "trainings: .*one COURSE_LIB_CACHE", "version": "torch 2"}  # fmt: skip
+    said = named[lacking]
     with pytest.raises(GradingFault, match=f"tcp://there:1 cannot grade: .*{said}"):
         worker.grade_in_a_process_of_its_own(
             functools.partial(check, "bubblewrap"),

@@ -106,7 +106,11 @@ def check_machine(protection: Protection, folders: Sequence[Path], others: Seque
         check_protection()
     unpack_mnist(cache_folder())
     for folder in folders:
-        folder.stat()
+        if not folder.is_dir():
+            raise GradingFault(
+                f"it does not see {folder}: the command and all workers need the course's folder under one path, and "
+                "one COURSE_LIB_CACHE that they share"
+            )
     if mine := [one for one in versions() if one not in others]:
         raise GradingFault(f"its versions are others: {', '.join(mine)}: start it in the command's environment")
 
