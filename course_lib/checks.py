@@ -271,7 +271,7 @@ def check(
                 cause, verdict = _unfinished(error), "to_do"
             else:
                 lines.append(_raised(error))
-                cause = _raised_cause(subject, error, namespace) or likely or None
+                cause = _raised_cause(subject, error, namespace) or likely
         else:
             lines.append((say("check.returned"), _summary(value)))
             try:
@@ -279,8 +279,8 @@ def check(
                 verdict = "right" if cause is None else verdict
             except Exception as error:  # the property cannot be asked of such a value: which boolean is the largest?
                 lines.append(_raised(error))
-                cause = known_error_cause(error.__class__.__name__, str(error)) or likely or None
-    if cause is not None:
+                cause = known_error_cause(error.__class__.__name__, str(error)) or likely
+    if cause:
         lines.append((say("check.cause"), cause))
     card = Card(name, verdict, lines)
     display(card)

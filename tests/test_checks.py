@@ -189,6 +189,13 @@ def test_anything_else_says_what_and_why(action: Callable[[], None], parts: tupl
         assert part in text
 
 
+def test_where_no_cause_is_known_none_is_shown() -> None:
+    for action in (lambda: check("finds", "two"), lambda: check("same", "two", holds=finds)):
+        text = said(action)
+        assert "ValueError" in text
+        assert "Cause" not in text
+
+
 def test_a_hint_is_no_cause_of_what_it_does_not_tell_of() -> None:
     """It tells of the values, or of the type that the check names; the sentence on any other type says it all."""
     hint = ("une fraction, en float", "a fraction, a float")

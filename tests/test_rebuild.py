@@ -249,6 +249,14 @@ def test_a_missing_cell_does_not_undo_its_answer(spec: NotebookSpec) -> None:
     assert code.index(right_answers(spec)["one_hot"]) < code.index(find(spec.skeleton, "test_one_hot").source)
 
 
+def test_a_missing_answer_was_not_attempted_but_a_missing_text_is_looked_for_by_a_person(spec: NotebookSpec) -> None:
+    def delete(notebook: NotebookNode) -> None:
+        for name in ("one_hot", "question_view"):
+            notebook.cells.remove(find(notebook, name))
+
+    assert rebuild(spec.skeleton, read_notebook(submitted(spec, delete))).unchanged == {"one_hot"}
+
+
 def test_a_text_written_into_a_given_text_is_kept(spec: NotebookSpec) -> None:
     def write(notebook: NotebookNode) -> None:
         next(cell for cell in notebook.cells if cell.id == "step-3").source += "\n\nMy answer: 42"
