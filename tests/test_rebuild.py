@@ -174,6 +174,17 @@ def test_an_earlier_try_that_stops_does_not_stop_the_answer(spec: NotebookSpec) 
     assert len(found.repairs) == 1
 
 
+def test_what_a_later_piece_uses_is_no_earlier_try(spec: NotebookSpec) -> None:
+    def split(notebook: NotebookNode) -> None:
+        index = notebook.cells.index(find(notebook, "dimensions"))
+        second = copy.deepcopy(notebook.cells[index])
+        notebook.cells[index].source, second.source = "i = 0", "n_images, n_rows, n_columns = x_train.shape[i:]"
+        notebook.cells.insert(index + 1, second)
+
+    notebook = rebuild(spec.skeleton, read_notebook(submitted(spec, split))).notebook
+    assert sources(notebook)["dimensions"] == "i = 0\nn_images, n_rows, n_columns = x_train.shape[i:]"
+
+
 def test_extra_cells_keep_their_place_and_answers_in_them_count(spec: NotebookSpec) -> None:
     def answer_in_an_own_cell(notebook: NotebookNode) -> None:
         index = notebook.cells.index(find(notebook, "one_hot"))
