@@ -334,8 +334,8 @@ def test_one_file_is_written_for_each_assignment_and_student_that_was_asked_for(
     assert document["missing"] == []
     assert len(list(Path().iterdir())) == 3
     for refused, said in (
-        ({"there": "no", "to": "x"}, "choose one of n, o with --assignment"), ({"assignment": ["x"]}, "the assignment 'x'"),
-        ({"there": ""}, "no assignment yet"), ({"language": "de"}, "choose one of fr, en"),
+        ({"there": "no", "to": "x"}, "choose one of n, o with --assignment"), ({"assignment": ["x"]}, "'x'; it has: n."),
+        ({"there": ""}, "no assignment yet"), ({"there": "", "assignment": ["x"]}, "no assignment yet"), ({"language": "de"}, "choose one of fr, en"),
         ({"student": ["bo", "ob"]}, "does not know the student ob."),
     ):  # fmt: skip
         with pytest.raises(SystemExit):

@@ -43,8 +43,9 @@ class _Export(ExportPlugin):
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the files."""
-        wanted = [str(name) for name in self.assignment] or [one.name for one in gradebook.assignments]
-        if not wanted:
+        known = [one.name for one in gradebook.assignments]
+        wanted = [str(name) for name in self.assignment] or known
+        if not known:
             self.parent.fail("The gradebook has no assignment yet: run 'nbgrader generate_assignment NAME' first.")
         if self.to and len(wanted) > 1:
             self.parent.fail(f"--to names one file; choose one of {', '.join(wanted)} with --assignment=NAME.")
@@ -56,7 +57,7 @@ class _Export(ExportPlugin):
             try:
                 record = read_class(gradebook, self.parent.coursedir, name)
             except MissingEntry:
-                self.parent.fail(f"The gradebook does not know the assignment '{name}'.")
+                self.parent.fail(f"The gradebook does not know the assignment '{name}'; it has: {', '.join(known)}.")
             chosen = {str(student) for student in self.student}
             if unknown := chosen.difference(record.missing, (one.student for one in record.submissions)):
                 self.parent.fail(f"The gradebook does not know the student {', '.join(sorted(unknown))}.")
