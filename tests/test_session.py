@@ -431,7 +431,7 @@ def test_all_that_a_student_wrote_is_shown_up_to_a_length() -> None:
         new_markdown_cell("c" * 300_000 + " " * 100 + "c"),
     )
     long = [
-        new_markdown_cell("d" * 30_000, metadata=own),
+        new_markdown_cell("d" * 30_000, metadata={"nbgrader": {"solution": True}}),  # an answer in its place
         *(new_code_cell("e" * 150_000, metadata=own) for _ in range(3)),
     ]
     notebook = new_notebook(cells=[text, given, *long])
