@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from corpus import ANSWERS
 from courses import short_course
+from tiny_course import accidents, attacks
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("course", "jupyter", "make", "nbgrader", "pip", "python")
@@ -74,3 +76,13 @@ def test_a_command_of_the_documentation_works(course: Path, command: str) -> Non
     )
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_the_readme_counts_answers_attacks_and_accidents_as_they_are() -> None:
+    text = (ROOT / "README.md").read_text()
+    right = sum(answer.is_right for answer in ANSWERS)
+    wrong = len(ANSWERS) - right
+    assert f"| right answers that earn full marks | {right} of {right} |" in text
+    assert f"are told why | {wrong} of {wrong} |" in text
+    assert f"Of {len(attacks())} attacks, " in text
+    assert f" of {len(accidents())} accidents,\n" in text
