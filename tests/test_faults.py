@@ -217,7 +217,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(course: Path) -> None:
 
 @pytest.mark.long
 def test_an_interrupted_command_leaves_nothing_running(course: Path) -> None:
-    process = start(course)
+    process = start(course, "env", "--default-signal=INT")  # what runs in the background may ignore it
     command = psutil.Process(process.pid)
     while not victims(command, "warm") and process.poll() is None:
         time.sleep(0.1)
