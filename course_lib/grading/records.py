@@ -13,10 +13,15 @@ from .feedback import read_result
 from .gradebook import graded_cells
 from .result import NotebookResult, TestResult, Verdict
 
-__all__ = ["ALARMING", "ClassRecord", "Mark", "Submission", "read_class"]
+__all__ = ["ALARMING", "ClassRecord", "Mark", "Submission", "column_title", "read_class"]
 
 ALARMING = frozenset(set(Verdict) - {Verdict.PASSED, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR})
 """The verdicts that a person should look at: an accident, an attack, or a limit that is too tight."""
+
+
+def column_title(grade_id: str) -> str:
+    """What a table of students calls a grade cell: by what it tests."""
+    return grade_id.removeprefix("test_")
 
 
 @dataclass(frozen=True)

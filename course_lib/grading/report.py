@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from ..messages import Text, language, say
 from .feedback import number, word
-from .records import ALARMING, ClassRecord, Submission
+from .records import ALARMING, ClassRecord, Submission, column_title
 from .result import NotebookResult, Verdict
 
 __all__ = ["report_html"]
@@ -115,7 +115,7 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
     """
     environment = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = lambda points: number(round(points, 2))
-    environment.globals |= {"say": say, "word": word}
+    environment.globals |= {"column_title": column_title, "say": say, "word": word}
     scores = [one.score for one in record.submissions]
     return environment.get_template("report.html.jinja").render(
         t={name: str(text) for name, text in TEXTS.items()},

@@ -2,7 +2,7 @@
 
 from ..messages import say
 from .feedback import number
-from .records import ClassRecord
+from .records import ClassRecord, column_title
 
 __all__ = ["marks_table"]
 
@@ -11,9 +11,7 @@ def marks_table(record: ClassRecord) -> str:
     """One line for each student: points of each cell that hidden tests grade, their sum, and what the tests found."""
     by_hand = {mark.grade_id for one in record.submissions for mark in one.marks if mark.by_hand}
     cells = [name for name, _ in record.cells if name not in by_hand]
-    rows = [
-        [say("table.student"), *(name.removeprefix("test_") for name in cells), say("table.sum"), say("table.verdicts")]
-    ]
+    rows = [[say("table.student"), *(column_title(name) for name in cells), say("table.sum"), say("table.verdicts")]]
     for one in record.submissions:
         found = [f"{count} {say(f'verdict.{verdict}')}" for verdict, count in one.verdicts.items()]
         earned = [one.by_cell[name].points for name in cells]

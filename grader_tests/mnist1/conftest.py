@@ -93,7 +93,7 @@ class ModelTests:
         x: torch.Tensor,
         weights: list[torch.Tensor],
     ) -> None:
-        """Raise the likely cause why none of the outputs in ``missed`` is right."""
+        """Raise the likely cause why none of the outputs in ``missed`` is right; ``x`` are two images or more."""
         outputs = self._draws_nothing(name, x, weights, train=True, times=6)
         if close(outputs[0], outputs[1]):
             raise wrong(SAME)
