@@ -27,13 +27,14 @@ import nbformat
 import psutil
 from nbgrader.api import Gradebook
 
-from course_lib.grading.assignment import load_notebook_spec
-from course_lib.grading.demo import ASSIGNMENT, PROJECT, make_course
-from course_lib.grading.demo_class import ALL_POINTS, CLASS, OTHER_SPELLINGS, Situation, fill, right_answers
-from course_lib.grading.feedback import METADATA
-from course_lib.grading.job import NotebookSpec, trainings_folder
-from course_lib.grading.pool import cores
-from course_lib.mnist import cache_folder
+from course_lib.assignment.loader import load_notebook_spec
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.cli.demo import ASSIGNMENT, PROJECT, make_course
+from course_lib.cli.demo_class import ALL_POINTS, CLASS, OTHER_SPELLINGS, Situation, fill, right_answers
+from course_lib.execution.executors import cores
+from course_lib.files import cache_folder
+from course_lib.judge.annotate import METADATA
+from course_lib.judge.task import trainings_folder
 
 SHARES = {"perfect": 20, "other_spellings": 20, "partly_right": 15, "softmax_left_in": 10, "transposed_images": 5,
           "blank": 5, "syntax_error": 5, "deleted_test_cell": 5, "split_cell": 5, "endless_loop": 4, "kernel_dies": 4,

@@ -3,7 +3,7 @@
     import course_lib as ooo
 
 This is the half of the kit that students hold. Reference answers and the judge live in ``course_lib.reference`` and
-``course_lib.grading`` and stay with the instructor.
+``course_lib.judge`` and stay with the instructor.
 """
 
 import importlib
@@ -38,7 +38,7 @@ __all__ = [
     "unpack_mnist",
 ]
 
-_MODULES = ("messages", "vision", "mnist", "device", "checks", "training", "plots", "confusion")
+_MODULES = ("messages", "torchvision_compat", "mnist", "device", "checks", "training", "plots", "confusion")
 
 
 def __getattr__(name: str) -> Any:

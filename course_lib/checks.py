@@ -18,8 +18,8 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from torch import nn
 
-from .causes import FUNCTIONS, known_error_cause
 from .device import seed
+from .error_hints import FUNCTIONS, known_error_cause
 from .messages import Text, say
 
 __all__ = ["CheckFailed", "check", "is_model_class", "is_stub"]

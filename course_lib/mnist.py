@@ -3,20 +3,19 @@
 import contextlib
 import gzip
 import hashlib
-import os
-import sys
 import tempfile
 import warnings
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .files import cache_folder, write_whole
 from .messages import say
 
 if TYPE_CHECKING:
-    from .vision import datasets
+    from .torchvision_compat import datasets
 
-__all__ = ["cache_folder", "load_mnist", "unpack_mnist", "write_whole"]
+__all__ = ["load_mnist", "unpack_mnist"]
 
 PACKED = Path(__file__).parent / "mnist_files"
 
@@ -27,30 +26,6 @@ MD5 = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 """MD5 of the four uncompressed files."""
-
-
-def cache_folder() -> Path:
-    """Where MNIST is unpacked and the judge keeps trainings: ``COURSE_LIB_CACHE``, else the user's cache folder."""
-    named = os.environ.get("COURSE_LIB_CACHE")
-    if named:
-        return Path(named)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "course_lib"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "course_lib"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whenever the writing ends, and for whoever looks meanwhile."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):  # of a full disk, the system says everything but where
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
 
 
 def _unpack(name: str, target: Path) -> None:
@@ -121,7 +96,7 @@ def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, dataset
 
     Source: MNIST by Y. LeCun and C. Cortes, CC BY-SA 3.0.
     """
-    from .vision import datasets  # slow to import, and not needed to unpack the files
+    from .torchvision_compat import datasets  # slow to import, and not needed to unpack the files
 
     if waiting and root is None:
         return waiting.pop()

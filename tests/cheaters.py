@@ -1,6 +1,6 @@
 """Students who try to get the accuracy of `dnn` without training it, for the demo class of the tests."""
 
-from course_lib.grading.demo_class import ALL_POINTS, Situation
+from course_lib.cli.demo_class import ALL_POINTS, Situation
 
 # a table from what is drawn, wherever it stands in the image, to the label; the labels of MNIST are public
 _TABLE = """

@@ -11,9 +11,9 @@ import pytest
 import torch
 from browser import Browser
 
-from course_lib.grading.assignment import load_notebook_spec
-from course_lib.grading.job import NotebookSpec
-from course_lib.grading.sandbox import kernel_folder
+from course_lib.assignment.loader import load_notebook_spec
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.judge.sandbox import kernel_folder
 from course_lib.messages import set_language
 
 matplotlib.use("agg")

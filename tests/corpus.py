@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 
-from course_lib.grading.authoring import student_of
-from course_lib.grading.demo import make_course
-from course_lib.grading.demo_class import CODE, Situation
-from course_lib.grading.hidden import collect_hidden_tests, run_hidden_tests
-from course_lib.grading.job import NotebookSpec
-from course_lib.grading.result import TestResult, Verdict
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.authoring.live import student_of
+from course_lib.authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
+from course_lib.authoring.result import TestResult, Verdict
+from course_lib.cli.demo import make_course
+from course_lib.cli.demo_class import CODE, Situation
 from course_lib.messages import set_language
 
 ROOT = Path(__file__).parents[1]

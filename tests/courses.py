@@ -13,9 +13,9 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
-from course_lib.grading.demo import make_course
-from course_lib.grading.demo_class import CLASS
-from course_lib.grading.records import ClassRecord, read_class
+from course_lib.cli.demo import make_course
+from course_lib.cli.demo_class import CLASS
+from course_lib.records.class_record import ClassRecord, read_class
 
 PROTECTIONS = ["bubblewrap", pytest.param("none", marks=pytest.mark.long)]
 """What kernels run in, where a test is about either."""

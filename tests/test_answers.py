@@ -20,9 +20,9 @@ from corpus import (
 )
 from courses import ONE_THREAD, configure, grade
 
-from course_lib.grading.demo_class import CODE
-from course_lib.grading.job import NotebookSpec
-from course_lib.grading.result import Verdict
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.authoring.result import Verdict
+from course_lib.cli.demo_class import CODE
 
 
 def test_every_cell_has_enough_answers() -> None:

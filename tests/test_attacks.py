@@ -24,7 +24,7 @@ from tiny_course import (
     written,
 )
 
-from course_lib.grading.result import Verdict
+from course_lib.authoring.result import Verdict
 
 LIMITS = {
     "cell": 2, "question": 1, "submission": 15, "memory": 600 * 2**20, "scratch": 2**27, "file": 2**26,

@@ -9,7 +9,7 @@ from browser import TOKEN, Browser, Notebook, contrast, find_chromium, jupyterla
 from courses import Course, nbgrader, short_course
 from selenium.webdriver.common.keys import Keys
 
-from course_lib.grading.release import student_library
+from course_lib.assignment.release import student_library
 
 THEMES = ["JupyterLab Light", "JupyterLab Dark"]
 SHORT = ("init", "one_hot", "test_one_hot")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from course_lib.grading import doctor
-from course_lib.grading.__main__ import COMMANDS, main
-from course_lib.grading.demo import make_course
-from course_lib.grading.errors import AssignmentError
-from course_lib.grading.new import make_assignment
+from course_lib.authoring.errors import AssignmentError
+from course_lib.cli import doctor
+from course_lib.cli.__main__ import COMMANDS, main
+from course_lib.cli.demo import make_course
+from course_lib.cli.new import make_assignment
 
 BIN = Path(sys.executable).parent
 """Of this Python's environment, with the command itself."""
@@ -51,15 +51,15 @@ def test_help_names_every_command(course: Callable[..., tuple[object, str]]) -> 
 
 def test_help_waits_for_no_import() -> None:
     """Torch, torchvision and matplotlib take three seconds."""
-    code = "import course_lib.grading.__main__ as c, sys; c.main(); print({'torch', 'matplotlib'} & {*sys.modules})"
+    code = "import course_lib.cli.__main__ as c, sys; c.main(); print({'torch', 'matplotlib'} & {*sys.modules})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.endswith("set()\n")
 
 
 def test_who_reads_the_first_line_only_gets_no_error() -> None:
     code = (
-        "import sys, types, course_lib.grading.__main__ as c\n"
-        "sys.modules['course_lib.grading.store'] = types.SimpleNamespace(main=lambda: print('line\\n' * 100_000))\n"
+        "import sys, types, course_lib.cli.__main__ as c\n"
+        "sys.modules['course_lib.execution.result_cache'] = types.SimpleNamespace(main=lambda: print('line\\n' * 100_000))\n"
         "sys.argv = ['course', 'store']\nc.main()"
     )
     command = f'"{sys.executable}" -c "$0" | head -1'

@@ -9,7 +9,7 @@ from course_lib import unpack_mnist
 
 DRIVER = """
 import sys
-import course_lib.vision  # what the notebook's own `import torchvision` needs beside a CPU-only torch
+import course_lib.torchvision_compat  # what the notebook's own `import torchvision` needs beside a CPU-only torch
 from course_lib.device import seed
 seed(0)  # its first model, with a softmax over the batch, begins slowly with some weights
 source = open(sys.argv[1]).read()

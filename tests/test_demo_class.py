@@ -11,11 +11,11 @@ from cheaters import CHEATERS
 from courses import ONE_THREAD, Course, configure, nbgrader, result
 from selenium.webdriver.common.keys import Keys
 
-from course_lib.grading.demo import make_course
-from course_lib.grading.demo_class import ALL_POINTS, CLASS, Situation, fill
-from course_lib.grading.job import NotebookSpec
-from course_lib.grading.report import report_html
-from course_lib.grading.table import marks_table
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.cli.demo import make_course
+from course_lib.cli.demo_class import ALL_POINTS, CLASS, Situation, fill
+from course_lib.reports.class_report import report_html
+from course_lib.reports.marks_table import marks_table
 
 EVERYBODY = [*CLASS, *CHEATERS]
 
@@ -128,7 +128,7 @@ def test_feedback_shows_each_rationale_with_its_verdict_and_no_hidden_source(dem
                 and 'en="' not in line
             ):
                 assert line.strip() not in plain, f"{path.name}: {line}"
-    for word in ("HIDDEN", "reference.", "course_lib.grading"):
+    for word in ("HIDDEN", "reference.", "course_lib.authoring"):
         assert word not in plain
     assert "No description has been provided" not in page, "each figure has a text for who cannot see it"
 
@@ -175,7 +175,9 @@ def test_the_table_has_a_line_for_each_student(demo: Course) -> None:
 
 
 def test_the_report_of_the_demo_class_is_whole_and_needs_nothing_else(demo: Course) -> None:
-    run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Report", "--to", "report.html")
+    run = nbgrader(
+        demo.folder, "export", "--exporter=course_lib.nbgrader_plugins.exporters.Report", "--to", "report.html"
+    )
     assert run.returncode == 0, run.stderr
     page = (demo.folder / "report.html").read_text()
     assert page.count("<svg") == 3
@@ -224,7 +226,9 @@ def test_the_reports_table_sorts_by_mouse_and_keyboard_and_fits_on_paper(
 
 
 def test_an_unknown_assignment_is_refused_in_one_line(demo: Course) -> None:
-    run = nbgrader(demo.folder, "export", "--exporter=course_lib.grading.export.Details", "--assignment=other")
+    run = nbgrader(
+        demo.folder, "export", "--exporter=course_lib.nbgrader_plugins.exporters.Details", "--assignment=other"
+    )
     assert run.returncode != 0
     assert "does not know the assignment 'other'" in run.stderr
     assert "Traceback" not in run.stderr

@@ -12,9 +12,9 @@ import tiny_course
 from courses import configure, marks, nbgrader
 from tiny_course import HONEST, notebook, written
 
-from course_lib.grading import exchange
-from course_lib.grading.exchange import _copy_plain, _doubt
-from course_lib.grading.submitted import read_receipt
+from course_lib.execution.submission_files import read_receipt
+from course_lib.nbgrader_plugins import exchange
+from course_lib.nbgrader_plugins.exchange import _copy_plain, _doubt
 
 RIGHT = written(notebook())
 

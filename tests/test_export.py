@@ -21,13 +21,14 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import ExportPlugin
 from traitlets.config import Config
 
-from course_lib.grading import export, report
-from course_lib.grading.export import Details, DetailsJson, Moodle, Report
-from course_lib.grading.moodle import participant
-from course_lib.grading.records import ClassRecord, Mark, Submission
-from course_lib.grading.report import report_html
-from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.authoring.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.messages import Text, set_language
+from course_lib.nbgrader_plugins import exporters as export
+from course_lib.nbgrader_plugins.exporters import Details, DetailsJson, Moodle, Report
+from course_lib.nbgrader_plugins.moodle import participant
+from course_lib.records.class_record import ClassRecord, Mark, Submission
+from course_lib.reports import class_report as report
+from course_lib.reports.class_report import report_html
 
 FORMULA = '=HYPERLINK("evil")<script>alert(1)</script>'
 

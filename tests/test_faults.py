@@ -20,8 +20,8 @@ from courses import marks, nbgrader
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 from tiny_course import ADD, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
-from course_lib.grading import gradebook
-from course_lib.grading.errors import GradingFault
+from course_lib.authoring.errors import GradingFault
+from course_lib.records import gradebook
 
 SUBMISSIONS = {
     "anna": (notebook(), HONEST),
@@ -69,7 +69,7 @@ def victims(command: psutil.Process, kind: str) -> list[psutil.Process]:
             return [command]
         if kind == "worker":
             return [p for p in below if "spawn_main" in " ".join(p.cmdline())]
-        warm = [p for p in below if "course_lib.kernel.warm" in p.cmdline() and p.name() != "bwrap"]
+        warm = [p for p in below if "course_lib.kernel.fork_server" in p.cmdline() and p.name() != "bwrap"]
         return [p for p in warm if any(p.ppid() == w.pid for w in warm)] if kind == "kernel" else warm
     except psutil.NoSuchProcess:
         return []

@@ -14,8 +14,8 @@ from torch import nn
 
 import course_lib
 from course_lib import training
-from course_lib.grading.trainings import keep_code_training, keep_trainings, recall, recall_code
-from course_lib.kernel import finished
+from course_lib.judge.training_cache import keep_code_training, keep_trainings, recall, recall_code
+from course_lib.kernel import training_reuse
 from course_lib.kernel.wire import Packet
 
 LOOP = """
@@ -58,28 +58,31 @@ def run_of(folder: Path, name: str, model: nn.Module, step: str = "pass", more: 
 def test_a_loop_that_calls_the_students_own_function_is_another_training(tmp_path: Path) -> None:
     model = nn.Linear(3, 2)
     recipes = [
-        finished.recipe(run_of(tmp_path, f"m{n}", model, step))
+        training_reuse.recipe(run_of(tmp_path, f"m{n}", model, step))
         for n, step in enumerate(("pass", "pass", "model(x).sum()", "return RATE"))
     ]
     assert recipes[0] == recipes[1]
     assert len(set(recipes)) == 3
     changed = run_of(tmp_path, "m4", model, "return RATE")
     changed.loop.__globals__["RATE"] = 0.2
-    assert finished.recipe(changed) not in recipes
+    assert training_reuse.recipe(changed) not in recipes
     with pytest.raises(TypeError, match="Stop"):  # a class of the notebook: nobody can tell
-        finished.recipe(run_of(tmp_path, "m5", model, "return Stop"))
+        training_reuse.recipe(run_of(tmp_path, "m5", model, "return Stop"))
 
 
 def test_another_loop_library_or_version_is_another_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(tmp_path, "m0", nn.Linear(3, 2))
-    recipes = [finished.recipe(run), finished.recipe(run_of(tmp_path, "m1", run.model, more="; EPOCHS -= 1"))]
+    recipes = [
+        training_reuse.recipe(run),
+        training_reuse.recipe(run_of(tmp_path, "m1", run.model, more="; EPOCHS -= 1")),
+    ]
     (tmp_path / "other.py").write_text("# another library")
     for module, name, value in ((torch, "__version__", "1.0"), (training, "__file__", str(tmp_path / "other.py"))):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, value)
-            recipes.append(finished.recipe(run))
+            recipes.append(training_reuse.recipe(run))
     assert len({*recipes}) == 4
-    assert finished.recipe(run) == recipes[0]
+    assert training_reuse.recipe(run) == recipes[0]
 
 
 class Coder(nn.Module):
@@ -103,7 +106,7 @@ def test_what_torch_and_python_give_can_be_told(tmp_path: Path, model: nn.Module
         run = run_of(tmp_path, f"m{n}", model, "[].append(loss(model(x), y) * RATE[0])")
         run.loop.__globals__.update(RATE=[rate], loss=getattr(nn.functional, loss))
         run.arguments |= {"criterion": nn.CrossEntropyLoss(), "seeds": (1, None), "mode": "min"}
-        found.append(finished.recipe(run))
+        found.append(training_reuse.recipe(run))
     assert found[0] == found[1]
     assert len(set(found)) == 3
 
@@ -114,7 +117,7 @@ def test_classes_and_modules_under_the_same_name_are_told_apart(tmp_path: Path, 
     for n, value in enumerate((others[0], *others)):
         run = run_of(tmp_path, f"m{n}", nn.Linear(3, 2), "RATE.step")
         run.loop.__globals__["RATE"] = value
-        recipes.append(finished.recipe(run))
+        recipes.append(training_reuse.recipe(run))
     assert recipes[0] == recipes[1] != recipes[2]
 
 
@@ -144,13 +147,13 @@ def test_what_nobody_can_tell_is_trained_again(tmp_path: Path, argument: object,
     else:
         run.arguments["more"] = argument
     with pytest.raises(TypeError):
-        finished.recipe(run)
+        training_reuse.recipe(run)
 
 
 @pytest.mark.parametrize("step", ["model.encode(x)", "[model.encode(row) for row in x]", "super(C, model).encode(x)"])
 def test_a_method_of_the_model_that_the_loop_calls_is_not_probed(tmp_path: Path, step: str) -> None:
     with pytest.raises(TypeError, match="encode"):
-        finished.recipe(run_of(tmp_path, "m", Coder(), step))
+        training_reuse.recipe(run_of(tmp_path, "m", Coder(), step))
 
 
 STEP = "def step(model, x, y, rate=RATE): return rate"
@@ -163,7 +166,7 @@ def test_what_a_function_took_when_it_was_defined_counts(tmp_path: Path, step: s
     for n, rate in enumerate([0.1, 0.1, 0.2]):
         module = module_of(tmp_path / f"m{n}.py", f"{step}\ndef fit(model, x, y):\n    step(model, x, y)", RATE=rate)
         del module.RATE
-        recipes.append(finished.recipe(training.TrainingRun(nn.Linear(3, 2), module.fit, {})))
+        recipes.append(training_reuse.recipe(training.TrainingRun(nn.Linear(3, 2), module.fit, {})))
     assert recipes[0] == recipes[1] != recipes[2]
 
 
@@ -173,7 +176,7 @@ def test_a_class_in_the_loop_uses_the_notebook_too(tmp_path: Path, body: str) ->
     for n, rate in enumerate([(0.1,), (0.1,), (0.2,)]):
         run = run_of(tmp_path, f"m{n}", nn.Linear(3, 2), f"class Inner: {body}")
         run.loop.__globals__["RATE"] = rate
-        recipes.append(finished.recipe(run))
+        recipes.append(training_reuse.recipe(run))
     assert recipes[0] == recipes[1] != recipes[2]
 
 
@@ -181,7 +184,7 @@ def test_a_class_in_the_loop_uses_the_notebook_too(tmp_path: Path, body: str) ->
 def test_logits_are_log_probabilities_for_the_cross_entropy_only(tmp_path: Path, loss: str, same: bool) -> None:
     models = [nn.Sequential(nn.Linear(3, 2)), nn.Sequential(nn.Linear(3, 2), nn.LogSoftmax(dim=1))]
     more = f"\n        {loss}(model(x), y).backward()"
-    first, second = (finished.probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
+    first, second = (training_reuse.probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(first, second, strict=True)) is same
 
 
@@ -189,7 +192,7 @@ def test_models_with_one_output_are_told_apart(tmp_path: Path) -> None:
     """Their cross entropy is 0, whatever they compute."""
     models = [nn.Sequential(nn.Linear(3, 4), between, nn.Linear(4, 1)) for between in (nn.ReLU(), nn.Tanh())]
     more = "\n        nn.functional.mse_loss(model(x)[:, 0], y.float()).backward()"
-    first, second = (finished.probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
+    first, second = (training_reuse.probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
     assert not torch.allclose(first[0], second[0], rtol=1e-2)
 
 
@@ -197,7 +200,7 @@ def test_models_with_one_output_are_told_apart(tmp_path: Path) -> None:
 def test_the_same_outputs_in_another_shape_are_told_apart(tmp_path: Path, change: nn.Module) -> None:
     """A mean squared error of (N,) and (N, 1) compares each output with each target."""
     models = [nn.Linear(3, 1), nn.Sequential(nn.Linear(3, 1), change)]
-    first, second = (finished.probe(run_of(tmp_path, f"m{n}", model)) for n, model in enumerate(models))
+    first, second = (training_reuse.probe(run_of(tmp_path, f"m{n}", model)) for n, model in enumerate(models))
     assert torch.allclose(first[0], second[0])
     assert not torch.equal(first[-1], second[-1])
 
@@ -221,7 +224,7 @@ def test_models_without_labels_and_with_several_outputs_are_told_apart(tmp_path:
     for n, act in enumerate((nn.ReLU(), nn.ReLU(), nn.Tanh())):
         run = run_of(tmp_path, f"m{n}", Auto(act, kind))
         del run.arguments["y"]
-        found.append(finished.probe(run)[0].item())
+        found.append(training_reuse.probe(run)[0].item())
     assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
 
 
@@ -230,7 +233,7 @@ def test_outputs_under_other_names_are_told_apart(tmp_path: Path) -> None:
     for n, names in enumerate([("image", "code"), ("code", "image"), ("image", "c"), (0, 1)]):
         run = run_of(tmp_path, f"m{n}", nn.Linear(3, 3))
         run.model.register_forward_hook(lambda m, args, y, names=names: dict(zip(names, (y, y.relu()), strict=True)))
-        found.append(finished.probe(run))
+        found.append(training_reuse.probe(run))
     first = found[0][-1]
     assert [torch.equal(first, other[-1]) for other in found] == [True, True, False, False]
     assert not torch.allclose(found[0][0], found[1][0]), "in each other's place"
@@ -243,7 +246,7 @@ def test_models_of_sequences_are_told_apart(tmp_path: Path) -> None:
         model = nn.Sequential(nn.Embedding(9, 4), act, nn.Linear(4, 9))
         run = run_of(tmp_path, f"m{n}", model, more="\n        F.cross_entropy(model(x).mT, y)")
         run.arguments["x"] = run.arguments["y"] = torch.arange(60).reshape(20, 3) % 9
-        found.append(finished.probe(run)[0].item())
+        found.append(training_reuse.probe(run)[0].item())
     assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
 
 
@@ -273,7 +276,7 @@ def test_a_probe_leaves_no_trace(tmp_path: Path) -> None:
     x, mean, total = run.arguments["x"].clone(), run.model.mean, run.model.total
     hooked = run.model.register_forward_hook(lambda *_: None)
     with pytest.raises(TypeError, match="makes"):  # its head would not be trained
-        finished.probe(run)
+        training_reuse.probe(run)
     assert torch.equal(run.arguments["x"], x)
     assert run.model.mean is mean
     assert not mean.any()
@@ -326,9 +329,9 @@ def test_models_that_differ_in_their_evaluation_only_are_told_apart(
 ) -> None:
     """Their losses and gradients are the same, but what comes back with the weights would not fit."""
     run = run_of(tmp_path, "m", one)
-    first, again = finished.probe(run), finished.probe(run)
+    first, again = training_reuse.probe(run), training_reuse.probe(run)
     run.model = other
-    second = finished.probe(run)
+    second = training_reuse.probe(run)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(first[:3], second[:3], strict=True))
     assert not all(torch.allclose(a, b, rtol=1e-2) for a, b in zip(first[3:], second[3:], strict=True))
@@ -336,7 +339,7 @@ def test_models_that_differ_in_their_evaluation_only_are_told_apart(
 
 def test_who_keeps_statistics_beside_the_buffers_takes_over_no_training(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="keeps"):
-        finished.probe(run_of(tmp_path, "m", Norm()))
+        training_reuse.probe(run_of(tmp_path, "m", Norm()))
 
 
 class Corrected(nn.Module):
@@ -355,7 +358,7 @@ def test_who_counts_takes_over_no_training(tmp_path: Path) -> None:
     """Its count would be that of no training."""
     run = run_of(tmp_path, "m", Corrected())
     with pytest.raises(TypeError, match="counts"):
-        finished.probe(run)
+        training_reuse.probe(run)
     assert run.model.calls == 0
 
 
@@ -368,7 +371,7 @@ def test_models_with_many_outputs_are_told_apart(tmp_path: Path) -> None:
     models = [nn.Sequential(nn.Linear(3, 784), nn.Sigmoid(), last) for last in (nn.Identity(), Brighter())]
     answers = []
     for n, model in enumerate(models):
-        found = finished.probe(run_of(tmp_path, f"m{n}", model))
+        found = training_reuse.probe(run_of(tmp_path, f"m{n}", model))
         answers.append(Packet({"recipe": "0" * 32}, {f"probe{i}": value for i, value in enumerate(found)}))
     about = {"recipe": "0" * 32, "history": {}, "stopped": False, "device": "cpu", "training": True}
     keep_code_training(
@@ -384,7 +387,7 @@ def test_models_with_many_outputs_are_told_apart(tmp_path: Path) -> None:
 def test_what_stands_before_a_normalization_shows(tmp_path: Path, norm: type[nn.Module]) -> None:
     models = [nn.Sequential(nn.Linear(3, 4), act, nn.Linear(4, 4), norm(4), nn.Linear(4, 4), norm(4), nn.Linear(4, 2))
               for act in (nn.ReLU(), nn.Tanh())]  # fmt: skip
-    first, second = (finished.probe(run_of(tmp_path, f"m{n}", m)) for n, m in enumerate(models))
+    first, second = (training_reuse.probe(run_of(tmp_path, f"m{n}", m)) for n, m in enumerate(models))
     assert not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(first, second, strict=True))
 
 
@@ -425,8 +428,8 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> list[Packet]:
 
     for name in ("recall", "recall_evaluation", "keep"):
         monkeypatch.setattr(training, name, None)
-    monkeypatch.setattr(finished, "_kept", [])
-    finished.activate(answer)
+    monkeypatch.setattr(training_reuse, "_kept", [])
+    training_reuse.activate(answer)
     return requests
 
 
@@ -439,7 +442,7 @@ def test_a_training_ends_at_the_accuracy_that_is_asked_for(judge: list[Packet], 
     assert max(history[:-1], default=0) < 0.9
     assert "0.9" in capsys.readouterr().out
     assert [request.fields.get("stopped") for request in judge] == [None, True], "the judge is told"
-    report = finished.report()
+    report = training_reuse.report()
     assert [one["stopped"] for one in report.fields["trainings"]] == [True]
 
 
@@ -448,7 +451,7 @@ def test_a_stored_training_fits_what_behaves_the_same_only(judge: list[Packet], 
     fit(Line(), x, y, x, y, EPOCHS=3)
     request = judge[0]
     path = tmp_path / "code-1.safetensors"
-    keep_code_training(finished.report(), path)
+    keep_code_training(training_reuse.report(), path)
     answer, stopped = recall_code(request, path)
     assert set(answer.tensors) == {"weight0", "weight1", "gradient0", "gradient1"}
     assert isinstance(stopped, bool)
@@ -467,14 +470,14 @@ def test_a_training_that_goes_on_is_another_than_one_that_begins(judge: list[Pac
     model, copied, new, pruned = Line(), Line(), Line(), Line()
     first = fit(model, x, y, x, y, EPOCHS=3).history
     second = fit(model, x, y, x, y, EPOCHS=3).history
-    assert len(keep_trainings(finished.report(), tmp_path)) == 2
-    finished.activate(lambda request: recall(request, tmp_path)[0])
+    assert len(keep_trainings(training_reuse.report(), tmp_path)) == 2
+    training_reuse.activate(lambda request: recall(request, tmp_path)[0])
     assert fit(new, x, y, x, y, EPOCHS=3).history == first
     copied.load_state_dict(new.state_dict())
     assert fit(copied, x, y, x, y, EPOCHS=3).history == second
     assert fit(new, x, y, x, y, EPOCHS=3).history == second
     assert torch.equal(new(x), model(x))
-    assert finished.report().fields["trainings"] == [], "they were taken over"
+    assert training_reuse.report().fields["trainings"] == [], "they were taken over"
     assert fit(pruned, x, y, x, y, EPOCHS=3).history == first
     with torch.no_grad():
         pruned.line.weight *= 1.1  # as usual as before
@@ -498,10 +501,10 @@ def test_the_first_batch_does_not_change_what_was_taken_over(judge: list[Packet]
     x, y = separable()
     trained, model = First(), First()
     fit(trained, x, y, x, y, EPOCHS=3)
-    keep_trainings(finished.report(), tmp_path)
-    finished.activate(lambda request: recall(request, tmp_path)[0])
+    keep_trainings(training_reuse.report(), tmp_path)
+    training_reuse.activate(lambda request: recall(request, tmp_path)[0])
     fit(model, x, y, x, y, EPOCHS=3)
-    assert finished.report().fields["trainings"] == [], "it was taken over"
+    assert training_reuse.report().fields["trainings"] == [], "it was taken over"
     assert torch.equal(model(x), trained(x))
     assert torch.equal(model.line.weight.grad, trained.line.weight.grad), "a cell may look at the last gradients"
 
@@ -517,17 +520,17 @@ def test_a_model_that_has_changed_is_evaluated(
     """With the weights that it took over, and whose evaluation is known."""
     x, y = separable()
     fit(Line(), x, y, x, y, EPOCHS=3)
-    keep_trainings(finished.report(), tmp_path)
-    finished.activate(lambda request: recall(request, tmp_path)[0])
+    keep_trainings(training_reuse.report(), tmp_path)
+    training_reuse.activate(lambda request: recall(request, tmp_path)[0])
     model = Line()
     history = fit(model, x, y, x, y, EPOCHS=3).history
-    assert finished.recall_evaluation(model, x, y) == (history["val_loss"][-1], history["val_accuracy"][-1])
+    assert training_reuse.recall_evaluation(model, x, y) == (history["val_loss"][-1], history["val_accuracy"][-1])
     others = x.clone()
     others[-1] += 1
-    assert finished.recall_evaluation(model, others, y) is None
-    assert finished.recall_evaluation(model, x, 1 - y) is None
+    assert training_reuse.recall_evaluation(model, others, y) is None
+    assert training_reuse.recall_evaluation(model, x, 1 - y) is None
     change(model)
-    assert finished.recall_evaluation(model, x, y) is None
+    assert training_reuse.recall_evaluation(model, x, y) is None
     assert training.evaluate(model, x, y)[0] == pytest.approx(nn.functional.cross_entropy(model(x), y).item())
 
 
@@ -536,7 +539,7 @@ def test_a_model_that_has_changed_is_evaluated(
 ])  # fmt: skip
 def test_a_loop_that_leaves_more_than_weights_runs_each_time(tmp_path: Path, step: str) -> None:
     with pytest.raises(TypeError, match="leaves"):
-        finished.recipe(run_of(tmp_path, "m", nn.Linear(3, 2), step))
+        training_reuse.recipe(run_of(tmp_path, "m", nn.Linear(3, 2), step))
 
 
 @pytest.mark.parametrize("more", [
@@ -548,7 +551,7 @@ def test_a_loop_that_has_changed_more_than_weights_runs_each_time(
     module = module_of(tmp_path / "m.py", LOOP.format(step="pass", more=f"\n    {more}"), LOG=[])
     x, y = separable()
     module.fit(Line(), x, y)
-    assert len(finished.report().fields["trainings"]) == (not more)
+    assert len(training_reuse.report().fields["trainings"]) == (not more)
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -561,14 +564,14 @@ def test_the_mode_is_that_of_the_end_of_the_training(
     x, y = separable()
     trained, model, other = Line().train(before), Line().train(before), Line().train(not before)
     fit(trained, x, y)
-    keep_trainings(finished.report(), tmp_path)
-    finished.activate(lambda request: recall(request, tmp_path)[0] if "recipe" in request.fields else Packet())
+    keep_trainings(training_reuse.report(), tmp_path)
+    training_reuse.activate(lambda request: recall(request, tmp_path)[0] if "recipe" in request.fields else Packet())
     fit(model, x, y)
-    assert finished.report().fields["trainings"] == [], "it was taken over"
+    assert training_reuse.report().fields["trainings"] == [], "it was taken over"
     assert model.training is trained.training
     assert model.line.training is trained.line.training
     fit(other, x, y)
-    assert len(finished.report().fields["trainings"]) == 1
+    assert len(training_reuse.report().fields["trainings"]) == 1
 
 
 @pytest.mark.parametrize("table", [nn.Embedding, nn.EmbeddingBag])
@@ -595,10 +598,10 @@ def test_a_loop_may_write_down_other_things(judge: list[Packet], tmp_path: Path)
 
     x, y = torch.rand(40, 2), torch.rand(40, 2)
     regress(Line(), x, y, x, y, EPOCHS=2)
-    keep_trainings(finished.report(), tmp_path)
-    finished.activate(lambda request: recall(request, tmp_path)[0])
+    keep_trainings(training_reuse.report(), tmp_path)
+    training_reuse.activate(lambda request: recall(request, tmp_path)[0])
     assert len(regress(Line(), x, y, x, y, EPOCHS=2).history["loss"]) == 2
-    assert finished.report().fields["trainings"] == [], "it was taken over"
+    assert training_reuse.report().fields["trainings"] == [], "it was taken over"
 
 
 @pytest.mark.parametrize(("init", "usual"), [
@@ -642,8 +645,8 @@ def asks(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> bool:
         asked.append(question)
         return Packet()
 
-    monkeypatch.setattr(finished, "_ask_judge", judge, raising=False)
+    monkeypatch.setattr(training_reuse, "_ask_judge", judge, raising=False)
     x, y = torch.rand(40, 28, 28), torch.arange(40) % 10
     loop = training.training_loop(lambda model, x, y, EPOCHS=0: training.ConvergenceHistory())
-    finished.recall(training.TrainingRun(model, inspect.unwrap(loop), {"x": x, "y": y}))
+    training_reuse.recall(training.TrainingRun(model, inspect.unwrap(loop), {"x": x, "y": y}))
     return bool(asked)

@@ -14,12 +14,13 @@ from nbclient.exceptions import CellExecutionComplete
 from nbformat.v4 import new_code_cell, new_notebook
 from tiny_course import notebook, written
 
-from course_lib.grading.client import BadMessage, JudgeClient, JudgeKernelManager, no_answer
-from course_lib.grading.harmless import make_harmless
-from course_lib.grading.job import NotebookSpec
-from course_lib.grading.rebuild import UnreadableNotebook, read_notebook, rebuild
-from course_lib.grading.student import Student, StudentFailure
-from course_lib.grading.trainings import recall
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.authoring.failures import StudentFailure
+from course_lib.authoring.notebook import StudentNotebook
+from course_lib.judge.kernel_client import BadMessage, JudgeClient, JudgeKernelManager, no_answer
+from course_lib.judge.rebuild import UnreadableNotebook, read_notebook, rebuild
+from course_lib.judge.sanitize import sanitize_notebook
+from course_lib.judge.training_cache import recall
 from course_lib.kernel.wire import Other, Packet, WireError, pack, restore, unpack
 
 RUNS = settings(
@@ -91,7 +92,7 @@ def test_any_description_is_a_plain_value_or_refused(description: Any, given_ten
     assert type(value) in (bool, int, float, str, torch.Tensor, Other, type(None))
 
 
-QUESTIONS: list[Callable[[Student], object]] = [
+QUESTIONS: list[Callable[[StudentNotebook], object]] = [
     lambda student: student.value("x"),
     lambda student: student.call("f", torch.ones(2), 1, 0.5),
     lambda student: student.number("f", 1.0),
@@ -104,9 +105,9 @@ QUESTIONS: list[Callable[[Student], object]] = [
 
 @RUNS
 @given(packets, st.sampled_from(QUESTIONS))
-def test_any_answer_gives_a_value_or_a_verdict(packet: Packet, question: Callable[[Student], object]) -> None:
+def test_any_answer_gives_a_value_or_a_verdict(packet: Packet, question: Callable[[StudentNotebook], object]) -> None:
     try:
-        question(Student(lambda _: packet))
+        question(StudentNotebook(lambda _: packet))
     except StudentFailure as failure:
         assert failure.verdict != "passed"
         assert str(failure)
@@ -118,14 +119,14 @@ def test_a_long_message_gives_a_cause_in_no_time() -> None:
     for fields in ({"type": long, "message": ""}, {"type": "E", "message": long}):
         answer = Packet({"status": "raised"} | fields)
         with pytest.raises(StudentFailure):
-            Student(lambda _, answer=answer: answer).value("x")  # type: ignore[misc]
+            StudentNotebook(lambda _, answer=answer: answer).value("x")  # type: ignore[misc]
     assert time.monotonic() - began < 5
 
 
 @RUNS
 @given(packets)
 def test_any_request_for_a_training_is_answered(packet: Packet) -> None:
-    from course_lib.grading.job import trainings_folder
+    from course_lib.judge.task import trainings_folder
 
     assert recall(packet, trainings_folder())[0].tensors == {}
 
@@ -149,7 +150,7 @@ def test_any_message_becomes_an_output_or_is_refused(header: Any, parent: Any, m
         client.process_message(message, cell, 0)
     except (BadMessage, CellExecutionComplete):
         return
-    make_harmless(client.nb)
+    sanitize_notebook(client.nb)
     json.dumps(client.nb, allow_nan=False)
 
 

@@ -10,10 +10,11 @@ from nbformat.v4 import new_code_cell, new_notebook
 from safetensors import safe_open
 
 import course_lib
-from course_lib.grading.demo import make_course
-from course_lib.grading.demo_class import CLASS
-from course_lib.grading.job import Device, Limits, NotebookSpec
-from course_lib.grading.session import Session
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.cli.demo import make_course
+from course_lib.cli.demo_class import CLASS
+from course_lib.judge.notebook_runner import NotebookRunner
+from course_lib.judge.task import Device, Limits
 
 pytestmark = [
     pytest.mark.gpu,
@@ -77,7 +78,7 @@ def test_the_corpus_gets_the_same_marks(tmp_path: Path, cache: Path, spec: Noteb
 def test_a_kernel_sees_the_card_only_where_it_trains_there(library: Path, device: Device) -> None:
     code = "import os, torch\nprint(torch.cuda.is_available(), any('nvidia' in n for n in os.listdir('/dev')))"
     notebook = new_notebook(cells=[new_code_cell(code), new_code_cell("print(torch.ones(3, device='cuda').sum())")])
-    with Session(notebook, library, Limits(), device=device) as session:
+    with NotebookRunner(notebook, library, Limits(), device=device) as session:
         session.run_until(2)
     expected = "True True\n" if device == "cuda" else "False False\n"
     assert [o.text for o in notebook.cells[0].outputs] == [expected]

@@ -19,14 +19,14 @@ from nbgrader.apps import AutogradeApp
 from nbgrader.coursedir import CourseDirectory
 from tiny_course import PYTHON, cell
 
-from course_lib.grading.assignment import load_notebook_spec
-from course_lib.grading.autograde import JudgedAutograde
-from course_lib.grading.errors import AssignmentError
-from course_lib.grading.pool import cores
-from course_lib.grading.result import Verdict
+from course_lib.assignment.loader import load_notebook_spec
+from course_lib.authoring.errors import AssignmentError
+from course_lib.authoring.result import Verdict
+from course_lib.execution.executors import cores
+from course_lib.nbgrader_plugins.autograde import JudgedAutograde
 
 TEST = """
-from course_lib.grading.hidden import hidden_test
+from course_lib.authoring.hidden_tests import hidden_test
 
 @hidden_test(2, fr="f ajoute 1.", en="f adds 1.")
 def test_f_adds_one(student):
@@ -378,7 +378,7 @@ def test_an_assignment_may_have_two_notebooks_or_free_texts_only(course: Path) -
 
 
 def test_tests_add_up_whatever_floats_do(course: Path) -> None:
-    tests = "from course_lib.grading.hidden import hidden_test\n"
+    tests = "from course_lib.authoring.hidden_tests import hidden_test\n"
     for i, points in enumerate((1.4, 0.4, 0.2)):
         tests += f"@hidden_test({points}, fr='a', en='a')\ndef test_{i}(student):\n    student.number('f', 1.0)\n"
     (course / "grader_tests" / "small" / "test_f.py").write_text(tests)

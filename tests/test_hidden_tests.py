@@ -16,16 +16,18 @@ from corpus import ANSWERS
 from nbformat.v4 import new_notebook
 from torch import nn
 
-from course_lib.causes import MAX_TEXT, error_cause, known_error_cause
-from course_lib.grading.authoring import hidden_tests, student_of
-from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.grade import _Run
-from course_lib.grading.hidden import collect_hidden_tests, expect, expect_all, likely, run_hidden_tests
-from course_lib.grading.job import GradeCell, NotebookSpec
-from course_lib.grading.result import TestResult, Verdict
-from course_lib.grading.student import KEPT, OtherParameters, Student, StudentFailure
-from course_lib.kernel.finished import by_shape
+from course_lib.assignment.spec import GradeCell, NotebookSpec
+from course_lib.authoring.errors import AssignmentError, GradingFault
+from course_lib.authoring.expect import expect, expect_all, likely
+from course_lib.authoring.failures import OtherParameters, StudentFailure
+from course_lib.authoring.live import hidden_tests, student_of
+from course_lib.authoring.notebook import KEPT, StudentNotebook
+from course_lib.authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
+from course_lib.authoring.result import TestResult, Verdict
+from course_lib.error_hints import MAX_TEXT, error_cause, known_error_cause
+from course_lib.judge.pipeline import _Run
 from course_lib.kernel.responder import Responder
+from course_lib.kernel.training_reuse import by_shape
 from course_lib.kernel.wire import Packet
 from course_lib.messages import Text, say
 from course_lib.reference import mnist1 as reference
@@ -58,7 +60,7 @@ def test_a_wrong_answer_raises_for_the_author(root: Path, monkeypatch: pytest.Mo
 def write(folder: Path, text: str) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / "test_cell.py"
-    path.write_text("from course_lib.grading.hidden import hidden_test\n\n" + text)
+    path.write_text("from course_lib.authoring.hidden_tests import hidden_test\n\n" + text)
     return path
 
 
@@ -168,7 +170,7 @@ def test_a_kernel_that_was_killed_is_no_fault_of_a_hidden_test(tmp_path: Path) -
         asked.append(question)
         raise GradingFault("A kernel was killed.")
 
-    for student_at in (lambda _: Student(killed), killed):
+    for student_at in (lambda _: StudentNotebook(killed), killed):
         with pytest.raises(GradingFault, match=r"^A kernel was killed\.$"):
             run_hidden_tests([path], student_at)
     assert len(asked) == 2
@@ -203,7 +205,9 @@ def test_of_a_typing_error_in_a_hidden_test_only_its_place_is_shown(tmp_path: Pa
     """Above it, pytest has twelve lines of its own code."""
     path = write(tmp_path / "a", "def test_it(student)\n    pass\n")
     other = path.with_name("test_other.py")
-    other.write_text(f"from course_lib.grading.hidden import hidden_test\n{MARK}def test_a(student):\n    pass\n")
+    other.write_text(
+        f"from course_lib.authoring.hidden_tests import hidden_test\n{MARK}def test_a(student):\n    pass\n"
+    )
     place = r'test_cell\.py\nE +File ".*test_cell\.py", line 3\n(E.*\n)*E +SyntaxError'
     with pytest.raises(AssignmentError, match=place) as caught:
         collect_hidden_tests([path, other])
@@ -264,7 +268,7 @@ def test_any_exception_and_any_tensor_is_an_answer() -> None:
         assert failure.value.note.startswith(note)
     question = Packet({"ask": "call", "name": "long", "args": [], "arrays": []})
     assert len(Responder({"long": lambda: long(1.0)}).answer(question).fields["message"]) == MAX_TEXT
-    lying = Student(lambda question: Packet({"status": "raised", "type": "E" * 10**6, "message": "x" * 10**6}))
+    lying = StudentNotebook(lambda question: Packet({"status": "raised", "type": "E" * 10**6, "message": "x" * 10**6}))
     with pytest.raises(StudentFailure) as failure:
         lying.value("x")
     assert len(failure.value.note) <= 1000
@@ -669,7 +673,7 @@ def test_a_model_whose_weights_are_not_accurate_is_told_why(
 
 LEAVES = """
 import torch
-from course_lib.grading.hidden import hidden_test
+from course_lib.authoring.hidden_tests import hidden_test
 @hidden_test(1, fr="x", en="x")
 def test_x(student):
     student.accuracy = {}

@@ -14,7 +14,7 @@ from nbgrader.apps import ZipCollectApp
 from nbgrader.coursedir import CourseDirectory
 from tiny_course import HONEST, notebook, written
 
-from course_lib.grading import moodle
+from course_lib.nbgrader_plugins import moodle
 
 RIGHT, ADD_WRONG = written(notebook()), written(notebook(add="def add(x):\n    return x"))
 OTHER = written(notebook(mean="def mean(t):\n    return t.sum()"))

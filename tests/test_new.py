@@ -14,16 +14,16 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from tiny_course import task
 
-from course_lib.grading import doctor, new
-from course_lib.grading.__main__ import main
-from course_lib.grading.assignment import expected_answers, load_assignment, load_notebook_spec
-from course_lib.grading.authoring import hidden_tests
-from course_lib.grading.demo_class import Situation, fill
-from course_lib.grading.errors import AssignmentError
-from course_lib.grading.export import Details, Moodle
-from course_lib.grading.new import make_assignment
-from course_lib.grading.records import read_class
-from course_lib.grading.release import PREPROCESSORS
+from course_lib.assignment.loader import expected_answers, load_assignment, load_notebook_spec
+from course_lib.assignment.release import PREPROCESSORS
+from course_lib.authoring.errors import AssignmentError
+from course_lib.authoring.live import hidden_tests
+from course_lib.cli import doctor, new
+from course_lib.cli.__main__ import main
+from course_lib.cli.demo_class import Situation, fill
+from course_lib.cli.new import make_assignment
+from course_lib.nbgrader_plugins.exporters import Details, Moodle
+from course_lib.records.class_record import read_class
 
 ROOT_MSE = "def mse(y_pred, y):\n    return ((y_pred - y) ** 2).mean().sqrt()"
 MARK_SCHEME = "### BEGIN MARK SCHEME\n1 for the title, 2 for the curve\n### END MARK SCHEME"

@@ -20,12 +20,12 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
-from course_lib.grading import worker
-from course_lib.grading.autograde import JudgedAutograde
-from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.pool import AHEAD, ClusterCrew, Crew, Pool, _watch_workers, cluster_pool, local_pool
-from course_lib.grading.store import versions
-from course_lib.grading.worker import worker_processes
+from course_lib.authoring.errors import AssignmentError, GradingFault
+from course_lib.execution import worker
+from course_lib.execution.cache_key import versions
+from course_lib.execution.executors import AHEAD, ClusterCrew, Crew, Pool, _watch_workers, cluster_pool, local_pool
+from course_lib.execution.worker import worker_processes
+from course_lib.nbgrader_plugins.autograde import JudgedAutograde
 
 
 class Breakable(ThreadPoolExecutor):
@@ -167,7 +167,7 @@ def test_few_submissions_are_in_memory(started: list[Executor]) -> None:
 
 def test_workers_that_come_late_get_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while the first one is long at its submissions."""
-    monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.05)
+    monkeypatch.setattr("course_lib.execution.executors.CONNECT", 0.05)
     crew, handed_over, enough = Crew(1), [], threading.Event()
 
     class Cluster(ThreadPoolExecutor):
@@ -196,7 +196,7 @@ def test_nothing_starts_before_it_is_needed(started: list[Executor]) -> None:
 
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.5)
+    monkeypatch.setattr("course_lib.execution.executors.CONNECT", 0.5)
     for content in ("", "[]", "{}"):
         (tmp_path / f"{content}.json").write_text(content)
     files = ("scheduler.json", ".json", "[].json", "{}.json")
@@ -229,7 +229,7 @@ def test_a_cluster_is_looked_at_again_and_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Workers come, some of them cannot grade, all go: nothing is waited for in silence."""
-    monkeypatch.setattr("course_lib.grading.pool.CONNECT", 0.01)
+    monkeypatch.setattr("course_lib.execution.executors.CONNECT", 0.01)
     ended, seen = threading.Event(), []
 
     class Client:
@@ -263,7 +263,7 @@ def test_a_cluster_is_looked_at_again_and_again(
 
 def test_a_worker_ends_with_the_command_that_started_it() -> None:
     # by the system: a worker that only waits for work would wait for ever
-    started = "from course_lib.grading.worker import worker_processes as w\nimport os\npool = w(1, None)\n"
+    started = "from course_lib.execution.worker import worker_processes as w\nimport os\npool = w(1, None)\n"
     script = f"{started}if __name__ == '__main__': print(pool.submit(os.getpid).result(), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -33,7 +33,7 @@ ELSEWHERE = {
     "course COMMAND --help": ("tests/test_course_command.py", "--help"),
     "python benchmarks/": ("tests/test_benchmarks.py", "benchmarks"),
     "python tests/corpus.py": ("tests/test_answers.py", "messages"),
-    "nbgrader export --exporter=course_lib.grading.export.NAME": ("tests/test_export.py", "Details"),
+    "nbgrader export --exporter=course_lib.nbgrader_plugins.exporters.NAME": ("tests/test_export.py", "Details"),
 }
 """Commands that another place runs: how they begin, the file, and what stands there."""
 

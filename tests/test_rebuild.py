@@ -11,9 +11,10 @@ from courses import find
 from nbformat import NotebookNode
 from nbgrader.utils import compute_checksum
 
-from course_lib.grading.demo_class import Situation, fill, right_answers
-from course_lib.grading.job import NotebookSpec
-from course_lib.grading.rebuild import UnreadableNotebook, parsed, read_notebook, rebuild
+from course_lib.assignment.cells import parsed
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.cli.demo_class import Situation, fill, right_answers
+from course_lib.judge.rebuild import UnreadableNotebook, read_notebook, rebuild
 
 
 def submitted(spec: NotebookSpec, damage: Callable[[NotebookNode], None] = lambda notebook: None) -> bytes:

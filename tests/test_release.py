@@ -16,9 +16,9 @@ import nbformat
 import pytest
 from courses import find, nbgrader
 
-from course_lib.grading.demo_class import ALL_POINTS, right_answers
-from course_lib.grading.job import NotebookSpec
-from course_lib.grading.release import release_notebook
+from course_lib.assignment.release import release_notebook
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.cli.demo_class import ALL_POINTS, right_answers
 
 GIVEN_LINES = {"x = F.relu(x)"}
 
@@ -199,7 +199,7 @@ def test_without_its_library_the_first_cell_says_in_one_line_what_to_upload(
     ("marker", "wrong", "left"),
     [
         ("HIDDEN TESTS", "HIDEN TESTS", "### BEGIN "), ("HIDDEN TESTS", "HIDDEN TEST", "### BEGIN "),
-        ("(?s)### BEGIN .*### END ", "### END OF ", "### END "), ("### (BEGIN|END) .*", "", "course_lib.grading"),
+        ("(?s)### BEGIN .*### END ", "### END OF ", "### END "), ("### (BEGIN|END) .*", "", "course_lib.authoring"),
     ],
 )  # fmt: skip
 def test_a_misspelt_marker_releases_nothing(spec: NotebookSpec, marker: str, wrong: str, left: str) -> None:

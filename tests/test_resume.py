@@ -21,12 +21,12 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy import text
 from tiny_course import HIDDEN_TESTS, HONEST, WRONG_ADD, cell, hand_in, make_course, notebook, release, written
 
-from course_lib.grading.assignment import load_assignment
-from course_lib.grading.autograde import JudgedAutograde, _room
-from course_lib.grading.gradebook import CourseGradebook
-from course_lib.grading.job import Job
-from course_lib.grading.pool import Pool
-from course_lib.grading.records import read_class
+from course_lib.assignment.loader import load_assignment
+from course_lib.execution.executors import Pool
+from course_lib.judge.task import GradingTask
+from course_lib.nbgrader_plugins.autograde import JudgedAutograde, _room
+from course_lib.records.class_record import read_class
+from course_lib.records.gradebook import CourseGradebook
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
 EXPECTED = {"anna": HONEST, "bruno": WRONG_ADD, "chloé": HONEST}
@@ -355,7 +355,7 @@ def test_a_due_date_that_goes_leaves_no_extension_in_the_way(course: Path) -> No
             gradebook.update_or_create_assignment("tiny", duedate=due)
             gradebook.grant_extension("tiny", "anna", days=1)
         autograde(course, "--force")
-        run = nbgrader(course, "export", "--exporter=course_lib.grading.export.Details")
+        run = nbgrader(course, "export", "--exporter=course_lib.nbgrader_plugins.exporters.Details")
         assert run.returncode == 0, run.stderr
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
             assert (gradebook.find_submission("tiny", "anna").late_submission_penalty or 0) == penalty
@@ -417,7 +417,7 @@ def test_what_is_handed_in_anew_meanwhile_earns_nobody_else_a_point(
     read: list[str] = []
     jobs = JudgedAutograde._jobs
 
-    def then_hand_in(self: JudgedAutograde, student: str, *more: Any) -> list[Job]:
+    def then_hand_in(self: JudgedAutograde, student: str, *more: Any) -> list[GradingTask]:
         found = jobs(self, student, *more)
         if student == "emil" and "emil" not in read:
             hand_in(course, "dora", RIGHT)
@@ -490,7 +490,7 @@ def test_a_fault_of_the_machine_is_one_line(course: Path) -> None:
 
 
 def test_what_kernels_saw_of_a_killed_command_goes(tmp_path: Path) -> None:
-    killed = "from pathlib import Path\nimport os, sys\nfrom course_lib.grading.autograde import _room\n"
+    killed = "from pathlib import Path\nimport os, sys\nfrom course_lib.nbgrader_plugins.autograde import _room\n"
     killed += "with _room(Path(sys.argv[1])) as room: (room / 'library').mkdir(); os._exit(9)"
     subprocess.run([sys.executable, "-c", killed, str(tmp_path)], check=False)
     assert len(list(tmp_path.iterdir())) == 1
@@ -520,7 +520,7 @@ def test_a_comment_on_code_stands_with_its_mark(course: Path) -> None:
 
 
 def test_the_store_can_be_emptied(course: Path) -> None:
-    command = [sys.executable, "-m", "course_lib.grading", "store", "--empty"]
+    command = [sys.executable, "-m", "course_lib.cli", "cache", "--empty"]
     run = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "0 results, 0.0 MB" in run.stdout

@@ -9,8 +9,8 @@ from courses import find
 from tiny_course import task
 from traitlets.config import Config
 
-from course_lib.grading.new import make_assignment
-from course_lib.grading.rubric import ShowRubric
+from course_lib.cli.new import make_assignment
+from course_lib.nbgrader_plugins.rubric import ShowRubric
 
 
 def test_code_stays_code_and_a_task_has_its_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,13 +16,13 @@ from corpus import hand_in as hand_in_answers
 from courses import marks, nbgrader, result
 from tiny_course import CANARY, HONEST, hand_in, make_course, notebook, release, written
 
-from course_lib.grading.appeal import account, main
-from course_lib.grading.autograde import JudgedAutograde
-from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.feedback import cell_html
-from course_lib.grading.job import Graded
-from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.authoring.errors import AssignmentError, GradingFault
+from course_lib.authoring.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.authoring.result_html import cell_html
+from course_lib.cli.appeal import account, main
+from course_lib.judge.task import GradedNotebook
 from course_lib.messages import Text
+from course_lib.nbgrader_plugins.autograde import JudgedAutograde
 
 LUCKY = {
     "python": ("import random\nluck = random.random()", "luck"),
@@ -84,7 +84,7 @@ def test_twenty_runs_give_the_same_marks(tmp_path: Path) -> None:
 
 
 def appeal(folder: Path, student: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "course_lib.grading", "appeal", "tiny", student]
+    command = [sys.executable, "-m", "course_lib.cli", "appeal", "tiny", student]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -121,7 +121,9 @@ def test_what_a_student_wrote_cannot_change_what_stands_around_it(tmp_path: Path
     release(folder)
     assert nbgrader(folder, "autograde", "tiny").returncode == 0
     for exporter in ("Details", "Moodle", "Report"):
-        assert nbgrader(folder, "export", f"--exporter=course_lib.grading.export.{exporter}").returncode == 0
+        assert (
+            nbgrader(folder, "export", f"--exporter=course_lib.nbgrader_plugins.exporters.{exporter}").returncode == 0
+        )
     details, moodle, report = (
         (folder / f"{name}").read_text() for name in ("details_tiny.csv", "moodle_tiny.csv", "report_tiny.html")
     )
@@ -133,7 +135,7 @@ def test_what_a_student_wrote_cannot_change_what_stands_around_it(tmp_path: Path
 
 def test_an_appeal_says_where_the_gradebook_differs() -> None:
     test = TestResult("test_adds_one", 1.5, Text("Un.", "One."), Verdict.FAILED, asked=["call add(1.0) -> 0.0"])
-    graded = Graded("", NotebookResult([CellResult("test_add", [test])]), set())
+    graded = GradedNotebook("", NotebookResult([CellResult("test_add", [test])]), set())
     lines = list(account("small", graded, {"test_add": 1.5}))
     assert "test_add  0 / 1.5  ! le carnet de notes dit 1.5" in lines
     assert "      ? call add(1.0) -> 0.0" in lines
@@ -156,7 +158,7 @@ def test_an_appeal_of_nobody_or_of_who_cannot_be_graded_says_so(
         with pytest.raises(SystemExit, match=said):
             main()
     result = NotebookResult([CellResult("test_add", [])], ["mended"], "no JSON")
-    graded = {name: Graded("", result, set()) for name in ("one", "two")}
+    graded = {name: GradedNotebook("", result, set()) for name in ("one", "two")}
     monkeypatch.setattr(JudgedAutograde, "appeal", Mock(return_value=graded))
     main()
     lines = [
@@ -171,7 +173,7 @@ def test_an_appeal_prints_no_line_of_the_students() -> None:
     lie = "\x1b[2J\x1b[H\ntest_add  2 / 2"
     test = TestResult("test_it", 1, Text("C'est juste.", "It is right."), Verdict.ERROR, detail=lie, note=lie)
     test.asked = [f"call add(1) -> {lie}"]
-    graded = Graded("", NotebookResult([CellResult("test_x", [test])], [lie], lie), set())
+    graded = GradedNotebook("", NotebookResult([CellResult("test_x", [test])], [lie], lie), set())
     assert sum("[2J" in line for line in account("small", graded, {"test_x": 0.0})) == 5, "none is kept from view"
     for line in account("small", graded, {"test_x": 0.0}):
         assert line.isprintable()

@@ -16,14 +16,14 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_lib.grading import sandbox as module
-from course_lib.grading.errors import AssignmentError, GradingFault
-from course_lib.grading.job import Limits
-from course_lib.grading.result import Verdict
-from course_lib.grading.sandbox import check_protection, kernel_folder, sandbox
-from course_lib.grading.session import Session
-from course_lib.grading.student import Student
-from course_lib.kernel import seccomp, warm
+from course_lib.authoring.errors import AssignmentError, GradingFault
+from course_lib.authoring.notebook import StudentNotebook
+from course_lib.authoring.result import Verdict
+from course_lib.judge import sandbox as module
+from course_lib.judge.notebook_runner import NotebookRunner
+from course_lib.judge.sandbox import check_protection, kernel_folder, sandbox
+from course_lib.judge.task import Limits
+from course_lib.kernel import fork_server, seccomp
 
 LIMITS = Limits(cell=20, question=5, threads=1)
 
@@ -34,11 +34,11 @@ def tell(library: Path) -> Iterator:
 
     def run(*sources: str) -> str:
         notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
-        with Session(notebook, library, LIMITS) as session:
+        with NotebookRunner(notebook, library, LIMITS) as session:
             session.run_until(len(sources))
             outputs = [o for cell in notebook.cells for o in cell.outputs if o.output_type == "error"]
             assert not outputs, outputs
-            said = Student(session.ask).value("said")
+            said = StudentNotebook(session.ask).value("said")
         assert isinstance(said, str)
         return said
 
@@ -64,7 +64,7 @@ def test_there_is_nothing_to_steal(tell, root: Path) -> None:
         "/var",
         "/run",
         "/sys",
-        "/library/course_lib/grading",
+        "/library/course_lib/judge",
     ]
     said = tell(
         f"import os\nsaid = ' '.join(p for p in {places} if os.path.exists(p))",
@@ -150,9 +150,9 @@ def test_what_optimizers_need_is_imported_for_notebooks_that_name_them(tmp_path:
     library = kernel_folder(tmp_path)  # a sandbox of its own
     for answer, there in (("", False), ("# torch.optim", True)):
         notebook = new_notebook(cells=[new_code_cell(f"import sys\nthere = 'torch._dynamo' in sys.modules {answer}")])
-        with Session(notebook, library, LIMITS) as session:
+        with NotebookRunner(notebook, library, LIMITS) as session:
             session.run_until(1)
-            assert Student(session.ask).value("there") is there
+            assert StudentNotebook(session.ask).value("there") is there
 
 
 def test_a_kit_installed_below_tmp_works(library: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,9 +167,9 @@ def test_a_kit_installed_below_tmp_works(library: Path, files: Path, monkeypatch
     )
     notebook = new_notebook(cells=[new_code_cell(code)])
     try:
-        with Session(notebook, library, LIMITS, files=files) as session:
+        with NotebookRunner(notebook, library, LIMITS, files=files) as session:
             session.run_until(1)
-            assert Student(session.ask).value("said") == "found, Read-only file system"
+            assert StudentNotebook(session.ask).value("said") == "found, Read-only file system"
     finally:
         shutil.rmtree(here)
 
@@ -266,7 +266,7 @@ def test_the_judge_does_not_follow_a_socket_that_was_replaced(library: Path, tmp
             f"if os.path.exists('/tmp/kernel-3'): os.unlink('/tmp/kernel-3')\nos.symlink({str(tmp_path / 'host')!r}, '/tmp/kernel-3')"
         )
         notebook = new_notebook(cells=[new_code_cell(code), new_code_cell("import time; time.sleep(1)")])
-        with Session(notebook, library, LIMITS) as session:
+        with NotebookRunner(notebook, library, LIMITS) as session:
             session.run_until(2)
         assert not [o for cell in notebook.cells for o in cell.outputs]
         with pytest.raises(TimeoutError):
@@ -321,10 +321,10 @@ except OSError:
 said = " ".join(said)
 """
     notebook = new_notebook(cells=[new_code_cell(code)])
-    with Session(notebook, library, LIMITS, files=files) as session:
+    with NotebookRunner(notebook, library, LIMITS, files=files) as session:
         session.run_until(1)
         assert not [o for o in notebook.cells[0].outputs if o.output_type == "error"]
-        said, terminals = (Student(session.ask).value(name) for name in ("said", "terminals"))
+        said, terminals = (StudentNotebook(session.ask).value(name) for name in ("said", "terminals"))
     assert terminals == 16
     assert said == ("named" if device == "cuda" else ""), (
         "rights were changed, or CUDA would give up because it cannot name its threads"
@@ -346,7 +346,7 @@ def test_what_belongs_to_the_machines_user_cannot_be_taken(tell) -> None:
         "limits = [resource.getrlimit(getattr(resource, f'RLIMIT_{n}'))[1] for n in ('SIGPENDING', 'NOFILE', 'CORE', 'FSIZE')]\n"
         "said = repr((got, limits, os.nice(0), int(open('/proc/self/oom_score_adj').read())))"
     )
-    limits = [warm.SIGNALS, warm.FILES, 0, LIMITS.file]
+    limits = [fork_server.SIGNALS, fork_server.FILES, 0, LIMITS.file]
     assert said == repr(([], limits, min(19, os.nice(0) + 5), 1000)), "and the machine's own programs come first"
 
 
@@ -359,7 +359,7 @@ def test_watches_count_as_memory(library: Path, watches: int, verdict: Verdict) 
         f"for poll in polls:\n    for copy in copies[:{watches}]: poll.register(copy)\ntime.sleep(1)"
     )
     notebook = new_notebook(cells=[new_code_cell(code)])
-    with Session(notebook, library, replace(LIMITS, memory=600 * 2**20)) as session:
+    with NotebookRunner(notebook, library, replace(LIMITS, memory=600 * 2**20)) as session:
         session.run_until(1)
         assert session.outcomes[0] is verdict
 
@@ -374,7 +374,7 @@ def test_shared_memory_beside_a_card_is_limited(library: Path, files: Path, monk
         "    memory.close()\ntime.sleep(2)"
     )
     notebook = new_notebook(cells=[new_code_cell(code)])
-    with Session(notebook, library, replace(LIMITS, memory=2**30), files=files) as session:
+    with NotebookRunner(notebook, library, replace(LIMITS, memory=2**30), files=files) as session:
         session.run_until(1)
         assert session.outcomes[0] is Verdict.OUT_OF_MEMORY
 
@@ -387,7 +387,7 @@ def test_what_students_can_read_must_hold_no_secret() -> None:
 def test_a_kernel_that_was_killed_from_outside_is_the_graders_fault(library: Path) -> None:
     """The system's OOM killer, an administrator: never a zero for the student."""
     notebook = new_notebook(cells=[new_code_cell("x = 1"), new_code_cell("import time; time.sleep(3)")])
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
         psutil.Process(session._km.provisioner.pid).kill()
         with pytest.raises(GradingFault, match="outside"):
@@ -401,13 +401,13 @@ def test_a_sandbox_that_went_down_with_its_kernel_is_the_graders_fault(
         raise GradingFault("gone")
 
     notebook = new_notebook(cells=[new_code_cell("x = 1"), new_code_cell("import os; os._exit(1)")])
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
         with monkeypatch.context() as patch:
             patch.setattr(module.Sandbox, "_receive", gone)
             with pytest.raises(GradingFault, match="outside"):
                 session.run_until(2)
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
         assert session.outcomes[0] is Verdict.PASSED, "what was not heard of a kernel is no answer about the next one"
 
@@ -417,13 +417,13 @@ def test_why_a_sandbox_or_a_kernel_in_it_does_not_start_is_said(
 ) -> None:
     notebook = new_notebook(cells=[new_code_cell("x = 1")])
     with (
-        Session(notebook, library, replace(LIMITS, scratch=-1)) as session,
+        NotebookRunner(notebook, library, replace(LIMITS, scratch=-1)) as session,
         pytest.raises(GradingFault, match=r"A kernel could not be started in the sandbox: OSError: .*Invalid argument"),
     ):
         session.run_until(1)
     monkeypatch.setattr(module, "SYSTEM", ("/nowhere",))
     with (
-        Session(notebook, library, LIMITS, files=files) as session,
+        NotebookRunner(notebook, library, LIMITS, files=files) as session,
         pytest.raises(GradingFault, match=r"ended\.\n.*bwrap"),
     ):
         session.run_until(1)
@@ -445,7 +445,7 @@ def test_a_sandbox_may_take_as_long_to_start_as_the_limits_say(tmp_path: Path) -
     notebook = new_notebook(cells=[new_code_cell("x = 1")])
     limits = replace(LIMITS, start=0.01)
     with (
-        Session(notebook, kernel_folder(tmp_path), limits) as session,
+        NotebookRunner(notebook, kernel_folder(tmp_path), limits) as session,
         pytest.raises(GradingFault, match="sandbox does not answer"),
     ):
         session.run_until(1)
@@ -467,7 +467,7 @@ def test_a_sandbox_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_the_sandbox_ends_with_the_process_that_started_it(library: Path) -> None:
     code = (
         "import os, sys, time\nfrom pathlib import Path\n"
-        "from course_lib.grading.sandbox import sandbox\n"
+        "from course_lib.judge.sandbox import sandbox\n"
         f"started = sandbox(Path({str(library)!r}), None)\nstarted._receive(60)\n"
         "print(started._process.pid, flush=True)\ntime.sleep(60)"
     )
@@ -554,39 +554,39 @@ def test_memory_that_is_hidden_counts(monkeypatch: pytest.MonkeyPatch, tmp_path:
     (tmp_path / "7").mkdir()
     status = b"Name:\t\xff\nThreads:\t3\nRssAnon:\t1000 kB\nRssShmem:\t500 kB\nVmPTE:\t100 kB\n"
     (tmp_path / "7" / "status").write_bytes(status)
-    monkeypatch.setattr(warm, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
-    kernel = warm._Kernel(1, 7, 0, memory=1600 * 1024 + warm.SOCKET_BUFFER, tasks=3)
+    monkeypatch.setattr(fork_server, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
+    kernel = fork_server._Kernel(1, 7, 0, memory=1600 * 1024 + fork_server.SOCKET_BUFFER, tasks=3)
     (tmp_path / "7" / "fd").mkdir()
     (tmp_path / "7" / "fd" / "0").touch()
-    assert warm._beyond(kernel) == ""
+    assert fork_server._beyond(kernel) == ""
     kernel.memory -= 1
-    assert warm._beyond(kernel) == "out_of_memory"
+    assert fork_server._beyond(kernel) == "out_of_memory"
     (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t499 kB\n")
-    assert warm._beyond(kernel) == ""
+    assert fork_server._beyond(kernel) == ""
     (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t501 kB\n")
-    assert warm._beyond(kernel) == "out_of_memory"
+    assert fork_server._beyond(kernel) == "out_of_memory"
     (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t499 kB\n")
     (tmp_path / "7" / "fd" / "1").touch()
-    assert warm._beyond(kernel) == "out_of_memory"
+    assert fork_server._beyond(kernel) == "out_of_memory"
     (tmp_path / "7").rename(tmp_path / "1")
-    assert warm._beyond(kernel) == "", "the sandbox's own first process"
+    assert fork_server._beyond(kernel) == "", "the sandbox's own first process"
     (tmp_path / "1").rename(tmp_path / str(os.getpid()))
-    assert warm._beyond(kernel) == "", "the one that watches"
+    assert fork_server._beyond(kernel) == "", "the one that watches"
     (tmp_path / str(os.getpid())).rename(tmp_path / "8")
     kernel.memory = 2**40
     hidden = Mock(listdir=Mock(side_effect=PermissionError), getpid=os.getpid)
-    monkeypatch.setattr(warm, "os", hidden)
-    assert warm._beyond(kernel) == ""
-    kernel.memory = warm.FILES * warm.SOCKET_BUFFER
-    assert warm._beyond(kernel) == "out_of_memory", "of files that are hidden, as many as there may be"
+    monkeypatch.setattr(fork_server, "os", hidden)
+    assert fork_server._beyond(kernel) == ""
+    kernel.memory = fork_server.FILES * fork_server.SOCKET_BUFFER
+    assert fork_server._beyond(kernel) == "out_of_memory", "of files that are hidden, as many as there may be"
     kernel.tasks = 2
-    assert warm._beyond(kernel) == "too_many_processes"
+    assert fork_server._beyond(kernel) == "too_many_processes"
 
 
 def test_a_process_that_ends_meanwhile_counts_no_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A worker of a DataLoader, say: there when it is looked at first, gone for the second look."""
     (tmp_path / "7").mkdir()  # and its open files are no longer told
-    monkeypatch.setattr(warm, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
+    monkeypatch.setattr(fork_server, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
     looks = iter([{"RssAnon": 10_000}])
-    monkeypatch.setattr(warm, "_numbers", lambda path: next(looks, {}))
-    assert warm._beyond(warm._Kernel(1, 7, 0, memory=2**20, tasks=3)) == ""
+    monkeypatch.setattr(fork_server, "_numbers", lambda path: next(looks, {}))
+    assert fork_server._beyond(fork_server._Kernel(1, 7, 0, memory=2**20, tasks=3)) == ""

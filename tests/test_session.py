@@ -21,22 +21,23 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_lib import messages
-from course_lib.grading import client
-from course_lib.grading.client import Stopwatch
-from course_lib.grading.deadline import TimeIsUp, time_limit
-from course_lib.grading.harmless import (
+from course_lib.assignment.cells import EXTRA
+from course_lib.authoring.failures import StudentFailure
+from course_lib.authoring.notebook import StudentNotebook
+from course_lib.authoring.result import Verdict
+from course_lib.judge import kernel_client
+from course_lib.judge.kernel_client import Stopwatch
+from course_lib.judge.notebook_runner import NotebookRunner
+from course_lib.judge.sanitize import (
     MAX_SOURCE,
     clean_html,
     drop_outputs,
     highlight_code,
-    make_harmless,
     markdown2html,
+    sanitize_notebook,
 )
-from course_lib.grading.job import Device, Limits, Protection
-from course_lib.grading.rebuild import EXTRA
-from course_lib.grading.result import Verdict
-from course_lib.grading.session import Session
-from course_lib.grading.student import Student, StudentFailure
+from course_lib.judge.task import Device, Limits, Protection
+from course_lib.judge.time_limit import TimeIsUp, time_limit
 from course_lib.kernel import REQUESTS
 from course_lib.kernel.app import Stream
 from course_lib.kernel.wire import MAX_BYTES, Packet
@@ -51,7 +52,7 @@ def notebook_of(*sources: str) -> NotebookNode:
 def test_a_title_that_a_cell_displays_is_read_without_its_signs() -> None:
     output = new_output("display_data", {"text/markdown": "#### Counts of #1", "text/plain": "<Markdown object>"})
     notebook = new_notebook(cells=[new_code_cell("", outputs=[output], execution_count=7)])
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     assert notebook.cells[0].outputs[0].data == {"text/plain": "Counts of #1"}
     assert notebook.cells[0].execution_count is None, "of another count than the student's"
 
@@ -68,9 +69,9 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
         "y = x + 1\ndef deadly(): os._exit(1)\ndef endless():\n    while True: pass",
     )
     began = time.monotonic()
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(len(notebook.cells))
-        student = Student(session.ask)
+        student = StudentNotebook(session.ask)
         assert (student.value("y"), student.value("z")) == (4, 7), "what came before the cells at fault was run again"
         assert torch.equal(student.tensor("double", torch.ones(2), shape=(2,)), torch.full((2,), 2.0))
         assert student.number("double", torch.tensor(2.0)) == 4
@@ -92,9 +93,9 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
 def test_the_judge_itself_compares_what_a_function_was_given_with_what_it_left(library: Path) -> None:
     code = "import torch\ntorch.equal = torch.allclose = lambda *tensors, **settings: True\n"
     notebook = notebook_of(code + "def changes(t, n): t += n\ndef reads(t, n): return t + n")
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
-        student = Student(session.ask)
+        student = StudentNotebook(session.ask)
         student.must_leave_alone("reads", torch.ones(2), 1.0)
         with pytest.raises(StudentFailure) as failure:
             student.must_leave_alone("changes", torch.ones(2), 1.0)
@@ -103,10 +104,10 @@ def test_the_judge_itself_compares_what_a_function_was_given_with_what_it_left(l
 
 def test_exit_ends_the_cell_and_not_the_kernel(library: Path) -> None:
     notebook = notebook_of("x = 3\nexit()\nx = 4", "quit", "def leave(): exit()\ny = x + 1")
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(len(notebook.cells))
         time.sleep(0.5)
-        student = Student(session.ask)
+        student = StudentNotebook(session.ask)
         with pytest.raises(StudentFailure, match="exit, quit"):
             student.call("leave")
         time.sleep(0.5)
@@ -142,9 +143,9 @@ def test_a_cell_may_await(library: Path) -> None:
         "while True: await asyncio.sleep(0.01)",
         "y = x + 1",
     )
-    with Session(notebook, library, replace(LIMITS, cell=1, restarts=0)) as session:
+    with NotebookRunner(notebook, library, replace(LIMITS, cell=1, restarts=0)) as session:
         session.run_until(3)
-        assert Student(session.ask).value("y") == 4, "what awaits is interrupted, in the same kernel"
+        assert StudentNotebook(session.ask).value("y") == 4, "what awaits is interrupted, in the same kernel"
     assert list(session.outcomes.values()) == [Verdict.PASSED, Verdict.TIMEOUT, Verdict.PASSED]
     assert notebook.cells[0].outputs[0].text == "3\n"
 
@@ -165,9 +166,9 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
     )
     values = []
     for _ in range(2):
-        with Session(notebook, library, LIMITS, protection) as session:
+        with NotebookRunner(notebook, library, LIMITS, protection) as session:
             session.run_until(3)
-            student = Student(session.ask)
+            student = StudentNotebook(session.ask)
             assert student.value("result") == "([], [], [])"
             assert student.value("threads") == LIMITS.threads
             environment = student.value("environment")
@@ -185,7 +186,7 @@ def test_a_notebook_may_start_programs_and_write_accents(library: Path) -> None:
         "!python -c 'print(6 * 7)'\n!ls -x; cat été",
         "os.environ['PATH'] += ':' + os.getcwd()",
     )
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(3)
     assert set(session.outcomes.values()) == {Verdict.PASSED}, notebook.cells
     assert notebook.cells[1].outputs[0].text.split() == ["42", "été", "là"]
@@ -194,9 +195,9 @@ def test_a_notebook_may_start_programs_and_write_accents(library: Path) -> None:
 def assert_n(library: Path, source: str, n: int, limits: Limits = LIMITS) -> None:
     """Run a cell in a graders' kernel, and see what it has made of ``n``."""
     notebook = notebook_of(source)
-    with Session(notebook, library, limits) as session:
+    with NotebookRunner(notebook, library, limits) as session:
         session.run_until(1)
-        assert Student(session.ask).value("n") == n, notebook.cells[0].outputs
+        assert StudentNotebook(session.ask).value("n") == n, notebook.cells[0].outputs
 
 
 @pytest.mark.long
@@ -237,7 +238,7 @@ def test_a_cell_may_train_more_models_than_the_judge_answers_for(library: Path) 
             raise OSError("the disk is full")
         return Packet()
 
-    with Session(notebook, library, LIMITS, finished_training=answer) as session:
+    with NotebookRunner(notebook, library, LIMITS, finished_training=answer) as session:
         session.run_until(3)
         with pytest.raises(OSError, match="the disk is full"):  # the grader's fault, and no cell's
             session.run_until(4)
@@ -255,7 +256,7 @@ def test_waiting_is_not_computing(library: Path, protection: Protection) -> None
     check = {"nbgrader": {"grade_id": "test_work", "grade": True, "solution": False, "locked": True}}
     notebook = notebook_of("import time; time.sleep(2)", f"{WORK}work(5)", "time.sleep(60)", f"{WORK}work(2.5)")
     notebook.cells[3].metadata = check
-    with Session(notebook, library, replace(limits, cell=2), protection) as session:
+    with NotebookRunner(notebook, library, replace(limits, cell=2), protection) as session:
         session.run_until(4)
     passed, timeout = Verdict.PASSED, Verdict.TIMEOUT
     assert list(session.outcomes.values()) == [passed, timeout, timeout, timeout]
@@ -263,11 +264,11 @@ def test_waiting_is_not_computing(library: Path, protection: Protection) -> None
 
 
 def test_outputs_are_kept_up_to_a_length(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "FLOOD_MESSAGES", 50)
-    monkeypatch.setattr(client, "NOTEBOOK", 2)
+    monkeypatch.setattr(kernel_client, "FLOOD_MESSAGES", 50)
+    monkeypatch.setattr(kernel_client, "NOTEBOOK", 2)
     much = "for _ in range(20): print('x' * 999, flush=True)"
     notebook = notebook_of(much, much, much, "import time\nfor i in range(200): print(i, flush=True); time.sleep(0.01)")
-    with Session(notebook, library, replace(LIMITS, output=10_000)) as session:
+    with NotebookRunner(notebook, library, replace(LIMITS, output=10_000)) as session:
         session.run_until(4)
     assert list(session.outcomes.values()) == [*[Verdict.PASSED] * 3, Verdict.TOO_MUCH_OUTPUT]
     kept, cuts = zip(*(cell.outputs for cell in notebook.cells[:3]), strict=True)
@@ -278,19 +279,19 @@ def test_outputs_are_kept_up_to_a_length(library: Path, monkeypatch: pytest.Monk
 
 def test_a_message_that_is_too_large_is_not_taken(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The judge's memory is not the kernel's."""
-    monkeypatch.setattr(client, "MAX_BYTES", 0)
+    monkeypatch.setattr(kernel_client, "MAX_BYTES", 0)
     notebook = notebook_of("print('x' * 3 * 2**20)")
-    with Session(notebook, library, replace(LIMITS, cell=0.5)) as session:
+    with NotebookRunner(notebook, library, replace(LIMITS, cell=0.5)) as session:
         session.run_until(1)
     assert session.outcomes[0] is not Verdict.PASSED
 
 
 def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts = []
-    start = Session._start
-    monkeypatch.setattr(Session, "_start", lambda session: (starts.append(1), start(session)))
+    start = NotebookRunner._start
+    monkeypatch.setattr(NotebookRunner, "_start", lambda session: (starts.append(1), start(session)))
     notebook = notebook_of("while True: pass", *["import os; os._exit(1)"] * 4)
-    with Session(notebook, library, replace(LIMITS, cell=0.5, restarts=2)) as session:
+    with NotebookRunner(notebook, library, replace(LIMITS, cell=0.5, restarts=2)) as session:
         session.run_until(5)
         with pytest.raises(StudentFailure) as caught:
             session.ask(Packet({"ask": "ping"}))
@@ -300,7 +301,9 @@ def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: 
 
 
 def test_a_cell_that_took_all_the_time_is_named(library: Path) -> None:
-    with Session(notebook_of("# mine\nwhile True: pass", "1"), library, replace(LIMITS, submission=1)) as session:
+    with NotebookRunner(
+        notebook_of("# mine\nwhile True: pass", "1"), library, replace(LIMITS, submission=1)
+    ) as session:
         session.run_until(2)
         with pytest.raises(StudentFailure) as caught:
             session.ask(Packet({"ask": "ping"}))
@@ -309,9 +312,9 @@ def test_a_cell_that_took_all_the_time_is_named(library: Path) -> None:
 
 def test_a_question_about_many_images_has_more_time(library: Path) -> None:
     code = f"{WORK}def f(t):\n    global begun\n    begun = time.process_time()\n    work(1.5)\n    return t"
-    with Session(notebook_of(code), library, Limits(question=1, threads=1)) as session:
+    with NotebookRunner(notebook_of(code), library, Limits(question=1, threads=1)) as session:
         session.run_until(1)
-        student = Student(session.ask)
+        student = StudentNotebook(session.ask)
         assert torch.equal(student.tensor("f", torch.ones(2001), shape=(2001,)), torch.ones(2001))
         with pytest.raises(StudentFailure) as caught:
             student.call("f", torch.ones(1000))
@@ -330,14 +333,14 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
         "widget = create_comm(target_name='jupyter.widget', data={'state': {'value': 1}})\n"
         "display({'application/vnd.jupyter.widget-view+json': {'model_id': widget.comm_id}, 'text/plain': '100 %', 'text/html': [1]}, raw=True)",
     )
-    with Session(notebook, library, LIMITS, protection) as session:
+    with NotebookRunner(notebook, library, LIMITS, protection) as session:
         session.run_until(6)
     for cell in notebook.cells[:4]:
         assert [o.output_type for o in cell.outputs if "image/png" in o.get("data", {})] == [
             cell.outputs[-1].output_type
         ]
         assert len(cell.outputs) == 1
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     assert notebook.cells[0].outputs[0].metadata["image/png"]["alt"] == "1 image"
     assert [o.text for o in notebook.cells[4].outputs] == ["1\n3\n", "2\n"], "streams are joined"
     assert [o.data for o in notebook.cells[5].outputs] == [{"text/plain": "100 %"}], "a widget needs its kernel"
@@ -349,9 +352,9 @@ def test_figures_are_shown_in_their_order(library: Path) -> None:
         "import course_lib as ooo, numpy as np\nimport matplotlib.pyplot as plt",
         "_, ax = plt.subplots()\nfigure = ooo.plot_images(np.eye(4)[None])\nopen_now = len(plt.get_fignums())",
     )
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(2)
-        assert Student(session.ask).value("open_now") == 0, "as in a student's kernel"
+        assert StudentNotebook(session.ask).value("open_now") == 0, "as in a student's kernel"
     own, courses = notebook.cells[1].outputs
     assert "Figure size 640x480" in own.data["text/plain"]
     assert "alt" in str(courses.metadata)
@@ -362,7 +365,7 @@ def test_a_page_shows_the_beginning_of_what_was_printed_and_the_end_of_a_traceba
     outputs = [new_output("stream", name=name, text=printed) for name in ("stdout", "stderr", "stdout")]
     outputs.append(new_output("error", ename="E", evalue="", traceback=[str(i) for i in range(300)]))
     notebook = new_notebook(cells=[new_code_cell("x", outputs=outputs)])
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     first, second, error = notebook.cells[0].outputs
     assert first.text == printed
     assert second.text == "".join(f"{i}\n" for i in range(300)) + "[... la suite des sorties est coupée]"
@@ -381,7 +384,7 @@ def test_colours_without_end_are_shown_without_colours() -> None:
     ]
     notebook = new_notebook(cells=[new_code_cell("x", outputs=part) for part in (outputs[:9], outputs[9:])])
     began = time.monotonic()
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     red, stream, error, data, *others = [output for cell in notebook.cells for output in cell.outputs]
     pages = [ansi2html(text) for text in (red.text, stream.text, *error.traceback, *(other.text for other in others))]
     assert time.monotonic() - began < 5
@@ -413,7 +416,7 @@ def test_what_takes_long_or_is_none_of_its_kind_is_not_shown_as_such() -> None:
     data = {"text/html": "<p>a</p>" * 20_000, "image/png": '"><script>', "text/plain": "a", "text/latex": "$a$"}
     metadata = {"image/png": {"alt": "a" * 2000, "width": '"><script>'}}
     notebook = new_notebook(cells=[new_code_cell("", outputs=[new_output("display_data", data, metadata=metadata)])])
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     assert notebook.cells[0].outputs[0].data == {"text/plain": "a"}
     assert notebook.cells[0].outputs[0].metadata == {"image/png": {"alt": "a" * 1000}}
     missing = markdown2html({}, "![<script>](attachment:none.png)")
@@ -435,7 +438,7 @@ def test_all_that_a_student_wrote_is_shown_up_to_a_length() -> None:
         *(new_code_cell("e" * 150_000, metadata=own) for _ in range(3)),
     ]
     notebook = new_notebook(cells=[text, given, *long])
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     assert text.source == "a b"
     assert given.source == "c" * 300_000 + " " * 100 + "c"
     shown = [cell.source.count(letter) for cell, letter in zip(long, "deee", strict=True)]
@@ -453,7 +456,7 @@ def test_a_long_style_is_left_out_in_no_time() -> None:
     output = new_output("display_data", {"text/html": f"<p style='color:{'a' * 30_000}'>text</p>"})
     notebook = new_notebook(cells=[new_code_cell("x", outputs=[output] * 5)])
     began = time.monotonic()
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     assert time.monotonic() - began < 2
     assert "<p>text</p>" in notebook.cells[0].outputs[0].data["text/html"]
 
@@ -477,9 +480,9 @@ def test_of_how_a_picture_shall_look_only_the_text_that_stands_for_it_is_kept(li
     width = {"width": "1 onload=alert(1)", "alt": '"><script>' + 2000 * "x"}
     code = f"display({{'image/png': 'AAAA'}}, raw=True, metadata={{'image/png': {width!r}, 'width': {{'alt': 'x'}}}})"
     notebook = notebook_of(code)
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     assert notebook.cells[0].outputs[0].metadata == {"image/png": {"alt": width["alt"][:1000]}}
     page = HTMLExporter(template_name="classic").from_notebook_node(notebook)[0]
     assert "onload" not in page.split("output_png")[-1]
@@ -496,7 +499,7 @@ def test_a_picture_that_stands_a_thousand_times_is_left_out() -> None:
     ):
         cell = new_markdown_cell(text * times, attachments=pictures, metadata={EXTRA: True})
         notebook = new_notebook(cells=[cell])
-        make_harmless(notebook)
+        sanitize_notebook(notebook)
         assert ("attachments" in notebook.cells[0]) == kept
 
 
@@ -544,7 +547,7 @@ def test_the_time_in_which_no_core_is_free_is_counted() -> None:
 def test_a_progress_bar_is_one_line() -> None:
     bar = "\r".join(f"{i} %" for i in range(2000))
     notebook = new_notebook(cells=[new_code_cell("x", outputs=[new_output("stream", text=bar)])])
-    make_harmless(notebook)
+    sanitize_notebook(notebook)
     assert notebook.cells[0].outputs[0].text == bar
 
 
@@ -555,9 +558,9 @@ def test_a_kernel_on_the_cpu_has_no_graphics_card(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     code = "import os\nsaid = os.environ['COURSE_LIB_DEVICE'] + ' ' + os.environ['CUDA_VISIBLE_DEVICES']"
-    with Session(notebook_of(code), library, LIMITS, protection, device=device) as session:
+    with NotebookRunner(notebook_of(code), library, LIMITS, protection, device=device) as session:
         session.run_until(1)
-        assert Student(session.ask).value("said") == f"{device} {cards}"
+        assert StudentNotebook(session.ask).value("said") == f"{device} {cards}"
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
@@ -566,9 +569,11 @@ def test_a_kernel_speaks_the_language_of_the_grading(library: Path, language: st
     before = messages.language()
     messages.set_language(language)
     try:
-        with Session(notebook_of("import course_lib\nspoken = course_lib.language()"), library, LIMITS) as session:
+        with NotebookRunner(
+            notebook_of("import course_lib\nspoken = course_lib.language()"), library, LIMITS
+        ) as session:
             session.run_until(1)
-            assert Student(session.ask).value("spoken") == language
+            assert StudentNotebook(session.ask).value("spoken") == language
     finally:
         messages.set_language(before)
 
@@ -577,7 +582,7 @@ def test_a_long_line_is_kept_in_no_time(library: Path) -> None:
     """A carriage return still takes back what stands before it in its line."""
     notebook = notebook_of("print('kept\\r\\n1 %\\r2 %\\rdone\\n' + 'x' * 400_000)")
     began = time.monotonic()
-    with Session(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
     assert time.monotonic() - began < 20
     [output] = notebook.cells[0].outputs

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from tiny_course import make_course
 
-from course_lib.grading import store
-from course_lib.grading.assignment import load_assignment
-from course_lib.grading.job import Graded, Limits
-from course_lib.grading.result import CellResult, NotebookResult, TestResult, Verdict
-from course_lib.grading.store import ResultStore, fingerprint, shrink, stamps_of_tests, versions
+from course_lib.assignment.loader import load_assignment
+from course_lib.authoring.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.execution import result_cache as store
+from course_lib.execution.cache_key import cache_key, stamps_of_tests, versions
+from course_lib.execution.result_cache import ResultCache, shrink
+from course_lib.judge.task import GradedNotebook, Limits
 from course_lib.messages import Text
 
 
@@ -25,7 +26,7 @@ def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path)
     for content in ("", "x = 1"):
         common.write_text(content)
         [spec] = load_assignment(source, tests)
-        keys.add(fingerprint(spec, source, Limits(), versions()))
+        keys.add(cache_key(spec, source, Limits(), versions()))
         assert common in stamps_of_tests([spec])
     for linked in (source / "data", tests / "helpers"):
         shared = tmp_path / linked.name
@@ -34,7 +35,7 @@ def test_a_changed_file_in_a_linked_folder_outdates_every_result(tmp_path: Path)
         for numbers in ("1", "2"):
             (shared / "numbers.txt").write_text(numbers)
             [spec] = load_assignment(source, tests)
-            keys.add(fingerprint(spec, source, Limits(), versions()))
+            keys.add(cache_key(spec, source, Limits(), versions()))
     assert len(keys) == 6
 
 
@@ -51,7 +52,7 @@ def test_a_result_depends_on_all_that_decides_it_and_on_nothing_else(
         changed = copy.deepcopy(spec)
         if change is not None:
             change(changed)
-        return fingerprint(changed, source, Limits(cell=cell, threads=threads), versions(), language=language)
+        return cache_key(changed, source, Limits(cell=cell, threads=threads), versions(), language=language)
 
     def of_other_versions(name: str, value: object) -> str:
         with monkeypatch.context() as patch:
@@ -78,14 +79,14 @@ def test_a_result_depends_on_all_that_decides_it_and_on_nothing_else(
     assert key(threads=3) == keys["this"], "as many threads as there are cores"
 
 
-def a_result(size: int) -> Graded:
+def a_result(size: int) -> GradedNotebook:
     test = TestResult("test_it", 2.0, Text("français", "English"), Verdict.ERROR, "détail", "note")
     result = NotebookResult([CellResult("cell", [test])], ["réparé"], protection="bubblewrap", phases={"cells": 1.5})
-    return Graded("é" * size, result, {"cell"}, ["training"])
+    return GradedNotebook("é" * size, result, {"cell"}, ["training"])
 
 
 def test_a_stored_result_is_what_it_was(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
+    store = ResultCache(tmp_path)
     store.put("key", a_result(3))
     assert store.get("key") == a_result(3)
     assert store.get("other") is None
@@ -95,14 +96,14 @@ def test_a_stored_result_is_what_it_was(tmp_path: Path) -> None:
     "damage", ["", "{", "[]", "[" * 100_000, '{"notebook": 1}', '{"result": {"cells": [1]}}', "\udcff"]
 )
 def test_a_damaged_result_is_none(tmp_path: Path, damage: str) -> None:
-    store = ResultStore(tmp_path)
+    store = ResultCache(tmp_path)
     (tmp_path / "key.json").write_text(damage, errors="surrogateescape")
     assert store.get("key") is None
 
 
 def test_the_result_of_another_submission_is_none(tmp_path: Path) -> None:
     """A file that a copy, a synchronization or a repair of the disk has put under a wrong name gives nobody marks."""
-    store = ResultStore(tmp_path)
+    store = ResultCache(tmp_path)
     store.put("one", a_result(3))
     shutil.copy(tmp_path / "one.json", tmp_path / "other.json")
     assert store.get("one") == a_result(3)
@@ -110,7 +111,7 @@ def test_the_result_of_another_submission_is_none(tmp_path: Path) -> None:
 
 
 def test_the_store_stays_small_and_keeps_what_was_used_last(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
+    store = ResultCache(tmp_path)
     for i in range(10):
         store.put(str(i), a_result(10_000))
     store.get("3")

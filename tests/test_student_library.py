@@ -24,7 +24,7 @@ from matplotlib.colors import LogNorm, Normalize
 import course_lib as ooo
 from course_lib import confusion, mnist, plots
 from course_lib.device import seed
-from course_lib.grading.harmless import clean_html
+from course_lib.judge.sanitize import clean_html
 from course_lib.messages import MESSAGES, say, set_language
 
 
@@ -238,9 +238,7 @@ def test_the_library_loads_beside_a_torchvision_that_asks_the_compiler_something
         "from torch._dynamo.utils import counters, is_compile_supported"
     )
     (tmp_path / "torchvision" / "datasets.py").touch()
-    code = (
-        "import course_lib.vision, torchvision, torch._dynamo.utils as its\nprint(torchvision.counters is its.counters)"
-    )
+    code = "import course_lib.torchvision_compat, torchvision, torch._dynamo.utils as its\nprint(torchvision.counters is its.counters)"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert run.stdout == "True\n", run.stderr

@@ -10,8 +10,8 @@ from courses import Course, marks, nbgrader, result
 from nbgrader.api import Gradebook
 from tiny_course import CANARY, HONEST, WRONG_ADD, hand_in, make_course, notebook, release, written
 
-from course_lib.grading.rebuild import UnreadableNotebook
-from course_lib.grading.submitted import read_plain, read_submitted, stamped_time
+from course_lib.execution.submission_files import read_plain, read_submitted, stamped_time
+from course_lib.judge.rebuild import UnreadableNotebook
 
 RIGHT, WRONG = written(notebook()), written(notebook("def add(x):\n    return 0.0"))
 NOTHING = {"test_add": 0.0, "test_mean": 0.0}

@@ -27,12 +27,12 @@ from safetensors.torch import save
 from tiny_course import PYTHON, cell
 
 from course_lib import training
-from course_lib.grading import grade as grade_module
-from course_lib.grading.errors import GradingFault
-from course_lib.grading.grade import TrainingNeeded
-from course_lib.grading.job import Job, Limits, NotebookSpec, figures_folder
-from course_lib.grading.store import is_whole
-from course_lib.grading.trainings import (
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.authoring.errors import GradingFault
+from course_lib.judge import pipeline as grade_module
+from course_lib.judge.pipeline import TrainingNeeded
+from course_lib.judge.task import GradingTask, Limits, figures_folder, is_whole
+from course_lib.judge.training_cache import (
     code_name,
     is_kept,
     keep_code_training,
@@ -42,7 +42,7 @@ from course_lib.grading.trainings import (
     recall,
     recall_code,
 )
-from course_lib.kernel import figures, fingerprint, finished
+from course_lib.kernel import figures, fingerprint, training_reuse
 from course_lib.kernel.wire import Packet
 
 GIVEN = """
@@ -76,7 +76,7 @@ NET = """class Net(nn.Module):
         return self.b({}(self.a(x)))"""
 ACCURATE = """
 import torch
-from course_lib.grading.hidden import hidden_test
+from course_lib.authoring.hidden_tests import hidden_test
 
 def data():
     torch.manual_seed(0)
@@ -193,8 +193,8 @@ def test_a_class_that_trains_each_time_gets_the_same_marks(
 
 POISON = """
 from course_lib import training
-from course_lib.kernel import finished
-report, recall = finished.report, training.recall
+from course_lib.kernel import training_reuse
+report, recall = training_reuse.report, training.recall
 def poisoned():
     packet = report()
     for one in packet.fields.get("trainings", []):
@@ -202,9 +202,9 @@ def poisoned():
     packet.tensors = {name: value if "probe" in name else 0 * value for name, value in packet.tensors.items()}
     return packet
 def unimpressed(run):
-    with finished.left_as_it_was(run.model):
+    with training_reuse.left_as_it_was(run.model):
         recall(run)
-finished.report, training.recall = poisoned, unimpressed
+training_reuse.report, training.recall = poisoned, unimpressed
 """
 """Leaves weights of zero for others, and trains for itself."""
 
@@ -225,7 +225,7 @@ def test_the_time_of_a_training_on_a_card_counts(
 ) -> None:
     """All of it, unless it ends at once: code that waits on a card only would have twice the time."""
 
-    def trained(job: Job, needed: TrainingNeeded, device: str) -> Packet:
+    def trained(job: GradingTask, needed: TrainingNeeded, device: str) -> Packet:
         time.sleep(waits[device])
         if device == "cuda":
             raise GradingFault
@@ -236,7 +236,7 @@ def test_the_time_of_a_training_on_a_card_counts(
     for on_a_card in (0.2, 0.5):
         waits = {"cuda": on_a_card, "cpu": 0.1}
         needed, seconds = TrainingNeeded([], None, tmp_path / f"{on_a_card}"), defaultdict[str, float](float)
-        job = Job(spec, "", tmp_path, tmp_path, Limits(training=4), "fr", device="cuda")
+        job = GradingTask(spec, "", tmp_path, tmp_path, Limits(training=4), "fr", device="cuda")
         grade_module._train(job, needed, seconds)
         counted.append(seconds["training"])
     assert counted[0] < 0.2
@@ -256,7 +256,7 @@ def test_what_fails_on_a_graphics_card_is_trained_on_the_cpu(
     students = {"on anything": NET.format("torch.tanh"), "on the CPU": picky}
     make(folder, root, ACCURATE, 1, {name: (code, ()) for name, code in students.items()})
     one = "autograde.graphics_card = lambda protection: 'one'"
-    configure(folder, "from course_lib.grading import autograde", one)
+    configure(folder, "from course_lib.nbgrader_plugins import autograde", one)
     options = ("--JudgedAutograde.device=cuda", "--JudgedAutograde.language=en")
     assert grade(folder, *options) == {"on anything": 1, "on the CPU": 1}
     assert trained(cache) == [True, True]
@@ -294,20 +294,20 @@ def test_all_runs_of_a_notebook_share_its_time(
     """Those before a training, and the one after it; the training has a kernel of its own."""
     left: list[float] = []
 
-    def run(job: Job, notebook: object, paths: object, early: bool, seconds: dict[str, float]) -> None:
+    def run(job: GradingTask, notebook: object, paths: object, early: bool, seconds: dict[str, float]) -> None:
         left.append(job.limits.submission)
         seconds["cells"] += 10
         if len(left) == 3:
             raise GradingFault
         raise TrainingNeeded([], None, tmp_path)
 
-    def train(job: Job, needed: object, seconds: dict[str, float]) -> None:
+    def train(job: GradingTask, needed: object, seconds: dict[str, float]) -> None:
         assert job.limits.submission == 100
         seconds["training"] += 5
 
     monkeypatch.setattr(grade_module, "_run", run)
     monkeypatch.setattr(grade_module, "_train", train)
-    job = Job(spec, nbformat.writes(spec.skeleton).encode(), tmp_path, tmp_path, Limits(submission=100), "fr")
+    job = GradingTask(spec, nbformat.writes(spec.skeleton).encode(), tmp_path, tmp_path, Limits(submission=100), "fr")
     with pytest.raises(GradingFault):
         grade_module.grade(job)
     assert left == [100, 85, 70]
@@ -413,7 +413,7 @@ def test_equal_code_has_the_same_name_whatever_its_comments() -> None:
     assert all(re.fullmatch(r"code-[0-9a-f]{32}\.safetensors", other) for other in others)
 
 
-@pytest.mark.parametrize("module", [training, fingerprint, finished])
+@pytest.mark.parametrize("module", [training, fingerprint, training_reuse])
 def test_what_another_library_trained_is_not_looked_for(
     module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

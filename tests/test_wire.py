@@ -12,9 +12,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from course_lib.causes import MAX_TEXT
-from course_lib.grading.result import Verdict
-from course_lib.grading.student import TRAVELS, Student, StudentFailure, travels_whole
+from course_lib.authoring.failures import StudentFailure
+from course_lib.authoring.notebook import TRAVELS, StudentNotebook, travels_whole
+from course_lib.authoring.result import Verdict
+from course_lib.error_hints import MAX_TEXT
 from course_lib.kernel.wire import MAX_BYTES, Other, Packet, WireError, describe, pack, restore, unpack
 
 
@@ -183,7 +184,7 @@ def test_a_type_has_a_short_name() -> None:
 
 def test_a_number_of_parameters_that_are_not_there_is_a_wrong_answer() -> None:
     for count in (10**12, -1, 1.5, True, None):
-        student = Student(lambda _, n=count: Packet({"status": "ok", "parameters": n, "buffers": 0}))
+        student = StudentNotebook(lambda _, n=count: Packet({"status": "ok", "parameters": n, "buffers": 0}))
         with pytest.raises(StudentFailure):
             student.weights("dnn")
 
@@ -195,7 +196,7 @@ def test_a_number_of_parameters_that_are_not_there_is_a_wrong_answer() -> None:
 ])  # fmt: skip
 def test_an_answer_that_is_none_is_a_wrong_one(fields: dict[str, object], tensors: dict[str, torch.Tensor]) -> None:
     """And no fault of the test that asks."""
-    student = Student(lambda _: Packet({"status": "ok"} | fields, tensors))
+    student = StudentNotebook(lambda _: Packet({"status": "ok"} | fields, tensors))
     x, labels = torch.ones(1, 3), torch.zeros(1, dtype=torch.int64)
     ask = (
         partial(student.weights, "dnn")

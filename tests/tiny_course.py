@@ -31,7 +31,7 @@ WRONG_ADD = {"test_add": 0.0, "test_mean": 1.0}
 HIDDEN_TESTS = {
     "test_add": f"""
 # {CANARY}_test
-from course_lib.grading.hidden import hidden_test
+from course_lib.authoring.hidden_tests import hidden_test
 
 @hidden_test(1.5, fr="add ajoute 1.", en="add adds 1.")
 def test_adds_one(student):
@@ -46,7 +46,7 @@ def test_adds_one_to_a_large_number(student):
     "test_mean": f"""
 # {CANARY}_test
 import torch
-from course_lib.grading.hidden import hidden_test
+from course_lib.authoring.hidden_tests import hidden_test
 
 @hidden_test(1, fr="mean donne la moyenne.", en="mean gives the mean.")
 def test_mean(student):

@@ -1,6 +1,6 @@
 """A student's kernel: an ordinary IPython kernel that also takes ``judge_request`` messages.
 
-``python -m course_lib.kernel -f connection.json`` starts one by itself; :mod:`course_lib.kernel.warm` forks them.
+``python -m course_lib.kernel -f connection.json`` starts one by itself; the fork server forks them.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
 from ..device import seed
-from . import REQUESTS, figures, finished
+from . import REQUESTS, figures, training_reuse
 from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
@@ -60,7 +60,7 @@ class StudentKernel(IPythonKernel):
         super().__init__(**kwargs)
         self._asking = threading.Lock()  # models may be trained in threads, and two of them at a socket end the kernel
         self._asked = 0
-        finished.activate(self.ask_judge)
+        training_reuse.activate(self.ask_judge)
         figures.activate(self.shell)
         self.shell.ask_exit = _end_the_cell
 

@@ -18,7 +18,7 @@ from IPython.core.pylabtools import print_figure, select_figure_formats
 from matplotlib import pyplot as plt
 
 from .. import confusion, plots
-from ..mnist import cache_folder
+from ..files import cache_folder
 from ..training import ConvergenceHistory
 from . import FIGURES
 from .fingerprint import fingerprint

@@ -17,7 +17,7 @@ forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``l
                                                  same weights each time
 weights    ``name``                              ``parameters``, the number of the tensors ``p0``.., and the number of
                                                  ``buffers``
-trainings                                        see :mod:`course_lib.kernel.finished`
+trainings                                        see :mod:`course_lib.kernel.training_reuse`
 figures                                          see :mod:`course_lib.kernel.figures`
 ========== ===================================== =============================================================
 
@@ -33,11 +33,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..causes import MAX_TEXT
 from ..checks import is_model_class
 from ..device import seed
-from . import figures, finished
-from .finished import by_shape, left_as_it_was
+from ..error_hints import MAX_TEXT
+from . import figures, training_reuse
+from .training_reuse import by_shape, left_as_it_was
 from .wire import Packet, describe, describe_arguments, pack, restore, unpack
 
 __all__ = ["Responder"]
@@ -75,7 +75,7 @@ class Responder:
             "call": self._call,
             "forward": self._forward,
             "weights": self._weights,
-            "trainings": lambda question: finished.report(),
+            "trainings": lambda question: training_reuse.report(),
             "figures": lambda question: figures.report(),
         }
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
-from ..causes import MAX_TEXT
+from ..error_hints import MAX_TEXT
 
 __all__ = [
     "MAX_BYTES", "MAX_ITEMS", "Other", "Packet", "Value", "WireError", "describe", "describe_arguments", "pack",

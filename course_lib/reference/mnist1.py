@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import vector_to_parameters
 
-from ..mnist import cache_folder, unpack_mnist
+from ..files import cache_folder
+from ..mnist import unpack_mnist
 from ..training import evaluate
 
 __all__ = [

@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 from torch.overrides import TorchFunctionMode
 
-from course_lib.grading.hidden import Suspects, wrong
-from course_lib.grading.student import OtherParameters, Student, StudentFailure, Weights
-from course_lib.kernel.finished import by_shape
+from course_lib.authoring.expect import Suspects, wrong
+from course_lib.authoring.failures import OtherParameters, StudentFailure
+from course_lib.authoring.notebook import StudentNotebook, Weights
+from course_lib.kernel.training_reuse import by_shape
 from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
 
@@ -28,7 +29,7 @@ BY_CHANCE = 1000
 class ModelTests:
     """Compares a model of the notebook with the reference model of the same name, by what they compute."""
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: StudentNotebook) -> None:
         self.student = student
         self.generator = torch.Generator().manual_seed(1)
 
@@ -412,7 +413,7 @@ def _suspects(model: nn.Module) -> Iterator[tuple[Text, Callable[[torch.Tensor],
 
 
 @pytest.fixture
-def models(student: Student) -> ModelTests:
+def models(student: StudentNotebook) -> ModelTests:
     """Tests of the models of the student's notebook."""
     return ModelTests(student)
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from course_lib.grading.hidden import Suspects, expect, expect_all, hidden_test, likely, rounded
-from course_lib.grading.student import Student
+from course_lib.authoring.expect import Suspects, expect, expect_all, likely, rounded
+from course_lib.authoring.hidden_tests import hidden_test
+from course_lib.authoring.notebook import StudentNotebook
 from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
 
@@ -96,13 +97,15 @@ ONE_LEFT_OUT = {
 """For labels all right or all wrong, where it does not show which one."""
 
 
-def assert_predicts(student: Student, scores: torch.Tensor) -> None:
+def assert_predicts(student: StudentNotebook, scores: torch.Tensor) -> None:
     """predict_labels must give the class of the largest score."""
     labels = student.tensor("predict_labels", scores, shape=(len(scores),), dtype=torch.int64)
     expect(labels, reference.predict_labels, scores, suspects=LABELS)
 
 
-def assert_measures(student: Student, cases: list[tuple[torch.Tensor, torch.Tensor]], suspects: Suspects) -> None:
+def assert_measures(
+    student: StudentNotebook, cases: list[tuple[torch.Tensor, torch.Tensor]], suspects: Suspects
+) -> None:
     """Accuracy must give the fraction of right labels; in one case alone, many mistakes look alike."""
     fractions = [student.number("accuracy", *case) for case in cases]
     expect_all(fractions, reference.accuracy, cases, suspects)
@@ -113,7 +116,7 @@ def assert_measures(student: Student, cases: list[tuple[torch.Tensor, torch.Tens
     fr="predict_labels donne, pour chaque image, la classe du plus grand score.",
     en="predict_labels gives, for each image, the class of the largest score.",
 )
-def test_the_largest_score_wins(student: Student, generator: torch.Generator) -> None:
+def test_the_largest_score_wins(student: StudentNotebook, generator: torch.Generator) -> None:
     for n, shift in ((10, 0), (2, 40), (50, -40)):  # a sigmoid is 1 for all at 40; at -40 a search from -10 finds none
         assert_predicts(student, torch.randn((n, 10), generator=generator) + shift)
     ranks = torch.rand((600, 10), generator=generator).argsort(dim=1)
@@ -125,7 +128,7 @@ def test_the_largest_score_wins(student: Student, generator: torch.Generator) ->
     fr="predict_labels donne aussi un label à une image seule, un seul s'il y a égalité, et laisse les scores intacts.",
     en="predict_labels gives a label to a single image too, only one for equal scores, and leaves the scores as they were.",
 )
-def test_a_single_image_gets_its_label(student: Student, generator: torch.Generator) -> None:
+def test_a_single_image_gets_its_label(student: StudentNotebook, generator: torch.Generator) -> None:
     classes = torch.randperm(10, generator=generator).tolist()  # each wins once
     rows = torch.randn((10, 10), generator=generator)
     scores = torch.stack([row.roll(k - int(row.argmax())) for k, row in zip(classes, rows, strict=True)])
@@ -143,7 +146,7 @@ def test_a_single_image_gets_its_label(student: Student, generator: torch.Genera
     fr="accuracy est la fraction d'images bien classées.",
     en="accuracy is the fraction of images that are classified right.",
 )
-def test_accuracy_is_the_fraction_of_right_labels(student: Student, generator: torch.Generator) -> None:
+def test_accuracy_is_the_fraction_of_right_labels(student: StudentNotebook, generator: torch.Generator) -> None:
     # the last image is wrong, then the first: either may be skipped
     cases = []
     for n, first in ((44, 0), (9, 4), (1, 0), (600, 0)):
@@ -159,7 +162,7 @@ def test_accuracy_is_the_fraction_of_right_labels(student: Student, generator: t
     fr="accuracy vaut 1.0 quand tout est juste et 0.0 quand tout est faux, et laisse ses arguments intacts.",
     en="accuracy is 1.0 when all is right and 0.0 when all is wrong, and leaves its arguments as they were.",
 )
-def test_accuracy_of_all_and_of_none(student: Student) -> None:
+def test_accuracy_of_all_and_of_none(student: StudentNotebook) -> None:
     labels, smallest = torch.tensor([3, 1, 4, 1]), torch.tensor([5, 6, 7, 8])
     scores = 2 * torch.eye(10)[labels] - torch.eye(10)[smallest]
     assert_measures(student, [(scores, labels), (scores, labels + 1), (scores, smallest)], ONE_LEFT_OUT | FRACTIONS)

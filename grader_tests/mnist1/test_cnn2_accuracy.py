@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from course_lib.grading.hidden import hidden_test
+from course_lib.authoring.hidden_tests import hidden_test
 
 THRESHOLD = json.loads(Path(__file__).with_name("thresholds.json").read_text())["CNN2"]["accuracy"]
 

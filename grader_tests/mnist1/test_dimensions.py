@@ -1,7 +1,8 @@
 """`dimensions`: the sizes of x_train."""
 
-from course_lib.grading.hidden import hidden_test, wrong
-from course_lib.grading.student import Student
+from course_lib.authoring.expect import wrong
+from course_lib.authoring.hidden_tests import hidden_test
+from course_lib.authoring.notebook import StudentNotebook
 from course_lib.messages import Text
 
 CAUSES = {
@@ -16,7 +17,7 @@ CAUSES = {
 OTHER = Text("ce nombre n'est pas dans x_train.shape.", "this number does not occur in x_train.shape.")
 
 
-def assert_size(student: Student, name: str, expected: int) -> None:
+def assert_size(student: StudentNotebook, name: str, expected: int) -> None:
     """The variable ``name`` must hold ``expected``."""
     size = student.integer(name)
     if size != expected:
@@ -24,17 +25,17 @@ def assert_size(student: Student, name: str, expected: int) -> None:
 
 
 @hidden_test(0.5, fr="n_images est le nombre d'images.", en="n_images is the number of images.")
-def test_number_of_images(student: Student) -> None:
+def test_number_of_images(student: StudentNotebook) -> None:
     assert_size(student, "n_images", 60_000)
 
 
 @hidden_test(0.25, fr="n_rows est le nombre de lignes d'une image.", en="n_rows is the number of rows of an image.")
-def test_number_of_rows(student: Student) -> None:
+def test_number_of_rows(student: StudentNotebook) -> None:
     assert_size(student, "n_rows", 28)
 
 
 @hidden_test(
     0.25, fr="n_columns est le nombre de colonnes d'une image.", en="n_columns is the number of columns of an image."
 )
-def test_number_of_columns(student: Student) -> None:
+def test_number_of_columns(student: StudentNotebook) -> None:
     assert_size(student, "n_columns", 28)

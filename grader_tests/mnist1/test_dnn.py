@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from course_lib.grading.hidden import hidden_test
+from course_lib.authoring.hidden_tests import hidden_test
 
 
 @hidden_test(

@@ -2,8 +2,9 @@
 
 import torch
 
-from course_lib.grading.hidden import expect, expect_all, hidden_test
-from course_lib.grading.student import Dtype, Student
+from course_lib.authoring.expect import expect, expect_all
+from course_lib.authoring.hidden_tests import hidden_test
+from course_lib.authoring.notebook import Dtype, StudentNotebook
 from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
 
@@ -51,7 +52,7 @@ SUSPECTS = {
 }  # fmt: skip
 
 
-def assert_encodes(student: Student, labels: torch.Tensor, dtype: Dtype = "any") -> None:
+def assert_encodes(student: StudentNotebook, labels: torch.Tensor, dtype: Dtype = "any") -> None:
     """one_hot must encode ``labels``."""
     encoded = student.tensor("one_hot", labels, shape=(len(labels), 10), dtype=dtype)
     expect(encoded, reference.one_hot, labels, suspects=SUSPECTS)
@@ -62,13 +63,13 @@ def assert_encodes(student: Student, labels: torch.Tensor, dtype: Dtype = "any")
     fr="Chaque ligne vaut 1 à la colonne du label et 0 ailleurs.",
     en="Each row is 1 in the column of the label and 0 elsewhere.",
 )
-def test_a_single_one_per_row(student: Student, generator: torch.Generator) -> None:
+def test_a_single_one_per_row(student: StudentNotebook, generator: torch.Generator) -> None:
     for n in (30, 600):
         assert_encodes(student, torch.cat([torch.arange(10), torch.randint(0, 10, (n,), generator=generator)]))
 
 
 @hidden_test(0.25, fr="Le résultat est juste et de type float32.", en="The result is right and of type float32.")
-def test_float32(student: Student) -> None:
+def test_float32(student: StudentNotebook) -> None:
     assert_encodes(student, torch.tensor([9, 3, 0, 3]), torch.float32)
 
 
@@ -77,7 +78,7 @@ def test_float32(student: Student) -> None:
     fr="Il y a dix colonnes quels que soient les labels présents, et les labels restent intacts.",
     en="There are ten columns whichever labels occur, and the labels are left as they were.",
 )
-def test_ten_columns_whichever_labels_occur(student: Student) -> None:
+def test_ten_columns_whichever_labels_occur(student: StudentNotebook) -> None:
     batches = [(torch.tensor([label]),) for label in (3, 0)]
     encoded = [student.tensor("one_hot", *batch, shape=(1, 10), dtype="any") for batch in batches]
     expect_all(encoded, reference.one_hot, batches, SUSPECTS)

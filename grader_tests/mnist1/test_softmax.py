@@ -2,8 +2,9 @@
 
 import torch
 
-from course_lib.grading.hidden import expect, hidden_test, likely, rounded, wrong
-from course_lib.grading.student import Student
+from course_lib.authoring.expect import expect, likely, rounded, wrong
+from course_lib.authoring.hidden_tests import hidden_test
+from course_lib.authoring.notebook import StudentNotebook
 from course_lib.messages import Text
 from course_lib.reference import mnist1 as reference
 
@@ -59,7 +60,7 @@ SUSPECTS = {
 }  # fmt: skip
 
 
-def assert_softmax(student: Student, logits: torch.Tensor, atol: float = 1e-5) -> None:
+def assert_softmax(student: StudentNotebook, logits: torch.Tensor, atol: float = 1e-5) -> None:
     """class_probabilities must give the softmax of ``logits`` over the classes."""
     expect(
         student.tensor(NAME, logits, shape=logits.shape), reference.probabilities, logits, suspects=SUSPECTS, atol=atol
@@ -71,7 +72,7 @@ def assert_softmax(student: Student, logits: torch.Tensor, atol: float = 1e-5) -
     fr="Pour chaque image, les probabilités des dix classes ont pour somme 1.",
     en="For each image, the probabilities of the ten classes sum to 1.",
 )
-def test_rows_sum_to_one(student: Student, generator: torch.Generator) -> None:
+def test_rows_sum_to_one(student: StudentNotebook, generator: torch.Generator) -> None:
     logits = torch.randn((7, 10), generator=generator) * 3
     probabilities = student.tensor(NAME, logits, shape=(7, 10))
     if not (bool((probabilities >= 0).all()) and torch.allclose(probabilities.sum(dim=1), torch.ones(7), atol=1e-4)):
@@ -83,7 +84,7 @@ def test_rows_sum_to_one(student: Student, generator: torch.Generator) -> None:
     fr="Les probabilités sont celles du softmax sur les classes.",
     en="The probabilities are those of a softmax over the classes.",
 )
-def test_softmax_over_the_classes(student: Student, generator: torch.Generator) -> None:
+def test_softmax_over_the_classes(student: StudentNotebook, generator: torch.Generator) -> None:
     for n in (2, 600):
         assert_softmax(student, torch.randn((n, 10), generator=generator) * 2)
 
@@ -93,7 +94,7 @@ def test_softmax_over_the_classes(student: Student, generator: torch.Generator) 
     fr="Une image seule reçoit les mêmes probabilités que parmi d'autres, et les logits restent intacts.",
     en="A single image gets the same probabilities as among others, and the logits are left as they were.",
 )
-def test_a_single_image_keeps_its_probabilities(student: Student, generator: torch.Generator) -> None:
+def test_a_single_image_keeps_its_probabilities(student: StudentNotebook, generator: torch.Generator) -> None:
     logits = torch.randn((3, 10), generator=generator)
     together = student.tensor(NAME, logits, shape=(3, 10))
     expect(together, reference.probabilities, logits, suspects=SUSPECTS)
@@ -107,7 +108,7 @@ def test_a_single_image_keeps_its_probabilities(student: Student, generator: tor
     fr="De grands logits donnent aussi des probabilités exactes, sans débordement.",
     en="Large logits give exact probabilities too, without overflow.",
 )
-def test_large_logits_do_not_overflow(student: Student, generator: torch.Generator) -> None:
+def test_large_logits_do_not_overflow(student: StudentNotebook, generator: torch.Generator) -> None:
     logits = torch.randn((4, 10), generator=generator)
     for change in (logits * 1000, logits - 1000):
         probabilities = student.tensor(NAME, change, shape=(4, 10))

@@ -1,0 +1,1 @@
+"""Reads an assignment and releases it to students."""

@@ -1,0 +1,131 @@
+"""Reads an assignment: the skeleton of its notebooks, their grade cells, hidden tests and expected answers."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.utils import is_grade, is_solution, is_task
+from traitlets.config import Config
+
+from ..authoring.errors import AssignmentError
+from ..authoring.result import CellResult
+from .release import faults, release_notebook
+from .spec import GradeCell, NotebookSpec
+
+__all__ = ["check_points", "expected_answers", "load_assignment", "load_notebook_spec"]
+
+# as nbgrader finds them, whatever stands around the words: its manual writes === BEGIN MARK SCHEME === in a task
+_SCHEME = re.compile(r"^.*BEGIN MARK SCHEME.*\n((?s:.*?))^.*END MARK SCHEME.*\n?", re.MULTILINE)
+_MARKER = re.compile(r"^.*(?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
+_COMMENT = re.compile(r"^ *#+ ?", re.MULTILINE)
+
+
+def load_assignment(source: Path, tests: Path, notebook: str = "*", config: Config | None = None) -> list[NotebookSpec]:
+    """Read the notebooks of an assignment.
+
+    Args:
+        source: ``source/<assignment>``.
+        tests: ``grader_tests/<assignment>``.
+        notebook: pattern of their names.
+        config: nbgrader's, which may have other markers and stubs.
+
+    Raises:
+        AssignmentError: if there are none, if one cannot be graded, or if they have cells of the same name.
+    """
+    paths = [path for path in sorted(source.glob("*.ipynb")) if fnmatch(path.stem, notebook)]
+    specs = [load_notebook_spec(path, tests, config) for path in paths]
+    if not specs:
+        raise AssignmentError(f"{source}: no notebook matches '{notebook}'")
+    names = Counter(cell.grade_id for spec in specs for cell in spec.grade_cells)
+    twice = sorted(name for name, n in names.items() if n > 1)
+    if twice:
+        raise AssignmentError(f"{source}: several notebooks have cells {', '.join(twice)}: rename some")
+    return specs
+
+
+def check_points(spec: NotebookSpec, cells: Iterable[CellResult]) -> None:
+    """Compare the points of hidden tests, by grade cell, with those of the notebook.
+
+    Raises:
+        AssignmentError: if they differ.
+    """
+    tested = {cell.grade_id: cell.points for cell in cells}
+    for cell in spec.automatic:
+        if tested[cell.grade_id] != cell.points:
+            raise AssignmentError(
+                f"{spec.tests[cell.grade_id]}: its tests add up to {tested[cell.grade_id]:g} points (two of the same "
+                f"name count as one), the cell '{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g}"
+            )
+
+
+def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) -> NotebookSpec:
+    """Read one source notebook and find its hidden tests.
+
+    Args:
+        source: ``source/<assignment>/<notebook>.ipynb``.
+        tests: ``grader_tests/<assignment>``.
+        config: nbgrader's, which may have other markers and stubs.
+
+    Raises:
+        AssignmentError: if the notebook cannot be released, or a grade cell has no hidden tests.
+    """
+    notebook = NotebookNode(cells=[])
+    try:
+        notebook = _read(source)
+        skeleton = release_notebook(notebook, config)
+    except Exception as error:  # nbformat and nbgrader raise plain RuntimeErrors here
+        what = f"{source}: cannot be turned into a student's notebook: {error}"
+        raise AssignmentError("\n".join([what, *faults(notebook.cells)])) from error
+    cells: list[GradeCell] = []
+    solution = ""
+    for cell in skeleton.cells:
+        if is_solution(cell):
+            solution = cell.metadata.nbgrader.grade_id
+        if is_grade(cell):
+            meta = cell.metadata.nbgrader
+            cells.append(GradeCell(meta.grade_id, float(meta.points), bool(meta.solution), solution))
+        elif is_task(cell):
+            meta = cell.metadata.nbgrader
+            cells.append(GradeCell(meta.grade_id, float(meta.points), True, ""))
+    found = {}
+    for grade_cell in cells:
+        if grade_cell.manual:
+            continue
+        candidates = [tests / f"{grade_cell.grade_id}.py", tests / grade_cell.grade_id]
+        there = [path for path in candidates if path.exists()]
+        if len(there) != 1:
+            problem = "has no hidden tests" if not there else "has hidden tests twice"
+            raise AssignmentError(
+                f"{source}, cell '{grade_cell.grade_id}': {problem}; expected {candidates[0]} or {candidates[1]}/"
+            )
+        found[grade_cell.grade_id] = there[0]
+    return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, cells, found)
+
+
+def _read(source: Path) -> NotebookNode:
+    """A notebook whose cells have the same ids each time: where the file has none, nbformat makes some up, or none."""
+    notebook, again = (nbformat.read(source, as_version=4) for _ in range(2))
+    for number, (cell, other) in enumerate(zip(notebook.cells, again.cells, strict=True), 1):
+        if "id" not in cell or cell.id != other.id:
+            cell.id = f"cell-{number}"
+            notebook.nbformat_minor = 5  # the first with ids
+    return notebook
+
+
+def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:
+    """The answers of an instructor's notebook by solution cell, each with its mark scheme, which may be empty.
+
+    A task has no answer of its own, only a mark scheme. In code, that is comments.
+    """
+    found = {}
+    for cell in source.cells:
+        if is_solution(cell) or is_task(cell):
+            answer = _MARKER.sub("", _SCHEME.sub("", cell.source)).strip("\n") if is_solution(cell) else ""
+            scheme = "\n".join(_SCHEME.findall(cell.source)).strip("\n")
+            scheme = _COMMENT.sub("", scheme) if cell.cell_type == "code" else scheme
+            found[cell.metadata.nbgrader.grade_id] = answer, scheme
+    return found

@@ -1,0 +1,155 @@
+"""What grading a notebook gives: plain data that passes between processes and into files."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ..messages import Text, say
+
+__all__ = ["CellResult", "NotebookResult", "TestResult", "Verdict", "printable"]
+
+
+def printable(text: str) -> str:
+    """A text of the student's in one line that cannot change how a terminal, a table or a page shows what follows."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+class Verdict(StrEnum):
+    """What a hidden test found. Each has its word and its hint in ``course_lib.messages``."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_ATTEMPTED = "not_attempted"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    TOO_MANY_PROCESSES = "too_many_processes"
+    DISK_FULL = "disk_full"
+    TOO_MUCH_OUTPUT = "too_much_output"
+    NONSENSE = "nonsense"
+    KERNEL_DIED = "kernel_died"
+    UNREADABLE = "unreadable"
+
+
+@dataclass
+class TestResult:
+    """The outcome of one hidden test."""
+
+    __test__ = False  # not a test class of pytest
+
+    name: str
+    points: float
+    rationale: Text
+    """What the test checks, for the student."""
+    verdict: Verdict
+    detail: str = ""
+    """Said to the student with the verdict: an error, a likely cause; never a value or a line of the hidden test."""
+    note: str = ""
+    """For the instructor only."""
+    asked: list[str] = field(default_factory=list)
+    """What the judge asked and what came back, for the instructor only."""
+    accuracy: tuple[float, float] | None = None
+    """Of a trained model: the accuracy that was measured, and the one that is required."""
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "TestResult":
+        """The inverse of ``dataclasses.asdict``."""
+        changed: dict[str, Any] = {"rationale": Text(*content["rationale"]), "verdict": Verdict(content["verdict"])}
+        if content.get("accuracy") is not None:
+            measured, required = content["accuracy"]
+            changed["accuracy"] = (float(measured), float(required))
+        return cls(**content | changed)
+
+    @property
+    def score(self) -> float:
+        """The points earned: all or none."""
+        return self.points if self.verdict is Verdict.PASSED else 0.0
+
+    @property
+    def hint(self) -> str:
+        """A sentence or two for the student."""
+        if self.verdict is Verdict.TIMEOUT and self.detail:
+            return say("hint.timeout_in", detail=self.detail)
+        hint = say(f"hint.{self.verdict}", detail=self.detail or "?")
+        if self.verdict is Verdict.FAILED and self.detail:
+            hint = say("hint.cause", hint=hint, cause=self.detail)
+        return hint
+
+
+@dataclass
+class CellResult:
+    """The outcome of one grade cell that is graded automatically."""
+
+    grade_id: str
+    tests: list[TestResult]
+    solution: str = ""
+    """Id of the solution cell that it grades; formgrader has a person's comment there."""
+
+    @property
+    def points(self) -> float:
+        """The points that can be earned."""
+        return round(sum(test.points for test in self.tests), 6)
+
+    @property
+    def score(self) -> float:
+        """The points earned; 0.7 and 0.2 and 0.1 are 1."""
+        return round(sum(test.score for test in self.tests), 6)
+
+    @property
+    def lost(self) -> list[str]:
+        """For the instructor: a line on each test that was not passed."""
+        return [f"{t.name}: {t.verdict} {t.detail} {t.note}" for t in self.tests if t.verdict is not Verdict.PASSED]
+
+
+@dataclass
+class NotebookResult:
+    """The outcome of one notebook of one submission."""
+
+    cells: list[CellResult]
+    repairs: list[str] = field(default_factory=list)
+    """What was mended before grading, in the student's language."""
+    unreadable: str = ""
+    """Why the file could not be read at all, or empty."""
+    unanswered: list[str] = field(default_factory=list)
+    """Cells for a person that were handed in as they were given: 0 points, and nobody has to look."""
+    protection: str = "none"
+    """The sandbox that the student's code ran in."""
+    device: str = "cpu"
+    """Where models were to be trained; what fails on a graphics card is trained on the CPU."""
+    seconds: float = 0.0
+    """How long the grading took."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """Where these seconds went, as in ``NotebookRunner.seconds``; the rest is the judge's."""
+
+    @property
+    def score(self) -> float:
+        """The points earned automatically."""
+        return sum(cell.score for cell in self.cells)
+
+    @property
+    def points(self) -> float:
+        """The points that can be earned automatically."""
+        return sum(cell.points for cell in self.cells)
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """The points earned, by grade cell."""
+        return {cell.grade_id: cell.score for cell in self.cells}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "NotebookResult":
+        """The inverse of ``dataclasses.asdict``."""
+        cells = [
+            CellResult(**cell | {"tests": [TestResult.from_dict(test) for test in cell["tests"]]})
+            for cell in content["cells"]
+        ]
+        return cls(**content | {"cells": cells})
+
+    def public(self) -> dict[str, Any]:
+        """All that a student may see, as JSON: kept in the metadata of the autograded notebook."""
+        content = asdict(self)
+        for cell in content["cells"]:
+            for test in cell["tests"]:
+                del test["note"], test["asked"]
+        return content

@@ -1,0 +1,1 @@
+"""Where the kit plugs into nbgrader: autograde, settings, exporters, exchange, Moodle."""
