@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-long mutants check setup browser clean
+.PHONY: demo test test-long mutants check docs setup browser clean
 
 demo: setup
 	$(BIN)/course demo demo
@@ -16,12 +16,17 @@ test-long: setup
 
 # changes every right answer in every small way: the hidden tests must notice; a few minutes
 mutants: setup
-	$(BIN)/python benchmarks/mutants.py
+	$(BIN)/python -m tools.mutants
 
-check: setup
+check: setup docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+# the documentation, in docs/_build/html; a warning is an error
+docs: setup
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 setup: .venv/ready
 
@@ -41,4 +46,4 @@ browser:
 	@touch $@
 
 clean:
-	rm -rf .venv demo .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo docs/_build .hypothesis .pytest_cache .mypy_cache .ruff_cache

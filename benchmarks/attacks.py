@@ -1,10 +1,10 @@
-"""Grade the attacks and accidents of ``tests/`` with stock nbgrader and with the kit, side by side.
+"""Grade the attacks and accidents from ``tests/support`` with stock nbgrader and with the kit, side by side.
 
-    python benchmarks/attacks.py
+    python -m benchmarks.attacks
 
-Both run their real ``nbgrader autograde`` on the same submissions, stock nbgrader one submission at a time, because
-one of them may stop the whole command. The attacks are bounded, but they are attacks: stock nbgrader, which runs them
-as your user, runs inside a sandbox here, with a course folder and a home of its own.
+Both run ``nbgrader autograde`` on the same submissions. Stock nbgrader gets one submission at a time, because one may
+stop the whole command. It would run the attacks as your user, so it runs inside a sandbox here, with its own course
+folder and home.
 """
 
 import argparse
@@ -18,16 +18,16 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from tiny_course import ATTACKS, HONEST, accidents, attacks, hand_in, make_course, make_source
+from tests.support.accidents import accidents
+from tests.support.attacks import about, attacks
+from tests.support.tiny_course import HONEST, hand_in, make_course, make_source
 
 LIMITS: dict[str, float] = {"cell": 6, "question": 3, "submission": 60, "memory": 2**30, "tasks": 100, "output": 2**20}
 STUDENT = "student"
 
 
 def marks(folder: Path, student: str) -> dict[str, float]:
-    """What the gradebook says, without marks that a person gave."""
+    """Return the automatic marks of a student."""
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
         submission = gradebook.find_submission_notebook("tiny", "tiny", student)
         return {g.name: (g.auto_score or 0.0) + (g.extra_credit or 0.0) for g in submission.grades}
@@ -49,7 +49,7 @@ def _run(folder: Path, *command: str, inside: bool) -> bool:
 
 
 def stock(template: Path, content: bytes) -> dict[str, float] | None:
-    """The marks that stock nbgrader gives in a copy of a released course, None when it stops without any."""
+    """Grade a submission with stock nbgrader in a copy of a released course; None if it stops without a mark."""
     with tempfile.TemporaryDirectory(dir=template.parent) as name:
         folder = Path(shutil.copytree(template, Path(name) / "course"))
         hand_in(folder, STUDENT, content)
@@ -61,7 +61,7 @@ def stock(template: Path, content: bytes) -> dict[str, float] | None:
 
 
 def kit(submissions: dict[str, bytes]) -> dict[str, dict[str, float]]:
-    """The marks that the kit gives."""
+    """Grade submissions with the kit; return the marks of each."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "course"
         make_course(folder, LIMITS)
@@ -96,10 +96,8 @@ def main() -> None:
         scores = [None if found is None else found.get("test_add", 0.0) for found in (by_stock[name], by_kit[name])]
         paying["stock"] += bool(scores[0])
         paying["kit"] += bool(scores[1])
-        path = ATTACKS / f"{name}.py"
-        what = next(line for line in path.read_text().splitlines() if '"""' in line).strip('"') if path.exists() else ""
         shown = ["stopped" if score is None else f"{score:g}" for score in scores]
-        print(f"{name:26} {shown[0]:>7} {shown[1]:>5}   {what}")
+        print(f"{name:26} {shown[0]:>7} {shown[1]:>5}   {about(name)}")
     print(f"\nAttacks that pay: {paying['stock']} with stock nbgrader, {paying['kit']} with the kit.\n")
     full = sum(HONEST.values())
     print(f"{'accident, all answers right':26} {'stock':>7} {'kit':>5}   of {full:g} points")

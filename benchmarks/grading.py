@@ -1,11 +1,11 @@
 """Grade a class with the kit and a sample of it with stock nbgrader, on this machine, in one run.
 
-    python benchmarks/grading.py                          # 100 students; 2 of them with stock nbgrader
-    python benchmarks/grading.py --stock 0 --sizes 10 100 1000    # does the cost per submission stay flat?
+    python -m benchmarks.grading                                   # 100 students, 2 of them also with stock nbgrader
+    python -m benchmarks.grading --stock 0 --sizes 10 100 1000     # is the cost per submission constant?
 
-Both run their real ``nbgrader autograde`` on the same notebooks, with the same hidden tests. The kit starts with an
-empty store of results and without any training of a student's model; the references are trained. Stock nbgrader runs
-each notebook as it is, trainings included. Every mark that the kit gives is compared with the one it should give.
+Both run ``nbgrader autograde`` on the same notebooks with the same hidden tests. The kit starts with an empty result
+cache, and without trainings of students' models; the reference models are trained. Stock nbgrader runs each notebook as
+it is, with all trainings. The program checks every mark that the kit gives.
 """
 
 import argparse
@@ -29,9 +29,10 @@ from nbgrader.api import Gradebook
 
 from course_lib.assignment.loader import load_notebook_spec
 from course_lib.assignment.spec import NotebookSpec
-from course_lib.cli.demo import ASSIGNMENT, PROJECT, make_course
+from course_lib.cli.demo import ASSIGNMENT, make_course
 from course_lib.cli.demo_class import ALL_POINTS, CLASS, OTHER_SPELLINGS, Situation, fill, right_answers
-from course_lib.execution.executors import cores
+from course_lib.cli.init import COURSE_FILES
+from course_lib.execution.run_settings import cores
 from course_lib.files import cache_folder
 from course_lib.judge.annotate import METADATA
 from course_lib.judge.task import trainings_folder
@@ -39,14 +40,14 @@ from course_lib.judge.task import trainings_folder
 SHARES = {"perfect": 20, "other_spellings": 20, "partly_right": 15, "softmax_left_in": 10, "transposed_images": 5,
           "blank": 5, "syntax_error": 5, "deleted_test_cell": 5, "split_cell": 5, "endless_loop": 4, "kernel_dies": 4,
           "truncated_file": 2}  # fmt: skip
-"""Of a hundred students."""
+"""How many of a hundred students are in each situation."""
 
 PLAIN = "c = get_config()\nc.CourseDirectory.course_id = 'deep_learning'\nc.ExecutePreprocessor.timeout = 3600\n"
-"""Configuration of stock nbgrader."""
+"""The configuration of stock nbgrader."""
 
 
 def a_class(spec: NotebookSpec, size: int) -> list[Situation]:
-    """A class in which no two notebooks are the same: each student spells, comments and explains in another way."""
+    """Make a class in which no two notebooks are equal: each student writes another spelling and another comment."""
     by_name = {situation.name: situation for situation in CLASS}
     right = right_answers(spec)
     order = [name for name, share in SHARES.items() for _ in range(share)]
@@ -72,17 +73,17 @@ def nbgrader(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 @dataclasses.dataclass
 class Measured:
-    """What a command took."""
+    """The time and memory that a command used."""
 
     seconds: float
     tree: float
-    """Largest memory of the command with all that it started, in bytes; shared memory counts once."""
+    """Peak memory of the command and the processes below it, in bytes; shared memory counts once."""
     command: float
-    """Largest memory of the command itself."""
+    """Peak memory of the command's own process, in bytes."""
 
 
 def measure(folder: Path, *arguments: str) -> Measured:
-    """Run a command to its end."""
+    """Run an nbgrader command and measure it."""
     began = time.perf_counter()
     process = nbgrader(folder, *arguments)
     peaks = {"tree": 0.0, "command": 0.0}
@@ -114,13 +115,13 @@ def _memory(process: psutil.Process) -> float:
 
 
 def use_fresh_cache(folder: Path) -> None:
-    """As if nobody had graded a class before, apart from the instructor's notebook."""
+    """Use a cache without students' trainings; the trainings of the reference models stay in it."""
     shutil.copytree(cache_folder(), folder, ignore=shutil.ignore_patterns("code-*"))
     os.environ["COURSE_LIB_CACHE"] = str(folder)
 
 
 def wrong_marks(folder: Path, students: list[Situation]) -> list[str]:
-    """The students whose marks are not what they should be."""
+    """Return the names of the students whose marks are wrong."""
     wrong = []
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
         for student in students:
@@ -132,7 +133,7 @@ def wrong_marks(folder: Path, students: list[Situation]) -> list[str]:
 
 
 def phases(folder: Path, students: list[Situation]) -> dict[str, float]:
-    """Seconds of the workers by phase, over the class."""
+    """Return the seconds that the workers spent in each phase, added up over the class."""
     total: dict[str, float] = defaultdict(float)
     for student in students:
         path = folder / "autograded" / student.name / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
@@ -144,7 +145,7 @@ def phases(folder: Path, students: list[Situation]) -> dict[str, float]:
 
 
 def by_kit(folder: Path, students: list[Situation]) -> float:
-    """Grade a class with the kit, twice; seconds for a submission the first time."""
+    """Grade a class with the kit, twice; return the seconds for a submission in the first run."""
     make_course(folder, students)
     measure(folder, "generate_assignment", ASSIGNMENT)
     first = measure(folder, "autograde", ASSIGNMENT)
@@ -153,7 +154,7 @@ def by_kit(folder: Path, students: list[Situation]) -> float:
     wrong = wrong_marks(folder, students)
     trained = len([path for path in trainings_folder().glob("code-*.safetensors") if path.stat().st_size])
     print(f"\nkit, {n} students: {first.seconds:.1f} s, {first.seconds / n:.2f} s for a submission")
-    print(f"  marks as they should be: {n - len(wrong)} of {n} {wrong or ''}")
+    print(f"  right marks: {n - len(wrong)} of {n} {wrong or ''}")
     print(f"  models trained for students: {trained}")
     print(f"  run again, nothing changed: {again.seconds:.1f} s")
     print(f"  peak memory: {first.tree / workers / 1e9:.2f} GB for each of {workers} workers, with sandbox and kernel")
@@ -166,11 +167,11 @@ def by_kit(folder: Path, students: list[Situation]) -> float:
 
 
 def by_stock(folder: Path, spec: NotebookSpec, students: list[Situation]) -> float:
-    """Grade a few students with stock nbgrader; seconds for a submission."""
+    """Grade a few students with stock nbgrader; return the seconds for a submission."""
     folder.mkdir()
     (folder / "nbgrader_config.py").write_text(PLAIN)
     for name in ("source", "grader_tests"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        shutil.copytree(COURSE_FILES / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for student in students:
         target = folder / "submitted" / student.name / ASSIGNMENT
         target.mkdir(parents=True)
@@ -187,18 +188,18 @@ def by_stock(folder: Path, spec: NotebookSpec, students: list[Situation]) -> flo
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100], help="students in the class; several to compare")
-    parser.add_argument("--stock", type=int, default=2, help="right answers to grade with stock nbgrader as well")
+    parser.add_argument("--stock", type=int, default=2, help="students whom stock nbgrader grades, too")
     arguments = parser.parse_args()
     spec = load_notebook_spec(
-        PROJECT / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", PROJECT / "grader_tests" / ASSIGNMENT
+        COURSE_FILES / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", COURSE_FILES / "grader_tests" / ASSIGNMENT
     )
     print(f"{cores()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB of memory")
     costs = {}
     with tempfile.TemporaryDirectory() as name:
-        by_kit(Path(name) / "warm-up", a_class(spec, 1))  # trains the references if nobody has
+        by_kit(Path(name) / "warm-up", a_class(spec, 1))  # trains the reference models if they are not
         for size in arguments.sizes:
             use_fresh_cache(Path(name) / f"cache{size}")
             costs[size] = by_kit(Path(name) / f"kit{size}", a_class(spec, size))

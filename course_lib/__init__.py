@@ -1,9 +1,9 @@
-"""Helper library of the MNIST1 exercises: data, training, figures, self-checks, in French and English.
+"""Helper library for deep-learning exercises: data, training, figures and self-checks, in French and English.
 
     import course_lib as ooo
 
-This is the half of the kit that students hold. Reference answers and the judge live in ``course_lib.reference`` and
-``course_lib.judge`` and stay with the instructor.
+Students get the modules of this folder. The sub-packages, with reference answers, hidden tests and the judge, stay with
+the instructor.
 """
 
 import importlib
@@ -42,10 +42,10 @@ _MODULES = ("messages", "torchvision_compat", "mnist", "device", "checks", "trai
 
 
 def __getattr__(name: str) -> Any:
-    """A public name; with the first one comes all of them, and torchvision mended before the notebook imports it.
+    """Import all public names when the first of them is used.
 
-    Until then nothing is imported: nbgrader's commands, the kit's own and a grading worker need neither torchvision nor
-    matplotlib, which take seconds.
+    This also prepares torchvision, before the notebook imports it. It happens this late because torchvision and
+    matplotlib take seconds to import, and the commands and workers of the grading need neither.
     """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
-"""The visible self-checks: call what the student wrote, say what came back and, when it is wrong, one likely cause.
+"""The visible self-checks: call a student's function or model, show the result and, if it is wrong, one likely cause.
 
-A check decides nothing about the mark. It runs in the student's own notebook, in under a second.
+A check does not count for the mark. It runs in the student's own notebook and takes less than a second.
 """
 
 import builtins
@@ -24,7 +24,7 @@ from .messages import Text, say
 
 __all__ = ["CheckFailed", "check", "is_model_class", "is_stub"]
 
-_STYLE = {  # symbol and colour: 3.9:1 and more on a white page and on a black one; the words have the page's own colour
+_STYLE = {  # symbol and colour, with a contrast of at least 3.9:1 on white and on black; text has the page's colour
     "right": ("✓", "#23863b"),
     "not_yet": ("✗", "#c05e00"),
     "to_do": ("…", "#737b86"),
@@ -32,12 +32,18 @@ _STYLE = {  # symbol and colour: 3.9:1 and more on a white page and on a black o
 
 
 def _title(verdict: str) -> str:
-    """A symbol and a word."""
+    """The verdict as a symbol and a word."""
     return f"{_STYLE[verdict][0]} {say(f'check.{verdict}')}"
 
 
 class Card:
-    """What a self-check shows: a verdict, what was called, what came back, one likely cause."""
+    """What a self-check displays: its verdict, the call, the result and one likely cause.
+
+    Args:
+        name: what is checked, such as a function.
+        verdict: a key of ``_STYLE``.
+        lines: label and text of each line.
+    """
 
     def __init__(self, name: str, verdict: str, lines: list[tuple[str, str]]) -> None:
         self.name = name
@@ -49,7 +55,7 @@ class Card:
 
     @property
     def title(self) -> str:
-        """The verdict, told by a symbol and a word."""
+        """The verdict as a symbol and a word."""
         return _title(self.verdict)
 
     def _repr_html_(self) -> str:
@@ -71,7 +77,7 @@ class Card:
 
 
 class CheckFailed(AssertionError):
-    """Raised by a check that is not passed, so that nbgrader's Validate sees it; Jupyter shows one line of it."""
+    """Raised by a check that fails, so that nbgrader's "Validate" notices; Jupyter shows only one line of it."""
 
     def __init__(self, card: Card) -> None:
         super().__init__(repr(card))
@@ -82,7 +88,7 @@ class CheckFailed(AssertionError):
 
 
 def show_to_do_in_one_line() -> None:
-    """In a notebook, an unfinished cell (``NotImplementedError``) shows one line instead of a traceback."""
+    """Make the notebook show one line instead of a traceback for an unfinished cell (``NotImplementedError``)."""
     shell = get_ipython()
     if shell is None:
         return
@@ -99,19 +105,25 @@ def show_to_do_in_one_line() -> None:
 
 
 def is_model_class(value: Any) -> bool:
-    """Whether ``value`` is a class of models; a layer of torch's in place of a function is called as it is."""
+    """Whether ``value`` is a model class of the notebook.
+
+    Torch's own layers do not count: a student may use one in place of a function.
+    """
     is_class = isinstance(value, builtins.type) and issubclass(value, nn.Module)
     return is_class and not str(value.__module__).startswith("torch.")
 
 
 def is_stub(error: BaseException) -> bool:
-    """Whether a stub raised ``error``: PyTorch's own has a message, where a forward is missing for example."""
+    """Whether ``error`` comes from an unfinished cell; PyTorch's own NotImplementedErrors have a message."""
     return isinstance(error, NotImplementedError) and not error.args
 
 
 def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) -> str | None:
-    """Why calling ``subject`` raised, as it seems, and at which line of the notebook's own code, if any of it ran."""
-    # the judge runs all cells before it looks for a name; here, one may not have been run yet
+    """The likely cause of ``error`` from calling ``subject``, with the line of the notebook's code where it happened.
+
+    None if no cause is known and none of the notebook's code ran.
+    """
+    # the judge's text for a NameError does not fit: here, the student may not have run all cells yet
     is_name = isinstance(error, NameError)
     known = say("check.name") if is_name else known_error_cause(type(error).__name__, str(error))
     frames = walk_tb(error.__traceback__)
@@ -119,19 +131,19 @@ def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) 
     if not own:
         other_class = isinstance(subject, type) and not issubclass(subject, nn.Module)
         return say("cause.no_model") if other_class else known
-    code = shorten(linecache.getline(*own[-1]), 60, placeholder="...")  # JupyterLab shows no line numbers by default
+    code = shorten(linecache.getline(*own[-1]), 60, placeholder="...")  # JupyterLab hides line numbers by default
     line = f"{own[-1][1]} ({code})" if code else own[-1][1]
     return say("check.raised_at", line=line, cause=known) if known else say("check.raised_cause", line=line)
 
 
 def _last_was_no_python() -> bool:
-    """Whether the cell that was run before this one could not begin: what it defined earlier is still there."""
+    """Whether the previous cell was not valid Python: the names that it defined earlier are still there then."""
     last = getattr(get_ipython(), "last_execution_result", None)
     return last is not None and isinstance(last.error_before_exec, SyntaxError)
 
 
 def _unfinished(error: BaseException) -> str:
-    """Says which function or class still raises ``NotImplementedError``: it may be far from the cell that was run."""
+    """The sentence that names the unfinished function or class: it may be far from the cell that was run."""
     name = "<module>"
     for frame, _ in walk_tb(error.__traceback__):
         name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)  # Python 3.10 has no co_qualname
@@ -140,7 +152,7 @@ def _unfinished(error: BaseException) -> str:
 
 
 def _summary(value: object) -> str:
-    """A value in one short line: tensors by dtype and shape, and by content when they are small."""
+    """A value in one short line: a tensor's dtype and shape, and the content of a small one."""
     if isinstance(value, torch.Tensor):
         head = f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
         if value.numel() > 30 or value.layout is not torch.strided:
@@ -153,14 +165,14 @@ def _summary(value: object) -> str:
 
 
 def _numbers(values: Any) -> str:
-    """Nested lists of numbers, without needless digits."""
+    """Nested lists of numbers, with at most four significant digits."""
     if isinstance(values, list):
         return f"[{', '.join(map(_numbers, values))}]"
     return str(values) if isinstance(values, bool | int) else f"{values:.4g}"
 
 
 def _equal(value: Any, equals: Any) -> bool:
-    """Whether ``value`` is ``equals``, but for rounding, in whatever the numbers stand."""
+    """Whether ``value`` equals ``equals`` up to rounding, in tensors, arrays and containers, too."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(equals, float):
@@ -168,7 +180,7 @@ def _equal(value: Any, equals: Any) -> bool:
     if not isinstance(value, type(equals)):
         return False
     if isinstance(equals, torch.Tensor):
-        value, equals = value.cpu(), equals.cpu()  # a card compares with its own only, Apple's knows no doubles
+        value, equals = value.cpu(), equals.cpu()  # tensors on two devices cannot be compared; Apple's has no float64
         return value.shape == equals.shape and torch.allclose(value.double(), equals.double(), atol=1e-4)
     if isinstance(equals, np.ndarray) and value.dtype.kind in "biuf" and equals.dtype.kind in "biuf":
         return value.shape == equals.shape and np.allclose(value, equals, atol=1e-4)
@@ -180,7 +192,7 @@ def _equal(value: Any, equals: Any) -> bool:
 
 
 def _raised(error: Exception) -> tuple[str, str]:
-    """The line of a card that shows an error."""
+    """The line of a card for an error."""
     return say("check.raised"), f"{type(error).__name__}: {error}"
 
 
@@ -193,21 +205,21 @@ def _fault(
     holds: Callable[[Any], bool] | None,
     likely: str,
 ) -> str | None:
-    """The first expectation that ``value`` misses, as a sentence with the ``likely`` cause behind it, or None."""
-    likely = likely and f" {likely[0].upper()}{likely[1:]}"  # a sentence after another
+    """The first expectation that ``value`` does not meet, as a sentence followed by the ``likely`` cause, or None."""
+    likely = likely and f" {likely[0].upper()}{likely[1:]}"  # follows another sentence
     if likely and likely[-1] not in ".?!":
         likely += "."
-    of_type = likely if type_ else ""  # where a tensor is meant as a matter of course, the hint is about what is in it
+    of_type = likely if type_ else ""  # if the check names no type, its hint is about the values
     if type_ is None and (shape is not None or dtype is not None):
         type_ = torch.Tensor
     if value is None and any(expected is not None for expected in (type_, shape, dtype, equals, holds)):
         return say("cause.no_return")
     if type_ is not None and type(value).__name__ in FUNCTIONS:
         return say("cause.not_called")
-    if isinstance(value, np.generic) and type_ in (int, float):  # the judge does not tell them apart
+    if isinstance(value, np.generic) and type_ in (int, float):  # the judge accepts them as int and float
         value = value.item()
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
-        actual = "tuple" if isinstance(value, tuple) else type(value).__name__  # torch calls that of max(dim=1) 'max'
+        actual = "tuple" if isinstance(value, tuple) else type(value).__name__  # the type of max(dim=1) is called 'max'
         return say("check.type", expected=type_.__name__, actual=actual) + of_type
     if isinstance(value, torch.Tensor) and value.layout is not torch.strided:
         return say("cause.sparse")
@@ -233,22 +245,23 @@ def check(
     holds: Callable[[Any], bool] | None = None,
     hint: tuple[str, str] | None = None,
 ) -> None:
-    """Check one thing that the notebook defines and show the result as a card.
+    """Check one function, model or variable of the notebook and show the result as a card.
 
     Args:
-        name: name of a function, a model, a model class (an instance is made) or a value of the notebook.
-        *args: what to call it with; a value is called with nothing. Called with seeds set, without gradients.
-        type: the type that should come back.
-        shape: the shape of the tensor that should come back, or of the array with ``type=np.ndarray``.
-        dtype: its dtype.
-        equals: what should come back: a tensor or an array within 1e-4, a float within 1e-6, in a list, too.
-        holds: a property of what comes back.
-        hint: one likely cause when the check is not passed, in French and in English.
+        name: name of a function, a model, a model class (the check makes an instance) or a variable.
+        *args: arguments of the call; without any, the value itself is checked. torch is seeded before the call, and a
+            model computes without gradients.
+        type: expected type of the result.
+        shape: expected shape of the tensor, or of the array with ``type=np.ndarray``.
+        dtype: expected dtype of the tensor or array.
+        equals: expected result. Tensors and arrays may differ by 1e-4, floats by 1e-6, in containers, too.
+        holds: tells whether the result has a certain property.
+        hint: one likely cause of a failure, in French and in English.
 
     Raises:
-        CheckFailed: when the check is not passed, after the card has been shown.
+        CheckFailed: if the check fails, after the card has been shown.
     """
-    namespace = sys._getframe(1).f_globals  # the notebook that called
+    namespace = sys._getframe(1).f_globals  # those of the calling notebook
     called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
     lines = [(say("check.called" if args else "check.variable"), called)]
     cause, verdict, likely = None, "not_yet", str(Text(*hint)) if hint else ""
@@ -277,7 +290,7 @@ def check(
             try:
                 cause = _fault(value, type, shape, dtype, equals, holds, likely)
                 verdict = "right" if cause is None else verdict
-            except Exception as error:  # the property cannot be asked of such a value: which boolean is the largest?
+            except Exception as error:  # the property is undefined for this value, such as the argmax of booleans
                 lines.append(_raised(error))
                 cause = known_error_cause(error.__class__.__name__, str(error)) or likely
     if cause:

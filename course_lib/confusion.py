@@ -15,7 +15,7 @@ __all__ = ["confusion_matrix", "display_confusion_matrix", "plot_confusion_matri
 
 
 def _labels(y_true: Any, y_pred: Any) -> np.ndarray:
-    """The labels that occur, in order."""
+    """The sorted labels that occur."""
     return np.unique(np.concatenate([_as_array(y_true).reshape(-1), _as_array(y_pred).reshape(-1)]))
 
 
@@ -25,10 +25,10 @@ def confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[int] | None = No
     Args:
         y_true: true labels, shape (N,).
         y_pred: predicted labels, shape (N,).
-        labels: the labels in order; by default all that occur. Pairs with another label are not counted.
+        labels: the labels of rows and columns; by default all that occur. Pairs with another label are not counted.
 
     Returns:
-        int64 array (L, L), rows are the truth, columns the predictions.
+        int64 array of shape (L, L); rows are true labels, columns are predicted labels.
     """
     truth, predicted = _as_array(y_true).reshape(-1), _as_array(y_pred).reshape(-1)
     names = _labels(truth, predicted) if labels is None else np.asarray(list(labels))
@@ -44,20 +44,20 @@ def display_confusion_matrix(
     font_size: str = "12pt",
     title: str = "#### Confusion matrix is :",
 ) -> None:
-    """Display a Markdown title and a table of raw counts: rows are the truth, columns the predictions.
+    """Display a title and a table of counts: rows are true labels, columns are predicted labels.
 
     Args:
         y_true: true labels, shape (N,).
         y_pred: predicted labels, shape (N,).
-        labels: the labels in order; by default all that occur.
-        color: CSS colour of the shading; the darker a cell, the larger its part of the row.
+        labels: the labels of rows and columns; by default all that occur.
+        color: CSS colour of the shading: the larger a cell's share of its row, the darker.
         font_size: CSS size of the numbers.
-        title: Markdown shown above the table.
+        title: title above the table, in Markdown.
     """
     counts = confusion_matrix(y_true, y_pred, labels)
     names = _labels(y_true, y_pred) if labels is None else list(labels)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    cell = (  # no gradient: feedback pages keep no function within another
+    cell = (  # no CSS gradient: feedback pages drop nested functions
         "<td style='text-align:right;padding:.2em .5em;"
         "background:color-mix(in srgb,{} {:.1f}%,transparent)'>{:.2f}</td>"
     )
@@ -86,12 +86,12 @@ def plot_confusion_matrix(
     """Draw the confusion matrix as an image, with accuracy and misclassification rate below it.
 
     Args:
-        y_true: true labels, shape (N,), 0 to L - 1 when ``target_names`` has L names.
+        y_true: true labels, shape (N,), from 0 to L - 1 if ``target_names`` has L names.
         y_pred: predicted labels, shape (N,).
-        target_names: names of the classes, or None to take the labels that occur.
+        target_names: names of the classes, or None for the labels that occur.
         title: title of the figure.
-        cmap: matplotlib colour map, blues by default.
-        normalize: numbers as fractions of their row, else as counts.
+        cmap: matplotlib colour map, by default blues.
+        normalize: whether to show fractions of each row instead of counts.
         figsize: size in inches.
         digit_format: format of the fractions.
         save_as: file to save the figure to.

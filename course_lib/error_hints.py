@@ -1,7 +1,8 @@
-"""The likely cause of a wrong answer, for the student: from the shape that came back, or the error that was raised.
+"""Tells a student the likely cause of a wrong answer, based on the error or on the shape and type of the result.
 
-Self-checks and judge say the same. Every sentence comes from the catalogue. Of what the student's code sent, it says
-nothing but which of these sentences fits: a message or a type's name could carry the inputs of a hidden test.
+Self-checks and the judge use the same sentences, those of the catalogue in :mod:`course_lib.messages`. The student's
+code can only determine which sentence is shown, and never its text: an error message or the name of a type could
+contain the inputs of a hidden test.
 """
 
 import re
@@ -14,19 +15,19 @@ from .messages import say
 __all__ = ["FUNCTIONS", "MAX_TEXT", "dtype_cause", "error_cause", "known_error_cause", "shape_cause", "type_cause"]
 
 MAX_TEXT = 500
-"""Characters of an error that are looked at, and that travel from a kernel to the judge; of any other text, too."""
+"""Most characters of an error message, or of any other text, that are sent to the judge and read here."""
 
 FUNCTIONS = ("function", "method", "builtin_function_or_method")
-"""Names of the types of what should have been called."""
+"""Names of the types of functions: a result of such a type should have been called."""
 
 _TYPES = {
     "bool", "int", "float", "str", "list", "tuple", "dict", "set", "Tensor",
     "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
 }  # fmt: skip
-"""Names of types that can be told; a type of the student's own could be called anything."""
+"""Names of types that a sentence may mention; a class of the student's could have any name."""
 
 _SHOWN = {"Tensor": "Tensor/ndarray"}
-"""An array travels as a tensor: which of both it was, or which the exercise asks for, is not known here."""
+"""Arrays are sent to the judge as tensors, so that it cannot tell them apart."""
 
 _ERRORS = {
     "sparse": "[Ss]parse [A-Z ]*tensors?|from the 'Sparse",
@@ -93,7 +94,7 @@ _ERRORS = {
     "key": "^KeyError",
     "file": "^(FileNotFoundError|NotADirectoryError)",
     "module": "^(ModuleNotFoundError|ImportError)",
-    "unfinished": "^NotImplementedError: $",  # torch says more
+    "unfinished": "^NotImplementedError: $",  # those of torch have a message
     "input": "^(EOFError|StdinNotImplementedError)",
     "recursion": "^RecursionError",
     "zero": "^ZeroDivisionError",
@@ -101,28 +102,31 @@ _ERRORS = {
     "exit": "^(SystemExit|KeyboardInterrupt)",
     "indentation": "^(SyntaxError|IndentationError|TabError)",
 }
-"""By the key of a sentence: a pattern in ``<type>: <message>``. The first that fits is meant."""
+"""Key of a sentence -> regular expression for ``<type>: <message>`` of an exception. The first match counts."""
 
 
 def known_error_cause(kind: str, message: str) -> str | None:
-    """What an exception of the student's code is likely to come from; None for one that is not in the list.
+    """Return the likely cause of an exception, or None if no pattern matches.
 
     Args:
         kind: name of its type.
-        message: its text.
+        message: its message.
     """
-    text = f"{kind[:MAX_TEXT]}: {message[:MAX_TEXT]}"  # the time to search grows with the square of the length
+    text = f"{kind[:MAX_TEXT]}: {message[:MAX_TEXT]}"  # the search time grows with the square of the length
     key = next((key for key, pattern in _ERRORS.items() if re.search(pattern, text)), None)
     return key and say(f"cause.{key}")
 
 
 def error_cause(kind: str, message: str) -> str:
-    """The same for the judge, who has advice for all others: the message itself could carry hidden inputs."""
+    """Return the likely cause of an exception for the judge: general advice if no pattern matches.
+
+    The judge cannot show the message itself, which could contain hidden inputs.
+    """
     return known_error_cause(kind, message) or say("cause.error")
 
 
 def shape_cause(actual: Sequence[int], expected: Sequence[int]) -> str:
-    """Why a tensor of the shape ``actual`` came back, where ``expected`` was."""
+    """Return the likely cause of a result of the wrong shape."""
     if list(actual) == list(reversed(expected)):
         return say("cause.transposed")
     if len(actual) != len(expected):
@@ -133,12 +137,17 @@ def shape_cause(actual: Sequence[int], expected: Sequence[int]) -> str:
 
 
 def dtype_cause(actual: torch.dtype, expected: torch.dtype) -> str:
-    """Why a tensor of the dtype ``actual`` came back, where ``expected`` was."""
+    """Return the likely cause of a result of the wrong dtype."""
     return type_cause(*(str(dtype).removeprefix("torch.") for dtype in (actual, expected)))
 
 
 def type_cause(name: str, expected: str) -> str:
-    """Why a value of the type ``name`` came back, where ``expected`` was."""
+    """Return the likely cause of a result of the wrong type.
+
+    Args:
+        name: name of its type.
+        expected: name of the type that the exercise asks for.
+    """
     if name == "NoneType":
         return say("cause.no_return")
     if name in FUNCTIONS:

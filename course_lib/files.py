@@ -1,25 +1,36 @@
-"""The cache folder, and files that are written whole or not at all."""
+"""The package's own folder, the cache folder, and files that are written completely or not at all."""
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["cache_folder", "write_whole"]
+from platformdirs import user_cache_path
+
+__all__ = ["PACKAGE", "cache_folder", "write_whole"]
+
+PACKAGE = Path(__file__).parent
+"""The folder of course_lib."""
 
 
 def cache_folder() -> Path:
-    """Where MNIST is unpacked and the judge keeps trainings: ``COURSE_LIB_CACHE``, else the user's cache folder."""
+    """The folder for the unpacked MNIST files and the judge's finished trainings.
+
+    The environment variable ``COURSE_LIB_CACHE`` names it; otherwise it is in the user's cache folder.
+    """
     named = os.environ.get("COURSE_LIB_CACHE")
-    if named:
-        return Path(named)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "course_lib"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "course_lib"
+    return Path(named) if named else user_cache_path("course_lib", appauthor=False)
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whenever the writing ends, and for whoever looks meanwhile."""
+    """Write a file completely or not at all, even if the program is interrupted or others read the file meanwhile.
+
+    Args:
+        path: the file; an existing one is replaced.
+        content: the new content.
+
+    Raises:
+        OSError: if the file cannot be written; the error names ``path``.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -27,10 +38,6 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     except BaseException as error:
         os.unlink(temporary)
-        if isinstance(error, OSError):  # of a full disk, the system says everything but where
+        if isinstance(error, OSError):  # when the disk is full, the system's message names no file
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
-
-
-PACKAGE = Path(__file__).parent
-"""The folder of course_lib."""

@@ -1,4 +1,4 @@
-"""MNIST without a network: the canonical files travel compressed in the package and are unpacked once to a cache."""
+"""MNIST without a download: the package contains the original files, compressed, and unpacks them once to a cache."""
 
 import contextlib
 import gzip
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .files import cache_folder, write_whole
+from .grading_hooks import hooks
 from .messages import say
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["load_mnist", "unpack_mnist"]
 
 PACKED = Path(__file__).parent / "mnist_files"
+"""Folder of the compressed files."""
 
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -34,44 +36,48 @@ def _unpack(name: str, target: Path) -> None:
         content = gzip.decompress(packed.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
         raise RuntimeError(say("mnist.broken_package", path=packed)) from error
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
+    if _md5(content) != MD5[name]:
         raise RuntimeError(say("mnist.broken_package", path=packed))
     write_whole(target, content)
-    with contextlib.suppress(OSError):  # not everywhere; the folder for temporary files is shared by a machine's users
-        target.chmod(0o644)
+    with contextlib.suppress(OSError):  # some file systems have no permissions
+        target.chmod(0o644)  # the folder for temporary files is shared by all users of the machine
 
 
-_whole: dict[Path, tuple[int, int]] = {}
-"""Size and time of change of files that were read once and found whole."""
+_intact: dict[Path, tuple[int, int]] = {}
+"""Size and modification time of the files that were read and found intact."""
 
 
-def _is_whole(path: Path, md5: str) -> bool:
+def _is_intact(path: Path, md5: str) -> bool:
     stat = path.stat()
-    known = (stat.st_size, stat.st_mtime_ns)
-    if _whole.get(path) != known and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5:
-        _whole[path] = known
-    return _whole.get(path) == known
+    state = (stat.st_size, stat.st_mtime_ns)
+    if _intact.get(path) != state and _md5(path.read_bytes()) == md5:
+        _intact[path] = state
+    return _intact.get(path) == state
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def unpack_mnist(root: str | Path) -> Path:
     """Put the four raw files where ``torchvision.datasets.MNIST(root)`` looks for them.
 
-    Files that are there and whole are left alone; a damaged one is replaced, with a warning that names it.
+    Existing files stay as they are. A damaged one is replaced, and a warning names it.
 
     Args:
-        root: the folder to pass to torchvision; made when missing.
+        root: the folder to pass to torchvision; created if it does not exist.
 
     Returns:
         ``root`` as a path.
 
     Raises:
-        RuntimeError: if the packed file in the package itself is damaged; the message names it.
+        RuntimeError: if a compressed file of the package is damaged or missing; the message names it.
     """
     raw = Path(root) / "MNIST" / "raw"
     for name, md5 in MD5.items():
         target = raw / name
         if target.exists():
-            if _is_whole(target, md5):
+            if _is_intact(target, md5):
                 continue
             warnings.warn(say("mnist.replaced", path=target), stacklevel=2)
         raw.mkdir(parents=True, exist_ok=True)
@@ -79,15 +85,11 @@ def unpack_mnist(root: str | Path) -> Path:
     return Path(root)
 
 
-waiting: "list[tuple[datasets.MNIST, datasets.MNIST]]" = []
-"""Set by the process that kernels are forked from: the data sets, read already, for the first who loads them."""
-
-
 def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, datasets.MNIST]":
-    """The training set and the test set, as torchvision serves them.
+    """Load the training set and the test set of MNIST.
 
     Args:
-        root: folder of the unpacked files; by default the cache folder or, where it cannot be written, one for
+        root: folder of the unpacked files. By default it is the cache folder or, if that is not writable, a folder for
             temporary files.
 
     Returns:
@@ -96,10 +98,12 @@ def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, dataset
 
     Source: MNIST by Y. LeCun and C. Cortes, CC BY-SA 3.0.
     """
-    from .torchvision_compat import datasets  # slow to import, and not needed to unpack the files
+    from .torchvision_compat import datasets  # slow to import, and unpack_mnist does not need it
 
-    if waiting and root is None:
-        return waiting.pop()
+    if root is None and hooks.loaded_datasets is not None:
+        # only once: the caller may change the images, so that a second call has to read the files
+        loaded, hooks.loaded_datasets = hooks.loaded_datasets, None
+        return loaded
     try:
         folder = unpack_mnist(cache_folder() if root is None else root)
     except OSError:

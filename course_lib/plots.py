@@ -1,6 +1,6 @@
-"""The course's figures: images with their labels, and training histories.
+"""The figures of the course: images with their labels, and training histories.
 
-Each function shows its figure once and returns it, so that it can be tested or saved. They read their arguments only.
+Each function shows its figure once and returns it, so that it can be saved or tested. Arguments stay unchanged.
 """
 
 import itertools
@@ -20,40 +20,43 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from .grading_hooks import hooks
 from .training import ConvergenceHistory
 
 __all__ = ["plot_history", "plot_image", "plot_images"]
 
 ALTERNATIVE_CAPTIONS = 100
-"""Captions of images in a figure's alternative text."""
+"""Most captions in the alternative text of a figure."""
 
 HISTORY_CURVES = {"Accuracy": ["accuracy", "val_accuracy"], "Loss": ["loss", "val_loss"]}
+"""Title of a figure -> names of its curves in a history."""
 
 
 class ShownFigure(Figure):
-    """A figure that a notebook does not draw a second time when it is the value of the cell that has shown it."""
+    """A figure that the cell which has shown it does not display again as its value.
+
+    Students' cells end with ``ooo.plot_images(...)``: IPython displays the value of the last line. In a later cell, the
+    figure is displayed as usual.
+    """
 
     shown_in: int | None = None
-    """Number of the cell."""
+    """Execution count of the cell that has shown it."""
 
     def _ipython_display_(self) -> None:
         shell = get_ipython()
         if shell is None or shell.execution_count != self.shown_in:
-            raise NotImplementedError  # IPython then draws it as any other figure
+            raise NotImplementedError  # tells IPython to display it like any other figure
 
 
 class ShownFigures(list[Figure]):
-    """Figures that a notebook does not list below them when they are the value of the cell that has shown them."""
+    """A list that a cell does not print as its value: ``[<Figure ...>, <Figure ...>]`` would only be noise."""
 
     def _ipython_display_(self) -> None:
         pass
 
 
 Draw = Callable[[Figure], None]
-"""Draws a figure, given an empty one."""
-
-picture: Callable[[Draw, tuple[float, float], str, Mapping[str, Any]], tuple[ShownFigure, bytes]] | None = None
-"""Set by the grading kernel: gives a figure and its PNG, drawn now or before, from what :func:`show` is told."""
+"""A function that draws into an empty figure."""
 
 
 def show(
@@ -64,27 +67,27 @@ def show(
     arguments: Mapping[str, Any],
     alternative: str,
 ) -> Figure:
-    """Draw a figure, save it when a file name is given, show it and return it.
+    """Draw a figure, save it if a file name is given, show it and return it.
 
     Args:
         draw: draws it.
         figsize: its size in inches.
         save_as: file name, or None.
-        name: with ``arguments``, what decides how it looks.
-        arguments: of the function that was called for it.
-        alternative: what it shows, in words and numbers, for those who cannot see it: on the pages of feedback.
+        name: name of the figure. Together with ``arguments``, it determines what the figure looks like.
+        arguments: the arguments of the function that makes the figure.
+        alternative: its content in words and numbers, for readers of a feedback page who cannot see it.
     """
-    if picture is None:
+    if hooks.draw_picture is None:
         figure: ShownFigure = plt.figure(figsize=figsize, FigureClass=ShownFigure)
         draw(figure)
     else:
-        figure, png = picture(draw, figsize, name, arguments)
+        figure, png = hooks.draw_picture(draw, figsize, name, arguments)
     if save_as is not None:
         figure.savefig(save_as, bbox_inches="tight")
-    # agg has no window: show() would only warn; the notebook's own figures that wait are shown first
-    if plt.get_backend().lower() != "agg" and (picture is None or plt.get_fignums()):
+    # this also shows waiting figures of the notebook's own, before this one; with agg, show() would only warn
+    if plt.get_backend().lower() != "agg" and (hooks.draw_picture is None or plt.get_fignums()):
         plt.show()
-    if picture is not None:
+    if hooks.draw_picture is not None:
         display(Image(png, alt=alternative))
     shell = get_ipython()
     figure.shown_in = None if shell is None else shell.execution_count
@@ -98,16 +101,22 @@ def _as_array(values: Any) -> np.ndarray:
 
 
 def _scaled(images: np.ndarray, norm: Normalize | None) -> np.ndarray:
-    """Gray images, (N, h, w), brought to [0, 1]: by ``norm``, else each from its minimum to its maximum."""
+    """Scale grey images (N, h, w) to [0, 1]: by ``norm``, or each from its own minimum to its own maximum."""
     if norm is not None:
-        return np.ma.filled(norm(images.ravel()), 0.0).reshape(images.shape)  # a LogNorm takes no more axes than two
+        return np.ma.filled(norm(images.ravel()), 0.0).reshape(images.shape)  # LogNorm takes at most two axes
     low = images.min(axis=(1, 2), keepdims=True)
     span = images.max(axis=(1, 2), keepdims=True) - low
     return np.asarray((images - low) / np.where(span == 0, 1, span))
 
 
 def _colours(images: np.ndarray, norm: Normalize | None, cm: str) -> np.ndarray:
-    """RGBA float32 (N, h, w, 4) of images (N, h, w), (N, h, w, 1) or (N, h, w, 3), the last in 0..1 or uint8."""
+    """Convert images to RGBA, float32 (N, h, w, 4).
+
+    Args:
+        images: grey images (N, h, w) or (N, h, w, 1), or RGB images (N, h, w, 3) in [0, 1] or uint8.
+        norm: colour scale of grey images, see :func:`_scaled`.
+        cm: matplotlib colour map of grey images.
+    """
     if images.ndim == 4 and images.shape[3] == 3:
         rgb = images / 255 if images.dtype == np.uint8 else images
         return np.concatenate([rgb, np.ones((*rgb.shape[:3], 1))], axis=3).astype(np.float32)
@@ -134,27 +143,28 @@ def plot_images(
 ) -> Figure:
     """Show images in rows of ``columns``, with their labels below.
 
-    They are drawn as one mosaic: sixty images take a fraction of a second, where sixty subplots take seconds.
+    All images are drawn as one mosaic. Sixty images take a fraction of a second; as sixty subplots they would take
+    seconds.
 
     Args:
         x: images, tensor or array of shape (N, h, w), (N, h, w, 1) or (N, h, w, 3).
         y: labels, shape (N,), or None.
-        indices: which images to show, ``"all"`` by default.
-        columns: images in a row.
+        indices: indices of the images to show, by default all.
+        columns: images per row.
         x_size: width of an image in inches.
         y_size: height of an image in inches.
-        colorbar: whether to put a colour bar beside each image.
-        y_pred: predicted labels, shape (N,); a wrong one reads ``predicted (true)`` in red.
+        colorbar: whether to draw a colour bar beside each image.
+        y_pred: predicted labels, shape (N,); a wrong one is shown in red as ``predicted (true)``.
         cm: matplotlib colour map of images with one channel.
-        norm: colour scale shared by all images; by default each has its own, from its minimum to its maximum.
-        y_padding: height in inches kept for the label below each image.
-        spines_alpha: opacity of the frames, 0 to 1.
+        norm: colour scale of all images; by default each image has its own, from its minimum to its maximum.
+        y_padding: height in inches of the space for the label below each image.
+        spines_alpha: opacity of the frames, from 0 to 1.
         fontsize: size of the labels in points.
         interpolation: matplotlib interpolation of the images.
         save_as: file to save the figure to.
 
     Returns:
-        The figure, of ``min(n, columns) * x_size`` by ``ceil(n / columns) * (y_size + y_padding)`` inches.
+        The figure, ``min(n, columns) * x_size`` by ``ceil(n / columns) * (y_size + y_padding)`` inches large.
     """
     arguments = dict(locals())
     images = _as_array(x)
@@ -168,7 +178,7 @@ def plot_images(
     def draw(figure: Figure) -> None:
         ax = figure.add_axes((0, 0, 1, 1))
         h, w = images.shape[1:3]
-        # in pixels of the images: from one to the next, wider for a colour bar
+        # distances from one image to the next, in pixels; a colour bar needs more room
         step_x = w + round((0.45 if colorbar else 0.1) * w)
         step_y = h + max(1, round(h * y_padding / y_size))
         width, height = columns * step_x, rows * step_y
@@ -176,7 +186,7 @@ def plot_images(
         corners = [(place % columns * step_x, place // columns * step_y) for place in range(len(shown))]
         for (left, top), tile in zip(corners, _colours(images[shown], norm, cm), strict=True):
             mosaic[top : top + h, left : left + w] = tile
-        # a filter radius of 2 pixels halves the time of the default, 4, for the same look
+        # looks the same as with the default radius of 4 pixels, and takes half the time
         ax.imshow(mosaic, interpolation=interpolation, filterrad=2, extent=(0, width, height, 0), aspect="auto")
         ax.add_collection(
             PatchCollection(
@@ -196,7 +206,7 @@ def plot_images(
                 x0, y0 = (left + 1 + 1.04 * w) / (width + 1), 1 - (top + 1 + h) / (height + 1)
                 box = (x0, y0, 0.06 * w / (width + 1), h / (height + 1))
                 figure.colorbar(ScalarMappable(scale, cm), cax=figure.add_axes(box))
-        ax.set(xlim=(-1, width), ylim=(height, -1))  # one pixel more, for the frames
+        ax.set(xlim=(-1, width), ylim=(height, -1))  # one more pixel for the frames
         ax.axis("off")
 
     figsize = (columns * x_size, rows * (y_size + y_padding))
@@ -208,7 +218,7 @@ def plot_images(
 
 
 def _caption(labels: np.ndarray | None, predictions: np.ndarray | None, i: int) -> tuple[str, bool]:
-    """What stands under image ``i``, and whether its prediction is wrong."""
+    """The caption of image ``i``, and whether its prediction is wrong."""
     truth = None if labels is None else labels[i]
     guess = truth if predictions is None else predictions[i]
     wrong = truth is not None and guess != truth
@@ -222,7 +232,10 @@ def plot_image(
     interpolation: str = "lanczos",
     save_as: str | Path | None = None,
 ) -> Figure:
-    """Show one image, tensor or array of shape (h, w), (h, w, 1) or (h, w, 3); arguments as in :func:`plot_images`."""
+    """Show one image, a tensor or array of shape (h, w), (h, w, 1) or (h, w, 3).
+
+    The other arguments are those of :func:`plot_images`; ``figsize`` is the size of the figure in inches.
+    """
     arguments = dict(locals())
 
     def draw(figure: Figure) -> None:
@@ -244,8 +257,8 @@ def plot_history(
     Args:
         history: any object with a dictionary ``history`` of equally long lists of floats.
         figsize: size of each figure in inches.
-        plot: for each title, the names in ``history.history`` to draw.
-        save_as: file to save to; with several figures, each one's title is added to the name.
+        plot: title of each figure -> names of its curves in ``history.history``.
+        save_as: file to save to; if there are several figures, their titles are added to its name.
 
     Returns:
         The figures, in the order of ``plot``.
@@ -254,7 +267,8 @@ def plot_history(
 
     def draw(title: str, figure: Figure) -> None:
         ax = figure.add_subplot()
-        for name, style in zip(plot[title], itertools.cycle(("-", "--", ":", "-."))):  # told apart in grey as well
+        styles = itertools.cycle(("-", "--", ":", "-."))  # so that curves differ in grey, too
+        for name, style in zip(plot[title], styles, strict=False):
             ax.plot(history.history[name], style, label=name)
         ax.set(title=title, ylabel=title, xlabel="Epoch")
         ax.legend()
@@ -270,7 +284,7 @@ def plot_history(
 
 
 def _ends(name: str, curve: Sequence[Any]) -> str:
-    """A curve in words: its first and last value."""
+    """Describe a curve in words: its first and last value."""
     values = list(curve)
     ends = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values[:1] + values[-1:]]
     return f"{name} {' … '.join(ends)}"

@@ -1,60 +1,71 @@
-"""The one place that imports torchvision, whatever build of torch is installed.
+"""The one place that imports torchvision; it makes the import work with a CPU-only torch, and fast.
 
-The wheel of torchvision is built for CUDA. Beside a CPU-only torch its compiled operators do not load, and
-``import torchvision`` stops at the Python side of them ("operator torchvision::nms does not exist"). The kit needs
-none of these operators, only the data sets: declaring the missing schemas is enough to let the import go through.
+The torchvision wheel is built for CUDA. Next to a CPU-only torch its compiled operators do not load, and ``import
+torchvision`` fails in the Python code that refers to them ("operator torchvision::nms does not exist"). This library
+needs only the data sets and none of the operators, so it declares the missing ones and imports torchvision again.
 """
 
 import contextlib
 import importlib
 import sys
-import types
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
 
 import torch
 
 __all__ = ["datasets"]
 
-_library = torch.library.Library("torchvision", "FRAGMENT")  # schemas live as long as this object
+_COMPILER = "torch._dynamo.utils"
+
+_library = torch.library.Library("torchvision", "FRAGMENT")  # declarations of operators live as long as this object
 
 
 @contextlib.contextmanager
 def _without_compiler() -> Iterator[None]:
-    """Torchvision imports torch's compiler, 0.8 s and 70 MB, for one question of one operator: it is asked then."""
-    name = "torch._dynamo.utils"
-    if name in sys.modules:
+    """Let torchvision be imported without torch's compiler, which takes 0.8 s and 70 MB.
+
+    torchvision imports one function of the compiler, for one operator. In the block, it gets a function that imports
+    the compiler when it is called.
+    """
+    if _COMPILER in sys.modules:
         yield
         return
 
-    def real(attribute: str) -> Any:
-        if attribute.startswith("__"):  # of the module: Python looks for its folder
-            raise AttributeError(attribute)
-        leave()
-        return getattr(importlib.import_module(name), attribute)
+    def is_compile_supported(device_type: str) -> bool:
+        return bool(importlib.import_module(_COMPILER).is_compile_supported(device_type))
 
-    def leave() -> None:
-        if sys.modules.get(name) is stand_in:
-            del sys.modules[name]
-
-    stand_in = types.ModuleType(name)
-    stand_in.__dict__["is_compile_supported"] = lambda *arguments: real("is_compile_supported")(*arguments)
-    stand_in.__dict__["__getattr__"] = real  # for another torchvision, which asks more
-    sys.modules[name] = stand_in
+    stand_in = ModuleType(_COMPILER)
+    vars(stand_in)["is_compile_supported"] = is_compile_supported
+    sys.modules[_COMPILER] = stand_in
     try:
         yield
     finally:
-        leave()
+        del sys.modules[_COMPILER]
 
 
-with _without_compiler():
+def _import_torchvision() -> None:
     try:
-        from torchvision import datasets
+        importlib.import_module("torchvision")
     except RuntimeError as error:
         if "operator torchvision::nms does not exist" not in str(error):
             raise
-        for module in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[module]  # half-imported
+        _forget_torchvision()
         for operator in ("nms", "qnms"):
             _library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        from torchvision import datasets
+        importlib.import_module("torchvision")
+
+
+def _forget_torchvision() -> None:
+    """Remove what a failed import has left."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        del sys.modules[name]
+
+
+try:
+    with _without_compiler():
+        _import_torchvision()
+except ImportError:  # another version of torchvision imports more of the compiler
+    _forget_torchvision()
+    _import_torchvision()
+
+from torchvision import datasets  # noqa: E402

@@ -1,4 +1,4 @@
-"""What the tests share: the assignment, what kernels import, a browser."""
+"""Fixtures and settings of all tests."""
 
 import os
 import sys
@@ -9,25 +9,25 @@ from pathlib import Path
 import matplotlib
 import pytest
 import torch
-from browser import Browser
 
 from course_lib.assignment.loader import load_notebook_spec
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.judge.sandbox import kernel_folder
 from course_lib.messages import set_language
+from tests.support.browser import Browser
 
 matplotlib.use("agg")
 torch.set_num_threads(1)  # tests run on every core at once: more threads would wait for each other
 
 collect_ignore = ["answers", "attacks", "data"]
-"""What is graded, whatever a file there is called."""
+"""Files that tests read: pytest looks for no tests in them, even if one is called `test_*.py`."""
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
 def french() -> Iterator[None]:
-    """Each test starts in the default language."""
+    """Start each test in the default language."""
     set_language("fr")
     yield
     set_language("fr")
@@ -35,7 +35,7 @@ def french() -> Iterator[None]:
 
 @pytest.fixture
 def alembic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process make a gradebook: nbgrader calls alembic by its name."""
+    """Put alembic on the path, because nbgrader runs it by its name to make a gradebook."""
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 
 
@@ -47,13 +47,13 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def spec() -> NotebookSpec:
-    """The notebook of mnist1."""
+    """The notebook of ``mnist1``."""
     return load_notebook_spec(ROOT / "source" / "mnist1" / "mnist1.ipynb", ROOT / "grader_tests" / "mnist1")
 
 
 @pytest.fixture(scope="session")
 def library() -> Iterator[Path]:
-    """What a student's kernel imports."""
+    """The folder from which a student's kernel imports ``course_lib``."""
     with tempfile.TemporaryDirectory() as folder:
         yield kernel_folder(Path(folder))
 

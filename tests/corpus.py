@@ -1,8 +1,8 @@
-"""The corpus of answers to ``mnist1``, ``tests/answers/<solution cell>/<right or wrong>/<situation>.py``.
+"""The corpus of answers to ``mnist1``: ``tests/answers/<solution cell>/<right or wrong>/<situation>.py``.
 
-The first line of a file says what is particular about the answer, the next which hidden tests it fails, the rest is the
-answer as a student would write it into the cell. ``answers/messages.txt`` has what the students of wrong answers read;
-to write it anew, and then look at the difference:
+The first line of a file describes the answer. If the answer is wrong, the second line lists the hidden tests that it
+must fail. The rest is the answer, as a student would write it into the cell. ``tests/answers/messages.txt`` has what
+students with wrong answers read. After a change, write it again and look at the difference:
 
     python tests/corpus.py
 """
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_name("answers")
 
 NO_CARD = re.compile(r"RuntimeError(?= ?; (le code impose|the code insists))")
-"""What a torch that was built for graphics cards raises where there is none; another one has an AssertionError."""
+"""The error of a torch that was built for graphics cards, if there is none. Other builds raise an AssertionError."""
 
 GIVEN = """
 import torch
@@ -39,7 +39,7 @@ import numpy as np
 x_train, y_train = torch.zeros(1).expand(60000, 28, 28), torch.zeros(60000, dtype=torch.int64)
 x_test, y_test = torch.zeros(1).expand(10000, 28, 28), torch.zeros(10000, dtype=torch.int64)
 """
-"""What the notebook has before any answer; the images take no memory."""
+"""The variables of the notebook before any answer. The images take no memory."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Answer:
     name: str
     about: str
     fails: frozenset[str]
-    """The hidden tests that it must fail, no more and no fewer; but a wrong model may be accurate once it is trained,
-    where this does not name :data:`ACCURATE`."""
+    """The hidden tests that it must fail, no more and no fewer. A wrong model without :data:`ACCURATE` in this set may be
+    accurate after its training, or not."""
     code: str
 
     def __str__(self) -> str:
@@ -60,11 +60,11 @@ class Answer:
 
     @property
     def is_possible_here(self) -> bool:
-        """Whether it does here what it does on a grader: its kernels have no graphics card."""
+        """Whether the answer does the same here as while grading, where kernels have no graphics card."""
         return not (self.name == "graphics_card" and torch.cuda.is_available())
 
     def namespace(self) -> dict[str, object]:
-        """The global variables of a notebook with this answer; a cell that stops leaves what it has defined."""
+        """The global variables of a notebook with this answer. A cell that stops keeps what it has defined."""
         namespace: dict[str, object] = {}
         exec(GIVEN, namespace)
         with contextlib.suppress(Exception), contextlib.redirect_stdout(None), warnings.catch_warnings():
@@ -86,23 +86,23 @@ def _read(path: Path) -> Answer:
 
 
 ANSWERS = [_read(path) for path in sorted(FOLDER.glob("*/*/*.py"))]
-"""All of them, by cell."""
+"""All answers, sorted by cell."""
 
 MODELS = ("dnn", "cnn", "cnn2")
-"""The cells with a model."""
+"""The solution cells with a model."""
 
 ACCURATE = "test_the_trained_model_is_accurate"
-"""The hidden test of a trained model, in a grade cell of its own."""
+"""The hidden test of a trained model. It has a grade cell of its own."""
 
 MESSAGES = FOLDER / "messages.txt"
 
 UNTRAINED = ("init", "data", "normalize", *CODE, *(f"test_{name}" for name in CODE))
-"""Cells of the notebook that need no training."""
+"""The cells of the notebook that need no training."""
 
 
 @functools.cache
 def judged(answer: Answer, language: str) -> dict[str, TestResult]:
-    """The hidden tests of an answer's own grade cell, run on its namespace, by name."""
+    """The results of the hidden tests of an answer's grade cell, by name, run on the answer's global variables."""
     set_language(language)
     torch.manual_seed(0)
     namespace, grade_id = answer.namespace(), f"test_{answer.cell}"
@@ -111,12 +111,12 @@ def judged(answer: Answer, language: str) -> dict[str, TestResult]:
         warnings.simplefilter("ignore")  # a student's warning costs no point
         tests = run_hidden_tests([path], lambda _: student_of(namespace))[grade_id].tests
     for test in tests:
-        test.detail = test.hint  # as long as the language is set
+        test.detail = test.hint  # in this language: the hint depends on the current one
     return {test.name: test for test in tests}
 
 
 def messages(cell: str) -> str:
-    """What students read whose answer to ``cell`` is wrong, for each property that does not hold."""
+    """What students with a wrong answer to ``cell`` read, for each property that does not hold."""
     lines = [f"== {cell}"]
     for answer in ANSWERS:
         if answer.cell != cell or answer.is_right or not answer.is_possible_here:
@@ -135,11 +135,11 @@ def messages(cell: str) -> str:
 
 
 def combined(every: int = 1, trained: bool = False) -> list[dict[str, Answer]]:
-    """Students who answer each cell, together every answer of the corpus, or one of ``every`` students.
+    """Students who answer every cell; together, they give every answer of the corpus.
 
     Args:
-        every: take one of so many.
-        trained: leave out models of which nobody knows how accurate they become.
+        every: keep only the first of so many students.
+        trained: leave out wrong models that may be accurate after their training, or not.
     """
     cells: dict[str, list[Answer]] = {}
     for answer in ANSWERS:
@@ -151,12 +151,12 @@ def combined(every: int = 1, trained: bool = False) -> list[dict[str, Answer]]:
 
 
 def _answers(answers: dict[str, str], right: dict[str, str]) -> dict[str, str]:
-    """``answers``, whatever the ``right`` ones are."""
+    """``answers``, without a look at the ``right`` ones: a function for a :class:`Situation`."""
     return answers
 
 
 def hand_in(folder: Path, students: list[dict[str, Answer]]) -> None:
-    """Make ``folder`` a course in which each of ``students`` has handed in."""
+    """Make ``folder`` a course with a submission of each of ``students``."""
     situations = []
     for i, student in enumerate(students):
         answers = {cell: answer.code for cell, answer in student.items()}
@@ -165,7 +165,7 @@ def hand_in(folder: Path, students: list[dict[str, Answer]]) -> None:
 
 
 def expected(student: dict[str, Answer], spec: NotebookSpec) -> dict[str, float]:
-    """The marks by grade cell: each cell on its own merit, whatever the others are."""
+    """The right marks by grade cell. Each cell counts by itself, even if the others are wrong."""
     tests = collect_hidden_tests(list(spec.tests.values()))
     result = {}
     for grade_id, cell in tests.items():
@@ -175,14 +175,14 @@ def expected(student: dict[str, Answer], spec: NotebookSpec) -> dict[str, float]
 
 
 def assert_expected(graded: dict[str, dict[str, float]], students: list[dict[str, Answer]], spec: NotebookSpec) -> None:
-    """Each student must have the marks that the answers of the corpus earn."""
+    """Each student must have the marks that the answers earn."""
     for i, student in enumerate(students):
         wanted = expected(student, spec)
         assert {name: graded[f"student{i}"][name] for name in wanted} == wanted, [str(a) for a in student.values()]
 
 
 def without_trainings(folder: Path) -> None:
-    """Take out of all notebooks what needs a training."""
+    """Remove the cells that need a training from all notebooks."""
     for path in [folder / "source" / "mnist1" / "mnist1.ipynb", *folder.glob("submitted/*/mnist1/mnist1.ipynb")]:
         notebook = json.loads(path.read_text())
         notebook["cells"] = [
@@ -192,4 +192,5 @@ def without_trainings(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # more threads are slower: the tensors are small
     MESSAGES.write_text("\n".join(messages(cell) for cell in sorted({answer.cell for answer in ANSWERS})))

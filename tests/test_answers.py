@@ -1,11 +1,15 @@
-"""The corpus of answers: right ones in any spelling earn full marks, wrong ones exactly what is written in them."""
+"""Right answers earn full marks however they are written, wrong answers exactly the marks that their files state."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from corpus import (
+
+from course_lib.assignment.spec import NotebookSpec
+from course_lib.authoring.result import Verdict
+from course_lib.cli.demo_class import CODE
+from tests.corpus import (
     ACCURATE,
     ANSWERS,
     MESSAGES,
@@ -18,11 +22,7 @@ from corpus import (
     messages,
     without_trainings,
 )
-from courses import ONE_THREAD, configure, grade
-
-from course_lib.assignment.spec import NotebookSpec
-from course_lib.authoring.result import Verdict
-from course_lib.cli.demo_class import CODE
+from tests.support.courses import ONE_THREAD, configure, grade
 
 
 def test_every_cell_has_enough_answers() -> None:
@@ -33,14 +33,14 @@ def test_every_cell_has_enough_answers() -> None:
         assert counts[cell, False] >= 15
 
 
-def test_no_answer_is_there_twice() -> None:
+def test_no_two_answers_are_the_same() -> None:
     assert not [code for code, n in Counter(answer.code for answer in ANSWERS).items() if n > 1]
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=str)
 def test_an_answer_gets_its_marks(answer: Answer) -> None:
     if not answer.is_possible_here:
-        pytest.skip("there is a graphics card here; graders' kernels have none")
+        pytest.skip("this machine has a graphics card, and the kernels of graders have none")
     tests = judged(answer, "fr")
     assert {name for name, test in tests.items() if not test.score} == answer.fails - {ACCURATE}, {
         name: (test.verdict, test.detail, test.note) for name, test in tests.items()
@@ -48,14 +48,14 @@ def test_an_answer_gets_its_marks(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("cell", CODE)
-def test_the_messages_are_those_that_were_reviewed(cell: str) -> None:
-    """To accept a change: python tests/corpus.py."""
+def test_the_messages_are_the_reviewed_ones(cell: str) -> None:
+    """Accept a change with `python tests/corpus.py`."""
     reviewed = re.split(r"^(?=== )", MESSAGES.read_text(), flags=re.MULTILINE)
     section = next(part for part in reviewed if part.startswith(f"== {cell}\n"))
     assert messages(cell).strip() == section.strip()
 
 
-def test_a_message_names_a_cause_and_no_large_number_that_the_notebook_does_not(spec: NotebookSpec) -> None:
+def test_a_message_has_a_cause_and_no_hidden_number(spec: NotebookSpec) -> None:
     notebook = " ".join(cell.source for cell in spec.skeleton.cells)
     for answer in ANSWERS:
         if answer.is_right or not answer.is_possible_here:
@@ -70,7 +70,7 @@ def test_a_message_names_a_cause_and_no_large_number_that_the_notebook_does_not(
 
 
 def test_the_command_gives_the_same_marks(tmp_path: Path, spec: NotebookSpec) -> None:
-    """Real kernels; the notebook without what needs a training."""
+    """With real kernels, in a notebook without trainings."""
     folder = tmp_path / "course"
     students = combined(every=24)
     hand_in(folder, students)
@@ -84,7 +84,7 @@ def test_the_command_gives_the_same_marks(tmp_path: Path, spec: NotebookSpec) ->
 
 @pytest.mark.long
 def test_the_command_gives_the_same_marks_to_trained_models(tmp_path: Path, spec: NotebookSpec) -> None:
-    """The models, too, that are too bad to become accurate: they are trained to the end."""
+    """Models that never become accurate are trained to the end."""
     folder = tmp_path / "course"
     students = combined(trained=True)
     hand_in(folder, students)

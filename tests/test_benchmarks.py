@@ -1,4 +1,4 @@
-"""The benchmarks start; `make test-long` runs on a little of their work those that write nothing into the project."""
+"""The benchmarks and tools start. `make test-long` also runs a little of those that write nothing into the project."""
 
 import re
 import runpy
@@ -8,53 +8,43 @@ from pathlib import Path
 
 import pytest
 
-ALL = ("attacks.py", "calibrate.py", "grading.py", "mutants.py", "training.py")
+PROGRAMS = (
+    "benchmarks.attacks",
+    "benchmarks.grading",
+    "benchmarks.training",
+    "tools.calibrate",
+    "tools.mutants",
+)
 
 A_LITTLE = {
-    "attacks.py": ["--only", "lying_eq"],
-    "mutants.py": ["--cells", "dimensions"],
-    "training.py": ["--epochs", "1", "--repeat", "1"],
+    "benchmarks.attacks": ["--only", "lying_eq"],
+    "benchmarks.training": ["--epochs", "1", "--repeat", "1"],
+    "tools.mutants": ["--cells", "dimensions"],
 }
 
 
-def run(root: Path, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, f"benchmarks/{command[0]}", *command[1:]],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_every_program_is_known(root: Path) -> None:
+    paths = [path for folder in ("benchmarks", "tools") for path in (root / folder).glob("[!_]*.py")]
+    assert {f"{path.parent.name}.{path.stem}" for path in paths} == set(PROGRAMS)
 
 
-def test_every_benchmark_is_known(root: Path) -> None:
-    assert {path.name for path in (root / "benchmarks").glob("*.py")} == set(ALL)
-
-
-def test_the_readme_names_benchmarks_and_options_that_there_are(root: Path) -> None:
-    named = re.findall(r"`(?:python benchmarks/)?(\w+\.py)((?: --[\w-]+(?: \w+)*)*)`", (root / "README.md").read_text())
-    of_benchmarks = [(name, options) for name, options in named if name != "nbgrader_config.py"]
-    assert len(of_benchmarks) > 3
-    for name, options in of_benchmarks:
-        text = (root / "benchmarks" / name).read_text()
-        assert all(f'"{option}"' in text for option in re.findall(r"--[\w-]+", options)), name
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_benchmark_says_how_it_is_used(
-    root: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_says_how_it_is_used(
+    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = root / "benchmarks" / name
-    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
-    monkeypatch.syspath_prepend(path.parent)
+    monkeypatch.setattr(sys, "argv", [program, "--help"])
+    monkeypatch.delitem(sys.modules, program, raising=False)  # another program may have imported it
     with pytest.raises(SystemExit, match="0"):
-        runpy.run_path(str(path), run_name="__main__")  # here: another process would import torch again
-    assert "usage:" in capsys.readouterr().out
+        runpy.run_module(program, run_name="__main__")  # in this process, because another one would import torch again
+    usage = capsys.readouterr().out
+    assert "usage:" in usage
+    assert f"python -m {program}" in usage
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", A_LITTLE)
-def test_a_benchmark_measures(root: Path, name: str) -> None:
-    assert any(letter.isdigit() for letter in run(root, name, *A_LITTLE[name]))
+@pytest.mark.parametrize("program", A_LITTLE)
+def test_a_program_measures(root: Path, program: str) -> None:
+    command = [sys.executable, "-m", program, *A_LITTLE[program]]
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"\d", run.stdout)

@@ -1,19 +1,19 @@
-"""What students and instructors see and do in JupyterLab, in a real browser, with a real keyboard."""
+"""Students and instructors work in JupyterLab, with a browser and a keyboard."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from browser import TOKEN, Browser, Notebook, contrast, find_chromium, jupyterlab
-from courses import Course, nbgrader, short_course
 from selenium.webdriver.common.keys import Keys
 
 from course_lib.assignment.release import student_library
+from tests.support.browser import TOKEN, Browser, Notebook, contrast, find_chromium, jupyterlab
+from tests.support.courses import Course, nbgrader, short_course
 
 THEMES = ["JupyterLab Light", "JupyterLab Dark"]
 SHORT = ("init", "one_hot", "test_one_hot")
-"""Cells of a notebook that is validated in seconds."""
+"""Cells of a notebook that the Validate button runs in seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def handed_out(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
     nbformat.write(notebook, folder / "mnist1.ipynb")
     notebook.cells = [cell for cell in notebook.cells if cell.id in SHORT]
     nbformat.write(notebook, folder / "short.ipynb")
-    # other tests run beside: two threads would wait for each other
+    # other tests run at the same time: two threads would wait for each other
     with jupyterlab(folder, folder.with_name("jupyter"), PYTHONPATH="", OMP_NUM_THREADS="1") as address:
         yield address
 
@@ -45,10 +45,12 @@ def notebook(browser: Browser, handed_out: str) -> Notebook:
 # -- students -----------------------------------------------------------------------------------------------------------
 
 
-def test_an_untouched_notebook_run_as_a_whole_says_what_is_to_do(notebook: Notebook, browser: Browser) -> None:
+def test_an_untouched_notebook_says_what_is_to_do(notebook: Notebook, browser: Browser) -> None:
     notebook.script("app.commands.execute('notebook:run-all-cells')")
     code = "panel.content.widgets.filter(c => c.model.type === 'code')"
-    browser.until(lambda: notebook.script(f"return {code}.every(c => c.model.executionCount)"))  # none is left out
+    browser.until(
+        lambda: notebook.script(f"return {code}.every(c => c.model.executionCount)")
+    )  # an error stops no later cell
     notebook.idle()
     outputs = notebook.script(f"return {code}.map(c => [c.model.id, c.outputArea.model.toJSON()])")
     errors = {name: output for name, found in outputs for output in found if output["output_type"] == "error"}
@@ -69,7 +71,7 @@ def test_an_untouched_notebook_run_as_a_whole_says_what_is_to_do(notebook: Noteb
     browser.picture("plots")
 
 
-def test_an_answer_typed_by_keyboard_turns_the_card_from_to_do_to_right(notebook: Notebook, browser: Browser) -> None:
+def test_a_typed_answer_changes_its_check_card(notebook: Notebook, browser: Browser) -> None:
     notebook.run("init")
     notebook.run("one_hot")
     notebook.run("test_one_hot")
@@ -79,12 +81,8 @@ def test_an_answer_typed_by_keyboard_turns_the_card_from_to_do_to_right(notebook
     browser.press(Keys.ENTER, holding=Keys.SHIFT)
     notebook.idle()
     card = notebook.output("test_one_hot")
-    for part in (
-        "✗ Pas encore",
-        "Appelé : one_hot(int64 (3,) [2, 0, 7])",
-        "Obtenu : int64 (3, 10)",
-        "Cause probable :",
-    ):
+    called = "Appelé : one_hot(int64 (3,) [2, 0, 7])"
+    for part in ("✗ Pas encore", called, "Obtenu : int64 (3, 10)", "Cause probable :"):
         assert part in card
     notebook.write("one_hot", "def one_hot(labels):", "return F.one_hot(labels, 10).float()")
     notebook.run("one_hot")
@@ -93,7 +91,7 @@ def test_an_answer_typed_by_keyboard_turns_the_card_from_to_do_to_right(notebook
     assert "Pas encore" not in notebook.output("test_one_hot")
 
 
-def test_a_hint_unfolds(notebook: Notebook, browser: Browser) -> None:
+def test_a_hint_unfolds_by_keyboard(notebook: Notebook, browser: Browser) -> None:
     notebook.select("one_hot")
     hint = next(e for e in browser.all("details") if "Hint" in e.text and "torch.zeros" in e.get_attribute("innerHTML"))
     text = hint.find_element("css selector", "p, code")
@@ -104,7 +102,7 @@ def test_a_hint_unfolds(notebook: Notebook, browser: Browser) -> None:
     browser.picture("hint")
 
 
-def test_a_locked_cell_cannot_be_changed_nor_deleted(notebook: Notebook, browser: Browser) -> None:
+def test_a_locked_cell_can_be_neither_changed_nor_deleted(notebook: Notebook, browser: Browser) -> None:
     given = notebook.source("test_one_hot")
     notebook.write("test_one_hot", "print('changed')")
     notebook.select("test_one_hot")
@@ -115,8 +113,8 @@ def test_a_locked_cell_cannot_be_changed_nor_deleted(notebook: Notebook, browser
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_card_is_readable_in_every_theme_and_without_colour(notebook: Notebook, browser: Browser, theme: str) -> None:
-    """Contrasts of luminance, so that they hold in grey; 4.5 is WCAG's level AA."""
+def test_a_check_card_is_readable_in_every_theme(notebook: Notebook, browser: Browser, theme: str) -> None:
+    """The contrast is computed from luminance, so it also holds without colours. 4.5 is WCAG's level AA."""
     notebook.run("init")
     notebook.write("one_hot", "def one_hot(labels):", "return F.one_hot(labels, 10)")
     notebook.run("one_hot")
@@ -132,7 +130,7 @@ def test_a_card_is_readable_in_every_theme_and_without_colour(notebook: Notebook
     assert contrast(card.find_element("css selector", "span")) >= 3, "the symbol"
 
 
-def test_english_is_one_switch_away(notebook: Notebook, browser: Browser) -> None:
+def test_one_line_switches_to_english(notebook: Notebook, browser: Browser) -> None:
     notebook.run("init")
     notebook.write("dimensions", 'ooo.set_language("en")')
     notebook.run("dimensions")
@@ -140,7 +138,7 @@ def test_english_is_one_switch_away(notebook: Notebook, browser: Browser) -> Non
     assert "… To do" in notebook.output("test_argmax")
 
 
-def test_the_validate_button_tells_whether_the_checks_pass(handed_out: str, browser: Browser) -> None:
+def test_the_validate_button_shows_whether_checks_pass(handed_out: str, browser: Browser) -> None:
     short = Notebook(browser, handed_out, "short.ipynb")
     for answer, message in (
         ("return F.one_hot(labels, 10)", "✗ Pas encore : one_hot"),
@@ -178,28 +176,28 @@ def office(course: Course) -> Iterator[str]:
 
 
 def open_submission(browser: Browser, office: str) -> None:
-    """The page on which formgrader grades the one student."""
+    """Open the page on which a person grades the student in formgrader."""
     browser.driver.get(f"{office}/formgrader/gradebook/mnist1/mnist1?token={TOKEN}")
     browser.one("td a", "Submission #1").click()
     marked = browser.one("input#test_softmax")
-    browser.until(lambda: marked.get_attribute("placeholder") == "1.5")  # the marks come after the page
+    browser.until(lambda: marked.get_attribute("placeholder") == "1.5")  # the marks are loaded after the page
 
 
 def points(course: Course, cell: str) -> float | None:
-    """What a person gave for a cell, as the gradebook has it."""
+    """Return the points in the gradebook that a person gave for a cell."""
     with course.gradebook() as gradebook:
         score: float | None = gradebook.find_grade(cell, "mnist1", "mnist1", "anna").manual_score
         return score
 
 
 def comment(course: Course, cell: str) -> str | None:
-    """What a person wrote beside a cell, as the gradebook has it."""
+    """Return the comment in the gradebook that a person wrote on a cell."""
     with course.gradebook() as gradebook:
         text: str | None = gradebook.find_comment(cell, "mnist1", "mnist1", "anna").manual_comment
         return text
 
 
-def test_formgrader_finds_the_assignment_and_the_marks(browser: Browser, office: str) -> None:
+def test_formgrader_shows_the_assignment_and_the_marks(browser: Browser, office: str) -> None:
     browser.driver.get(f"{office}/lab?token={TOKEN}&reset")
     browser.one(".lm-MenuBar-itemLabel", "Nbgrader").click()
     browser.one(".lm-Menu-itemLabel", "Formgrader").click()
@@ -212,7 +210,7 @@ def test_formgrader_finds_the_assignment_and_the_marks(browser: Browser, office:
         assert mark in row
 
 
-def test_formgrader_shows_why_a_mark_was_given(browser: Browser, office: str) -> None:
+def test_formgrader_shows_why_points_were_lost(browser: Browser, office: str) -> None:
     open_submission(browser, office)
     table = browser.one("table", "De grands logits donnent aussi des probabilités exactes")
     for part in ("✗ échoué", "0 / 0.5", "✓ réussi", "0.5 / 0.5", "Cause probable : l'exponentielle d'un grand nombre"):
@@ -221,20 +219,20 @@ def test_formgrader_shows_why_a_mark_was_given(browser: Browser, office: str) ->
     browser.picture("formgrader-marks")
 
 
-def test_a_free_text_is_graded_with_its_mark_scheme_beside_it(browser: Browser, office: str, course: Course) -> None:
+def test_a_free_text_is_graded_beside_its_mark_scheme(browser: Browser, office: str, course: Course) -> None:
     open_submission(browser, office)
     score = browser.one("input#question_view")
     browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", score)
     scheme = browser.one("blockquote", "0.5 for 28 x 28 = 784 flattened")
-    assert 0 < scheme.location["y"] - score.location["y"] < 400, "in sight of the points"
+    assert 0 < scheme.location["y"] - score.location["y"] < 400, "both are in sight"
     assert points(course, "question_view") is None
     score.click()
-    browser.press("0.5", Keys.TAB, Keys.TAB, "Et le -1 ?", Keys.TAB)  # between them: extra credit
+    browser.press("0.5", Keys.TAB, Keys.TAB, "Et le -1 ?", Keys.TAB)  # the first Tab reaches the extra credit
     browser.until(lambda: points(course, "question_view") == 0.5 and comment(course, "question_view") == "Et le -1 ?")
     browser.picture("formgrader-free-text")
 
 
-def test_feedback_made_in_formgrader_has_points_and_hints_and_nothing_hidden(
+def test_formgraders_feedback_shows_hints_and_no_secret(
     browser: Browser, office: str, course: Course, root: Path
 ) -> None:
     open_submission(browser, office)
@@ -250,19 +248,12 @@ def test_feedback_made_in_formgrader_has_points_and_hints_and_nothing_hidden(
     shown = browser.one("body").text.replace("\N{NO-BREAK SPACE}", " ")
     for part in ("Résultat : 1.5 / 2", "✗ échoué", "Cause probable :", "Score: 1.0 / 1.0"):
         assert part in shown
-    browser.driver.execute_script(
-        "arguments[0].scrollIntoView({block: 'center'})", browser.one("table", "De grands logits donnent")
-    )
+    table = browser.one("table", "De grands logits donnent")
+    browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", table)
     browser.picture("feedback")
     source = course.feedback("anna")
-    for secret in (
-        "Barème",
-        "MARK SCHEME",
-        "HIDDEN TESTS",
-        "hidden_tests",
-        "BEGIN SOLUTION",
-        "F.softmax(logits, dim=1)",
-    ):
+    secrets = ("Barème", "MARK SCHEME", "HIDDEN TESTS", "hidden_tests", "BEGIN SOLUTION", "F.softmax(logits, dim=1)")
+    for secret in secrets:
         assert secret not in source
     for test in (root / "grader_tests" / "mnist1").glob("*.py"):
         assert not [line for line in test.read_text().splitlines() if "assert" in line and line.strip() in source]

@@ -1,6 +1,8 @@
 """The visible self-checks: what a student sees."""
 
+import textwrap
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,22 +14,18 @@ from course_lib import CheckFailed, check
 from course_lib.checks import show_to_do_in_one_line
 from course_lib.messages import set_language
 
-halves: object
-broken: object
-unfinished: object
-Model: object
-number: object
-nothing = None
-size = torch.ones(2).size
-finds = ["one"].index
-layer = nn.Linear(2, 3)
+# What a student's notebook defines: `check` looks names up in the globals of its caller, here this module.
 
 
-def halves(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
+def halves(x: torch.Tensor) -> torch.Tensor:
     return x / 2
 
 
-def broken(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
+def same(x: object) -> object:
+    return x
+
+
+def raises(x: torch.Tensor) -> torch.Tensor:
     raise ValueError("no such thing")
 
 
@@ -35,19 +33,30 @@ def multiplied(x: torch.Tensor) -> torch.Tensor:
     return x @ x
 
 
+def below_torch(x: torch.Tensor) -> torch.Tensor:
+    return nn.Linear(2, 3)(x)
+
+
+def calls_below_torch(x: torch.Tensor) -> torch.Tensor:
+    return below_torch(x)
+
+
+exec("def without_source(x):\n    return x @ x", globals())
+
+
 def misspelled(label: int) -> int:
     return labels  # type: ignore[name-defined,no-any-return] # noqa: F821
 
 
-def silent(x: int) -> None:
+def returns_nothing(x: int) -> None:
     pass
 
 
-def both(x: torch.Tensor) -> object:
+def maximum_and_index(x: torch.Tensor) -> object:
     return x.max(dim=1)
 
 
-def largest(x: torch.Tensor) -> torch.Tensor:
+def is_largest(x: torch.Tensor) -> torch.Tensor:
     return x == x.max(dim=1, keepdim=True).values
 
 
@@ -55,227 +64,25 @@ def sparse(x: torch.Tensor) -> torch.Tensor:
     return x.to_sparse()
 
 
-def unfinished(x: torch.Tensor) -> torch.Tensor:  # type: ignore[no-redef]
+def unfinished(x: torch.Tensor) -> torch.Tensor:
     raise NotImplementedError
 
 
-def below_torch(x: torch.Tensor) -> torch.Tensor:
-    return nn.Linear(2, 3)(x)
+def random_numbers(n: int) -> torch.Tensor:
+    return torch.rand(n)
 
 
-def calls(x: torch.Tensor) -> torch.Tensor:
-    return below_torch(x)
-
-
-exec("def unseen(x):\n    return x @ x", globals())
-
-
-LINE = broken.__code__.co_firstlineno + 1  # type: ignore[attr-defined]
-
-
-Layer = nn.Softmax
-
-
-class NoModel:
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
-class Empty(nn.Module):
-    """Its forward is misspelled."""
-
-    def Forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
-
-class Sized(nn.Module):
-    def __init__(self, size: int) -> None:
-        super().__init__()
-
-
-class Unfinished(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
-
-
-class Model(nn.Module):  # type: ignore[no-redef]
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x[:, :2]
-
-
-number = 3
-
-
-def said(action: Callable[[], None]) -> str:
-    with pytest.raises(CheckFailed) as caught:
-        action()
-    return str(caught.value)
-
-
-def test_right_says_what_was_called_and_what_came_back(capsys: pytest.CaptureFixture[str]) -> None:
-    check("halves", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.tensor([0.5, 0.5]))
-    text = capsys.readouterr().out
-    for part in ("Correct", "halves(float32 (2,) [1, 1])", "[0.5, 0.5]"):
-        assert part in text
-
-
-@pytest.mark.parametrize(
-    ("action", "parts"),
-    [
-        (lambda: check("halves", torch.ones(2), shape=(3,)), ("Pas encore", "(3,)", "(2,)")),
-        (lambda: check("halves", torch.ones(2), dtype=torch.int64), ("Pas encore", "torch.int64")),
-        (
-            lambda: check("halves", torch.ones(2), equals=torch.ones(2), hint=("moitié", "half")),
-            ("Pas encore", "Moitié"),
-        ),
-        (lambda: check("halves", torch.ones(2), holds=lambda x: x.sum() == 2), ("Pas encore",)),
-        (lambda: check("halves", torch.ones(2), type=float), ("Pas encore", "float", "Tensor")),
-        (lambda: check("broken", torch.ones(2)), ("Pas encore", "ValueError: no such thing")),
-        (lambda: check("broken", torch.ones(2), hint=("moitié", "half")), (f"à la ligne {LINE}",)),
-        (lambda: check("Layer", torch.ones(2, 3), shape=(2, 3)), ("Pas encore", "Tensor")),
-        (
-            lambda: check("Empty", torch.ones(2), hint=("moitié", "half")),
-            ("NotImplementedError: Module [Empty]", "pas de méthode forward"),
-        ),
-        (lambda: check("halves", 1, 2, hint=("moitié", "half")), ("TypeError", "d'autres arguments que ceux")),
-        (lambda: check("number", 1, hint=("moitié", "half")), ("TypeError", "n'est pas une fonction")),
-        (
-            lambda: check("multiplied", torch.ones(2, 3)),
-            (f"ligne {LINE + 4} (return x @ x) de sa cellule, une couche linéaire",),
-        ),
-        (
-            lambda: check("calls", torch.ones(2, 3)),
-            (f"ligne {below_torch.__code__.co_firstlineno + 1} (return nn.Linear(2, 3)(x)) de sa cellule, une couche",),
-        ),
-        (lambda: check("unseen", torch.ones(2, 3)), ("ligne 2 de sa cellule, une couche",)),
-        (lambda: check("Sized", torch.ones(2)), ("TypeError", "d'autres arguments que ceux")),
-        (lambda: check("both", torch.ones(2, 2), shape=(2,)), ("on attend Tensor, et non tuple",)),
-        (
-            lambda: check("largest", torch.eye(2), holds=lambda x: x.argmax(dim=1).tolist() == [0, 1]),
-            ("Obtenu : bool (2, 2)", "does not support bool", "convertissez avec .float()"),
-        ),
-        (
-            lambda: check("halves", torch.ones(2), holds=lambda x: x[2] > 0, hint=("moitié", "half")),
-            ("Pas encore", "Erreur levée : IndexError"),
-        ),
-        (
-            lambda: check("same", "two", holds=finds, hint=("moitié", "half")),
-            ("Pas encore", "Erreur levée : ValueError", "Cause probable : moitié"),
-        ),
-        (lambda: check("sparse", torch.ones(2), equals=torch.ones(2)), ("float32 (2,)", ".to_dense()")),
-        (lambda: check("misspelled", 1), ("NameError", "une cellule qui n'a pas été exécutée")),
-        (lambda: check("NoModel", torch.ones(2), hint=("moitié", "half")), ("une classe qui hérite de nn.Module",)),
-        (lambda: check("unfinished", torch.ones(2)), ("À faire", "unfinished contient encore")),
-        (lambda: check("Unfinished", torch.ones(2)), ("À faire", "Cause probable : Unfinished contient encore")),
-        (lambda: check("absent", torch.ones(2)), ("À faire", "absent", "doit définir ce nom")),
-        (lambda: check("nothing"), ("À faire", "nothing", "vaut None")),
-        (lambda: check("size", type=int), ("Pas encore", "il manque ()")),
-        (
-            lambda: check("number", equals=4, hint=("moitié", "half")),
-            ("Pas encore", "Variable : number", "3", "Moitié."),
-        ),
-        (lambda: check("number", dtype=torch.int64), ("Pas encore", "on attend Tensor, et non int")),
-        (lambda: check("sparse", torch.ones(2), shape=(2,)), ("Pas encore", ".to_dense()")),
-        (lambda: check("same", True, type=int), ("Pas encore", "on attend int, et non bool")),
-        (lambda: check("finds", "two", hint=("moitié", "half")), ("ValueError", "Cause probable : moitié")),
-        (lambda: check("silent", 1, equals=2), ("Pas encore", "il manque return")),
-        (lambda: check("silent", 1, holds=bool), ("Pas encore", "il manque return")),
-        (lambda: check("silent", 1, shape=(2,), hint=("moitié", "half")), ("Pas encore", "il manque return")),
-    ],
-)
-def test_anything_else_says_what_and_why(action: Callable[[], None], parts: tuple[str, ...]) -> None:
-    text = said(action)
-    for part in parts:
-        assert part in text
-
-
-def test_where_no_cause_is_known_none_is_shown() -> None:
-    for action in (lambda: check("finds", "two"), lambda: check("same", "two", holds=finds)):
-        text = said(action)
-        assert "ValueError" in text
-        assert "Cause" not in text
-
-
-def test_a_hint_is_no_cause_of_what_it_does_not_tell_of() -> None:
-    """It tells of the values, or of the type that the check names; the sentence on any other type says it all."""
-    hint = ("une fraction, en float", "a fraction, a float")
-    assert "Une fraction" not in said(lambda: check("halves", torch.ones(2), dtype=torch.int64, hint=hint))
-    assert "Une fraction" not in said(lambda: check("number", shape=(2,), hint=hint))
-    assert "Une fraction" in said(lambda: check("number", type=float, hint=hint))
-    assert "Une fraction" in said(lambda: check("halves", torch.ones(2), shape=(3,), hint=hint))
-    assert "Une fraction ?\n" in said(lambda: check("number", equals=4, hint=("une fraction ?", "?"))) + "\n"
-
-
-@pytest.mark.parametrize("value", [0.5, 0.50001, "0.5", (0.5,), torch.tensor(0.5), torch.tensor([1.0, 2.0]), [0.5], 3])
-@pytest.mark.parametrize("equals", [0.5, 3, "0.5", torch.tensor([1.0, 2.0]), [0.5]])
-def test_what_is_of_another_kind_is_not_yet_right(
-    monkeypatch: pytest.MonkeyPatch, value: object, equals: object
-) -> None:
-    monkeypatch.setitem(globals(), "number", value)
-    if repr(value) == repr(equals):
-        check("number", equals=equals)
-    else:
-        text = said(lambda: check("number", equals=equals))
-        assert "Pas encore" in text
-        assert "Erreur levée" not in text
-
-
-def same(x: object) -> object:
-    return x
-
-
-@pytest.mark.parametrize(
-    ("value", "wanted"),
-    [
-        (np.ones(2), {"type": np.ndarray, "shape": (2,), "dtype": np.float64, "equals": np.array([1.0, 1.00001])}),
-        (np.array(["a", "b"]), {"equals": np.array(["a", "b"])}),
-        (np.int64(3), {"type": int, "equals": 3}),
-        (np.float32(3), {"type": float, "equals": 3.0}),
-        (np.float64(3), {"type": np.float64}),
-        ([0.1 + 0.2, np.int64(3)], {"equals": [0.3, 3]}),
-        (torch.ones(2), {"equals": torch.full((2,), 1.00005)}),
-        (torch.tensor([1, 2]), {"equals": torch.tensor([1.0, 2.0])}),
-        ({"a": (torch.ones(2),)}, {"equals": {"a": (torch.ones(2),)}}),
-    ],
-)
-def test_arrays_and_what_holds_numbers_are_compared_as_the_judge_does(value: object, wanted: dict[str, object]) -> None:
-    check("same", value, **wanted)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("value", "wanted", "part"),
-    [
-        (np.ones(2), {"type": np.ndarray, "shape": (3,)}, "(3,)"),
-        (np.ones(2), {"type": np.ndarray, "dtype": np.int64}, "float64"),
-        (np.ones(2), {"equals": np.ones(3)}, "valeurs"),
-        (np.ones((2, 1)), {"equals": np.ones(2)}, "valeurs"),
-        (np.ones(2), {"equals": np.ones(2) + 0.001}, "valeurs"),
-        (torch.ones(2, 1), {"equals": torch.ones(2)}, "valeurs"),
-        (torch.ones(2), {"equals": torch.ones(2) + 0.001}, "valeurs"),
-        (np.ones(1), {"equals": np.array(["a"])}, "valeurs"),
-        (np.array(["a"]), {"equals": np.ones(1)}, "valeurs"),
-        (np.float64(3), {"type": int}, "int"),
-        ([0.3], {"equals": [0.3, 0.3]}, "valeurs"),
-        ([0.3, 0.4], {"equals": [0.3, 0.3]}, "valeurs"),
-        ({"a": [0.3]}, {"equals": {"a": [0.4]}}, "valeurs"),
-        ({"a": [0.3]}, {"equals": {"b": [0.3]}}, "valeurs"),
-    ],
-)
-def test_others_are_refused(value: object, wanted: dict[str, object], part: str) -> None:
-    assert part in said(lambda: check("same", value, **wanted))  # type: ignore[arg-type]
-
-
-def trained(x: torch.Tensor) -> torch.Tensor:
+def with_gradient(x: torch.Tensor) -> torch.Tensor | None:
     w = torch.zeros(1, requires_grad=True)
     (w * x - 1).square().sum().backward()
     return w.grad
 
 
 class OnCard(torch.Tensor):
-    """A tensor that stays with those of its graphics card, as on one of Apple's."""
+    """Behaves like a tensor on a graphics card that cannot compute with float64, such as Apple's."""
 
     @classmethod
-    def __torch_function__(cls, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function is torch.Tensor.cpu:
             return args[0].as_subclass(torch.Tensor)
         if function in (torch.Tensor.double, torch.allclose):
@@ -287,31 +94,183 @@ def on_card(x: torch.Tensor) -> torch.Tensor:
     return x.as_subclass(OnCard)
 
 
-def test_what_comes_back_from_a_graphics_card_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
-    check("on_card", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.ones(2))
-    assert "Correct" in capsys.readouterr().out
-    assert "Pas encore" in said(lambda: check("on_card", torch.zeros(2), equals=torch.ones(2)))
+class Model(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :2]
 
 
-def test_a_model_computes_no_gradients() -> None:
-    check("layer", torch.ones(2), holds=lambda y: not y.requires_grad)
+class WithoutForward(nn.Module):
+    def Forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
 
 
-def test_a_function_may_compute_gradients(capsys: pytest.CaptureFixture[str]) -> None:
-    check("trained", torch.ones(2), equals=torch.tensor([-4.0]))
-    assert "Correct" in capsys.readouterr().out
+class WithArgument(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
 
 
-def test_a_cell_that_is_no_python_is_not_judged_by_what_it_defined_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = InteractiveShell(HistoryManager={"enabled": False})
-    monkeypatch.setattr("course_lib.checks.get_ipython", lambda: shell)
-    shell.run_cell("def halves(x)")
-    assert "n'est pas du Python valide" in said(lambda: check("halves", torch.ones(2)))
-    for runs in ("1 / 0", "1"):
-        shell.run_cell(runs)
-        check("halves", torch.ones(2))
-    shell.last_execution_result.error_before_exec = KeyboardInterrupt()  # a cell that was stopped
-    check("halves", torch.ones(2))
+class Unfinished(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+
+class NoModel:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+number: object = 3
+nothing = None
+size_method = torch.ones(2).size
+index_method = ["one"].index
+layer = nn.Linear(2, 3)
+Layer = nn.Softmax
+
+HINT = ("moitié", "half")
+
+
+def line_of(function: Callable[..., object]) -> int:
+    """The number of the line below ``def``."""
+    return function.__code__.co_firstlineno + 1
+
+
+def failure(name: str, *args: object, **expected: Any) -> str:
+    """The card of a check that must fail, as text."""
+    with pytest.raises(CheckFailed) as caught:
+        check(name, *args, **expected)
+    return str(caught.value)
+
+
+# -- what a card says -------------------------------------------------------------------------------------------------
+
+
+def test_a_passed_check_shows_the_call_and_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+    check("halves", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.tensor([0.5, 0.5]))
+    text = capsys.readouterr().out
+    for part in ("Correct", "halves(float32 (2,) [1, 1])", "[0.5, 0.5]"):
+        assert part in text
+
+
+ONES = torch.ones(2)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected", "parts"),
+    [
+        (("halves", ONES), {"shape": (3,)}, ("(3,)", "(2,)")),
+        (("halves", ONES), {"dtype": torch.int64}, ("torch.int64",)),
+        (("halves", ONES), {"equals": ONES, "hint": HINT}, ("Moitié",)),
+        (("halves", ONES), {"holds": lambda x: x.sum() == 2}, ("valeurs",)),
+        (("halves", ONES), {"type": float}, ("on attend float, et non Tensor",)),
+        (("maximum_and_index", torch.ones(2, 2)), {"shape": (2,)}, ("on attend Tensor, et non tuple",)),
+        (("sparse", ONES), {"equals": ONES}, ("float32 (2,)", ".to_dense()")),
+        (("sparse", ONES), {"shape": (2,)}, (".to_dense()",)),
+        (("same", True), {"type": int}, ("on attend int, et non bool",)),
+        (("returns_nothing", 1), {"equals": 2}, ("il manque return",)),
+        (("returns_nothing", 1), {"holds": bool}, ("il manque return",)),
+        (("returns_nothing", 1), {"shape": (2,), "hint": HINT}, ("il manque return",)),
+        (("size_method",), {"type": int}, ("il manque ()",)),
+        (("number",), {"equals": 4, "hint": HINT}, ("Variable : number", "3", "Moitié.")),
+        (("number",), {"dtype": torch.int64}, ("on attend Tensor, et non int",)),
+        (("Layer", torch.ones(2, 3)), {"shape": (2, 3)}, ("Tensor",)),
+    ],
+)
+def test_a_wrong_result_is_shown_with_a_cause(
+    call: tuple[Any, ...], expected: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    text = failure(*call, **expected)
+    for part in ("Pas encore", *parts):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("call", "expected", "parts"),
+    [
+        (("raises", ONES), {}, ("ValueError: no such thing",)),
+        (("raises", ONES), {"hint": HINT}, (f"à la ligne {line_of(raises)}",)),
+        (("WithoutForward", ONES), {"hint": HINT}, ("NotImplementedError: Module [WithoutForward]", "pas de méthode forward")),
+        (("halves", 1, 2), {"hint": HINT}, ("TypeError", "d'autres arguments que ceux")),
+        (("WithArgument", ONES), {}, ("TypeError", "d'autres arguments que ceux")),
+        (("number", 1), {"hint": HINT}, ("TypeError", "n'est pas une fonction")),
+        (("misspelled", 1), {}, ("NameError", "une cellule qui n'a pas été exécutée")),
+        (("NoModel", ONES), {"hint": HINT}, ("une classe qui hérite de nn.Module",)),
+        (("index_method", "two"), {"hint": HINT}, ("ValueError", "Cause probable : moitié")),
+        (("multiplied", torch.ones(2, 3)), {}, (f"ligne {line_of(multiplied)} (return x @ x) de sa cellule, une couche linéaire",)),
+        (("calls_below_torch", torch.ones(2, 3)), {}, (f"ligne {line_of(below_torch)} (return nn.Linear(2, 3)(x)) de sa cellule, une couche",)),
+        (("without_source", torch.ones(2, 3)), {}, ("ligne 2 de sa cellule, une couche",)),
+    ],
+)  # fmt: skip
+def test_an_error_is_shown_with_its_line_and_a_cause(
+    call: tuple[Any, ...], expected: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    text = failure(*call, **expected)
+    for part in ("Pas encore", *parts):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("call", "expected", "parts"),
+    [
+        (
+            ("is_largest", torch.eye(2)),
+            {"holds": lambda x: x.argmax(dim=1).tolist() == [0, 1]},
+            ("Obtenu : bool (2, 2)", "does not support bool", "convertissez avec .float()"),
+        ),
+        (("halves", ONES), {"holds": lambda x: x[2] > 0, "hint": HINT}, ("Erreur levée : IndexError",)),
+        (
+            ("same", "two"),
+            {"holds": index_method, "hint": HINT},
+            ("Erreur levée : ValueError", "Cause probable : moitié"),
+        ),
+    ],
+)
+def test_a_property_that_raises_is_shown_as_a_wrong_result(
+    call: tuple[Any, ...], expected: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    text = failure(*call, **expected)
+    for part in ("Pas encore", *parts):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("call", "parts"),
+    [
+        (("unfinished", ONES), ("unfinished contient encore",)),
+        (("Unfinished", ONES), ("Cause probable : Unfinished contient encore",)),
+        (("absent", ONES), ("absent", "doit définir ce nom")),
+        (("nothing",), ("nothing", "vaut None")),
+    ],
+)
+def test_an_unfinished_answer_is_a_task_and_no_failure(call: tuple[Any, ...], parts: tuple[str, ...]) -> None:
+    text = failure(*call)
+    for part in ("À faire", *parts):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"), [(("index_method", "two"), {}), (("same", "two"), {"holds": index_method})]
+)
+def test_an_unknown_error_without_a_hint_has_no_cause(call: tuple[Any, ...], expected: dict[str, Any]) -> None:
+    text = failure(*call, **expected)
+    assert "ValueError" in text
+    assert "Cause" not in text
+
+
+def test_a_hint_is_shown_only_where_it_applies() -> None:
+    """It explains wrong values, or the type that the check names. Any other wrong type needs no further explanation."""
+    hint = ("une fraction, en float", "a fraction, a float")
+    assert "Une fraction" not in failure("halves", ONES, dtype=torch.int64, hint=hint)
+    assert "Une fraction" not in failure("number", shape=(2,), hint=hint)
+    assert "Une fraction" in failure("number", type=float, hint=hint)
+    assert "Une fraction" in failure("halves", ONES, shape=(3,), hint=hint)
+    assert failure("number", equals=4, hint=("une fraction ?", "?")).endswith("Une fraction ?")
+
+
+def test_a_check_speaks_english_on_request() -> None:
+    set_language("en")
+    text = failure("number", equals=4)
+    assert "Not yet" in text
+    assert "Likely cause: these are not the expected values." in text
 
 
 @pytest.mark.parametrize(
@@ -329,51 +288,155 @@ def test_a_value_is_shown_in_one_short_line(capsys: pytest.CaptureFixture[str], 
     assert f"Obtenu : {shown}\n" in capsys.readouterr().out
 
 
+def test_a_card_escapes_html(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "number", "<script>alert(1)</script>")
+    with pytest.raises(CheckFailed) as caught:
+        check("number", type=int)
+    html = caught.value.card._repr_html_()
+    assert "<script>" not in html
+    assert html.count("<code>") == 2, "for the call and the result; the cause is a sentence"
+
+
+# -- comparisons ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0.5, 0.50001, "0.5", (0.5,), torch.tensor(0.5), torch.tensor([1.0, 2.0]), [0.5], 3])
+@pytest.mark.parametrize("equals", [0.5, 3, "0.5", torch.tensor([1.0, 2.0]), [0.5]])
+def test_values_of_different_types_are_not_equal(
+    monkeypatch: pytest.MonkeyPatch, value: object, equals: object
+) -> None:
+    monkeypatch.setitem(globals(), "number", value)
+    if repr(value) == repr(equals):
+        check("number", equals=equals)
+    else:
+        text = failure("number", equals=equals)
+        assert "Pas encore" in text
+        assert "Erreur levée" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.ones(2), {"type": np.ndarray, "shape": (2,), "dtype": np.float64, "equals": np.array([1.0, 1.00001])}),
+        (np.array(["a", "b"]), {"equals": np.array(["a", "b"])}),
+        (np.int64(3), {"type": int, "equals": 3}),
+        (np.float32(3), {"type": float, "equals": 3.0}),
+        (np.float64(3), {"type": np.float64}),
+        ([0.1 + 0.2, np.int64(3)], {"equals": [0.3, 3]}),
+        (torch.ones(2), {"equals": torch.full((2,), 1.00005)}),
+        (torch.tensor([1, 2]), {"equals": torch.tensor([1.0, 2.0])}),
+        ({"a": (torch.ones(2),)}, {"equals": {"a": (torch.ones(2),)}}),
+    ],
+)
+def test_equal_values_pass_up_to_rounding(value: object, expected: dict[str, Any]) -> None:
+    check("same", value, **expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "part"),
+    [
+        (np.ones(2), {"type": np.ndarray, "shape": (3,)}, "(3,)"),
+        (np.ones(2), {"type": np.ndarray, "dtype": np.int64}, "float64"),
+        (np.ones(2), {"equals": np.ones(3)}, "valeurs"),
+        (np.ones((2, 1)), {"equals": np.ones(2)}, "valeurs"),
+        (np.ones(2), {"equals": np.ones(2) + 0.001}, "valeurs"),
+        (torch.ones(2, 1), {"equals": torch.ones(2)}, "valeurs"),
+        (torch.ones(2), {"equals": torch.ones(2) + 0.001}, "valeurs"),
+        (np.ones(1), {"equals": np.array(["a"])}, "valeurs"),
+        (np.array(["a"]), {"equals": np.ones(1)}, "valeurs"),
+        (np.float64(3), {"type": int}, "int"),
+        ([0.3], {"equals": [0.3, 0.3]}, "valeurs"),
+        ([0.3, 0.4], {"equals": [0.3, 0.3]}, "valeurs"),
+        ({"a": [0.3]}, {"equals": {"a": [0.4]}}, "valeurs"),
+        ({"a": [0.3]}, {"equals": {"b": [0.3]}}, "valeurs"),
+    ],
+)
+def test_different_values_are_refused(value: object, expected: dict[str, Any], part: str) -> None:
+    assert part in failure("same", value, **expected)
+
+
+def test_a_tensor_on_a_graphics_card_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    check("on_card", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.ones(2))
+    assert "Correct" in capsys.readouterr().out
+    assert "Pas encore" in failure("on_card", torch.zeros(2), equals=torch.ones(2))
+
+
+# -- how the subject is called ----------------------------------------------------------------------------------------
+
+
+def test_a_model_computes_without_gradients() -> None:
+    check("layer", torch.ones(2), holds=lambda y: not y.requires_grad)
+
+
+def test_a_function_may_compute_gradients() -> None:
+    check("with_gradient", torch.ones(2), equals=torch.tensor([-4.0]))
+
+
 def test_a_model_class_is_instantiated() -> None:
     check("Model", torch.rand(3, 5), shape=(3, 2))
 
 
-def test_english_on_request() -> None:
-    set_language("en")
-    assert "Not yet" in said(lambda: check("number", equals=4))
-
-
-def lucky(n: int) -> torch.Tensor:
-    return torch.rand(n)
-
-
-def test_a_check_leaves_the_random_numbers_alone() -> None:
-    check("lucky", 3, equals=torch.rand(3, generator=torch.Generator().manual_seed(0)))
+def test_a_check_leaves_torchs_random_numbers_alone() -> None:
+    check("random_numbers", 3, equals=torch.rand(3, generator=torch.Generator().manual_seed(0)))
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    check("halves", torch.ones(2))
+    check("halves", ONES)
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_the_card_cannot_be_broken_by_what_came_back() -> None:
-    global number
-    number = "<script>alert(1)</script>"
-    with pytest.raises(CheckFailed) as caught:
-        check("number", type=int)
-    number = 3
-    html = caught.value.card._repr_html_()
-    assert "<script>" not in html
-    assert html.count("<code>") == 2, "what was called and what came back; the cause is a sentence"
+# -- in a notebook ----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_finished_shows_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
+    """The shell of a notebook, in which the checks run."""
     shell = InteractiveShell(HistoryManager={"enabled": False})
     monkeypatch.setattr("course_lib.checks.get_ipython", lambda: shell)
+    return shell
+
+
+def test_a_check_below_a_syntax_error_says_so(shell: InteractiveShell) -> None:
+    """The name that the cell defined earlier is still there, and would pass."""
+    shell.run_cell("def halves(x)")
+    assert "n'est pas du Python valide" in failure("halves", ONES)
+
+
+@pytest.mark.parametrize("cell", ["1 / 0", "1"])
+def test_a_check_below_another_cell_runs(shell: InteractiveShell, cell: str) -> None:
+    shell.run_cell(cell)
+    check("halves", ONES)
+
+
+def test_a_check_below_an_interrupted_cell_runs(shell: InteractiveShell) -> None:
+    shell.run_cell("1")
+    shell.last_execution_result.error_before_exec = KeyboardInterrupt()
+    check("halves", ONES)
+
+
+def test_an_unfinished_cell_shows_one_line(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     show_to_do_in_one_line()
     shell.run_cell("raise NotImplementedError")
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("… À faire : la cellule contient encore")
+
+
+def test_another_not_implemented_error_has_a_traceback(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_to_do_in_one_line()
     shell.run_cell("raise NotImplementedError('of another library')")
     assert len(capsys.readouterr().out.splitlines()) > 3
-    shell.run_cell("from course_lib import check\ncheck('absent')")
+
+
+def test_a_failed_check_shows_its_card_and_one_line(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = """
+        from course_lib import check
+        check("absent")
+    """
+    shell.run_cell(textwrap.dedent(cell))
     *card, line = capsys.readouterr().out.splitlines()
     assert line == "… À faire : absent"
     assert len(card) == 3

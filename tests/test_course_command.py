@@ -1,30 +1,38 @@
-"""The `course` command: help, errors in one line, and a doctor who finds what is wrong."""
+"""The `course` command: help, one-line errors, new courses, and a doctor that finds what is wrong."""
 
-import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from textwrap import dedent
 
+import nbformat
 import pytest
-from sqlalchemy import make_url
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 
 from course_lib.authoring.errors import AssignmentError
-from course_lib.cli import doctor
+from course_lib.cli import doctor, doctor_course, doctor_machine
 from course_lib.cli.__main__ import COMMANDS, main
 from course_lib.cli.demo import make_course
+from course_lib.cli.doctor_course import Course, gradebook_finding, open_course
+from course_lib.cli.doctor_machine import Finding
 from course_lib.cli.new import make_assignment
+from tests.support import tiny_course
+from tests.support.courses import configure
 
 BIN = Path(sys.executable).parent
-"""Of this Python's environment, with the command itself."""
+"""The programs of this Python environment."""
+
+Run = Callable[..., tuple[object, str]]
 
 
 @pytest.fixture
-def course(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[object, str]]:
-    """Runs the command in this process: its exit status or what it says at the end, and what it prints."""
+def course(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process; its exit status or last message, and what it prints."""
 
     def run(*arguments: str) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["course", *arguments])
@@ -33,42 +41,53 @@ def course(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
             main()
         except SystemExit as end:
             status = end.code
-        return status, capsys.readouterr().out
+        shown = capsys.readouterr()
+        return status, shown.out + shown.err
 
     return run
 
 
-def test_help_names_every_command(course: Callable[..., tuple[object, str]]) -> None:
+def test_help_names_every_command(course: Run) -> None:
     status, shown = course()
     assert status == 0
-    for name, says in COMMANDS.items():
+    for name, summary in COMMANDS.items():
         assert name in shown
-        assert says in shown
+        assert summary in " ".join(shown.split())
         status, own = course(name, "--help")
         assert status == 0
         assert f"usage: course {name}" in own
 
 
-def test_help_waits_for_no_import() -> None:
-    """Torch, torchvision and matplotlib take three seconds."""
-    code = "import course_lib.cli.__main__ as c, sys; c.main(); print({'torch', 'matplotlib'} & {*sys.modules})"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def test_help_imports_no_large_package() -> None:
+    """They take seconds."""
+    code = """
+        import sys
+        import course_lib.cli.__main__ as command
+        command.main()
+        print({"torch", "matplotlib", "nbgrader", "nbformat"} & {*sys.modules})
+    """
+    run = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
     assert run.stdout.endswith("set()\n")
 
 
-def test_who_reads_the_first_line_only_gets_no_error() -> None:
-    code = (
-        "import sys, types, course_lib.cli.__main__ as c\n"
-        "sys.modules['course_lib.execution.result_cache'] = types.SimpleNamespace(main=lambda: print('line\\n' * 100_000))\n"
-        "sys.argv = ['course', 'store']\nc.main()"
-    )
-    command = f'"{sys.executable}" -c "$0" | head -1'
-    run = subprocess.run(["bash", "-c", command, code], capture_output=True, text=True, check=True)
+def test_a_reader_may_close_the_pipe() -> None:
+    code = """
+        import sys, types
+        import course_lib.cli.__main__ as command
+        printing = types.SimpleNamespace(add_arguments=lambda parser: None, run=lambda _: print("line\\n" * 100_000))
+        sys.modules["course_lib.cli.cache"] = printing
+        sys.argv = ["course", "cache"]
+        command.main()
+    """
+    shell = f'"{sys.executable}" -c "$0" | head -1'
+    run = subprocess.run(["bash", "-c", shell, dedent(code)], capture_output=True, text=True, check=True)
     assert (run.stdout, run.stderr) == ("line\n", "")
 
 
-def test_an_error_is_one_line(course: Callable[..., tuple[object, str]], tmp_path: Path) -> None:
-    assert course("docter")[0] == "course: there is no command 'docter'. There are: doctor, new, appeal, store, demo."
+def test_an_error_is_one_line(course: Run, tmp_path: Path) -> None:
+    status, shown = course("docter")
+    assert status == 2
+    assert shown.splitlines()[-1].startswith("course: error: argument COMMAND: invalid choice: 'docter'")
     (tmp_path / "file").write_text("")
     status, _ = course("demo", str(tmp_path / "file" / "demo"))
     assert str(status).startswith("course demo: NotADirectoryError")
@@ -77,137 +96,57 @@ def test_an_error_is_one_line(course: Callable[..., tuple[object, str]], tmp_pat
         course("--debug", "demo", str(tmp_path / "file" / "demo"))
 
 
-def test_the_doctor_finds_this_project_well(root: Path) -> None:
-    shown = subprocess.run([BIN / "course", "doctor"], cwd=root, capture_output=True, text=True, check=False)
-    assert "✗" not in shown.stdout, shown.stdout
-    assert shown.returncode == 0
-    assert "✓ assignment mnist1: 14 grade cells, 20 points" in shown.stdout
+# -- course init, course demo -------------------------------------------------------------------------------------------
 
 
-def findings() -> dict[str, doctor.Finding]:
-    return {finding.what: finding for finding in doctor.examine()}
-
-
-def test_the_doctor_sees_a_folder_that_nbgrader_takes_for_a_pattern(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "M1%20[2026]"
-    folder.mkdir()
-    (folder / "nbgrader_config.py").write_text("")
-    monkeypatch.chdir(folder)
-    found = findings()["course"]
-    assert "has % [ ] in its path" in found.says
-    assert "rename" in found.mend
-
-
-def test_the_doctor_says_how_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_init_makes_a_course_that_new_can_extend(course: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "course's folder" in findings()["course"].mend
-    (tmp_path / "nbgrader_config.py").write_text("")
-    source = tmp_path / "source" / "new" / "new.ipynb"
-    source.parent.mkdir(parents=True)
-    source.write_text("{")
-    (tmp_path / "gradebook.db").write_text("no database")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("COURSE_LIB_CACHE", "/proc/no/such/folder")
-    versions = {"torch": "1.0", "numpy": "99.0rc1", "pytest": "99.0rc1"}
-
-    def version(name: str) -> str:
-        if name in ("nh3", "selenium"):  # the second is for the kit's own tests
-            raise PackageNotFoundError(name)
-        return versions.get(name, "99")
-
-    monkeypatch.setattr(doctor, "version", version)
-    monkeypatch.setattr(doctor, "DISK", 10**18)
-    monkeypatch.setattr(doctor, "WORKER", 10**15)
-    found = findings()
-    assert found["torch"].mend == "pip install 'torch==2.13.0'"
-    assert found["nh3"].mend == "pip install 'nh3>=0.3'"
-    assert not {"selenium", "numpy", "pytest"} & set(found)
-    assert "sudo apt install bubblewrap" in found["sandbox"].says + found["sandbox"].mend
-    assert "COURSE_LIB_CACHE" in found["MNIST"].mend
-    assert "new.ipynb" in found["assignment new"].mend
-    assert f"restore {tmp_path / 'gradebook.db'}" in found["gradebook"].mend
-    assert "\n" not in found["gradebook"].says
-    assert "Make room" in found["disk of course"].mend
-    assert "workers = 1" in found["memory"].mend
+    status, shown = course("init", "mine")
+    assert status == 0
+    assert "cd mine\n    course new exercise1 " in shown
+    found = {path.name for path in (tmp_path / "mine").iterdir()}
+    configuration = {"nbgrader_config.py", "nbgrader_config.json"}
+    assert found == configuration | {"source", "grader_tests", "release", "submitted", "autograded", "feedback"}
+    monkeypatch.chdir("mine")
+    assert course("new", "exercise1")[0] == 0
+    assert (tmp_path / "mine" / "source" / "exercise1" / "exercise1.ipynb").exists()
 
 
-def test_the_doctor_reads_assignments_as_autograde_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "nbgrader_config.py").write_text("")
-    for name in ("points", "syntax", "ids", "stray"):
-        make_assignment(tmp_path, name)
-    tests = tmp_path / "grader_tests" / "points" / "test_mse.py"
-    tests.write_text(tests.read_text().replace("@hidden_test(", "@hidden_test(10 + ", 1))
-    (tmp_path / "grader_tests" / "syntax" / "test_mse.py").write_text("def test(\n")
-    source = tmp_path / "source" / "ids"
-    shutil.copy(source / "ids.ipynb", source / "again.ipynb")
-    for name in ("test_mes.py", "test_data.csv"):
-        (tmp_path / "grader_tests" / "stray" / name).write_text("")
-    found = findings()
-    assert "add up to" in found["assignment points"].mend
-    assert "SyntaxError" in found["assignment syntax"].mend
-    assert "several notebooks have cells" in found["assignment ids"].mend
-    assert "test_mes.py: no grade cell is called so" in found["assignment stray"].mend
-    assert "test_data" not in found["assignment stray"].mend
+def test_init_copies_the_example(course: Run, root: Path, tmp_path: Path) -> None:
+    status, shown = course("init", str(tmp_path), "--example", "mnist1")
+    assert status == 0
+    assert "nbgrader generate_assignment mnist1" in shown
+    assert "course new" not in shown
+    for name in ("source/mnist1/mnist1.ipynb", "grader_tests/mnist1/thresholds.json", "nbgrader_config.json"):
+        assert (tmp_path / name).read_bytes() == (root / name).read_bytes()
+    status, shown = course("init", str(tmp_path / "other"), "--example", "mnist2")
+    assert status == 2
+    assert "invalid choice: 'mnist2'" in shown
 
 
-@pytest.mark.usefixtures("alembic")
-def test_the_doctor_notices_a_locked_gradebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "nbgrader_config.py").write_text("")
-    with doctor.Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}"):
-        pass
-    assert "0 students" in findings()["gradebook"].says
-    lock = sqlite3.connect(tmp_path / "gradebook.db")
-    lock.execute("begin exclusive")
-    assert "formgrader" in findings()["gradebook"].mend
-    lock.close()
+@pytest.mark.parametrize("there", ["nbgrader_config.json", "source/mnist1", "feedback", "."])
+def test_init_overwrites_nothing(course: Run, tmp_path: Path, there: str) -> None:
+    folder = tmp_path / "course"
+    (folder / there).parent.mkdir(parents=True, exist_ok=True)
+    (folder / there).write_text("mine")
+    status, _ = course("init", str(folder), "--example", "mnist1")
+    assert str(status).startswith(f"course init: {folder / there} ")
+    assert "Nothing was written" in str(status)
+    assert (folder / there).read_text() == "mine"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [folder / there]
 
 
-def test_the_doctor_reads_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(BIN), os.environ["PATH"]]))
-    config = tmp_path / "nbgrader_config.py"
-    config.write_text("c = get_config()\nc.CourseDirectory.db_url = 'sqlite:///elsewhere.db'\n")
-    assert "none yet" in findings()["gradebook"].says
-    with doctor.Gradebook("sqlite:///elsewhere.db") as gradebook:
-        gradebook.add_student("anna")
-    assert "1 students" in findings()["gradebook"].says
-    config.write_text("c = get_config(\n")
-    assert "nbgrader_config.py: SyntaxError" in findings()["course"].says
+def test_init_refuses_a_path_that_is_a_pattern(course: Run, tmp_path: Path) -> None:
+    status, _ = course("init", str(tmp_path / "M1 [2026]"))
+    assert "has [ ] in its path" in str(status)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_the_doctor_shows_no_password() -> None:
-    found = doctor._gradebook(make_url("postgresql+nothing://anna:secret@localhost/marks"))
-    assert "anna:***@localhost/marks" in found.mend
-    assert "secret" not in found.says + found.mend
-
-
-def test_the_doctor_ends_badly_with_anything_to_mend_and_never_falls_ill(
-    course: Callable[..., tuple[object, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("_packages", "_computing", "_sandbox", "_data", "_course"):
-        monkeypatch.setattr(doctor, name, lambda: iter([doctor.Finding("all", "fine")]))
-    assert course("doctor")[0] == 0
-
-    def fails() -> None:
-        raise ValueError("odd")
-
-    fails.__name__ = "_packages"
-    monkeypatch.setattr(doctor, "_packages", fails)
-    status, shown = course("doctor")
-    assert status == 1, "though the last that was looked at is fine"
-    assert "✗ packages: ValueError: odd\n    This should not happen: please report it" in shown
-    assert shown.endswith("✓ all: fine\n")
-
-
-def test_the_demo_replaces_nothing_but_a_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_replaces_only_a_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     course = tmp_path / "course"
     course.mkdir()
     (course / "gradebook.db").write_text("marks")
-    with pytest.raises(AssignmentError, match="no earlier demo"):
+    with pytest.raises(AssignmentError, match="is not an earlier demo"):
         make_course(course, [])
     assert (course / "gradebook.db").read_text() == "marks"
     demo = tmp_path / "demo"
@@ -215,6 +154,208 @@ def test_the_demo_replaces_nothing_but_a_demo(tmp_path: Path, monkeypatch: pytes
     for _ in range(2):
         make_course(demo, [])
     monkeypatch.chdir(demo)
-    with pytest.raises(AssignmentError, match="no earlier demo"):
+    with pytest.raises(AssignmentError, match="is not an earlier demo"):
         make_course(Path.cwd(), [])
     assert (demo / "source").is_dir()
+
+
+# -- course doctor ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A course folder without assignments, which is the current folder."""
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def opened() -> Course:
+    course = open_course()
+    assert isinstance(course, Course), course
+    return course
+
+
+def by_name(findings: Iterator[Finding]) -> dict[str, Finding]:
+    return {finding.what: finding for finding in findings}
+
+
+def assignments() -> dict[str, Finding]:
+    return by_name(doctor_course.check_assignments(opened()))
+
+
+def test_the_doctor_is_content_with_this_project(root: Path) -> None:
+    shown = subprocess.run([BIN / "course", "doctor"], cwd=root, capture_output=True, text=True, check=False)
+    assert "✗" not in shown.stdout, shown.stdout
+    assert shown.returncode == 0
+    assert "✓ kernel: a notebook ran in a worker process" in shown.stdout
+    assert "✓ assignment mnist1: 14 grade cells, 20 points" in shown.stdout
+
+
+def test_the_doctor_needs_a_course_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = open_course()
+    assert isinstance(found, Finding)
+    assert "course init" in found.fix
+    folder = tmp_path / "M1%20[2026]"
+    folder.mkdir()
+    (folder / "nbgrader_config.py").write_text("")
+    monkeypatch.chdir(folder)
+    found = open_course()
+    assert isinstance(found, Finding)
+    assert "has % [ ] in its path" in found.says
+    assert "rename" in found.fix
+
+
+def test_the_doctor_compares_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"torch": "1.0", "numpy": "99.0rc1", "pytest": "99.0rc1"}
+
+    def version(name: str) -> str:
+        if name in ("nh3", "selenium"):  # selenium is only for the kit's own tests
+            raise PackageNotFoundError(name)
+        return versions.get(name, "99")
+
+    monkeypatch.setattr(doctor_machine, "version", version)
+    found = by_name(doctor_machine.check_packages())
+    assert found["torch"].fix == "pip install 'torch==2.13.0'"
+    assert found["nh3"].fix == "pip install 'nh3>=0.3'"
+    assert not {"selenium", "numpy", "pytest"} & set(found)
+
+
+def test_the_doctor_says_how_to_get_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_LIB_CACHE", "/proc/no/such/folder")
+    monkeypatch.setattr(doctor_machine, "DISK", 10**18)
+    monkeypatch.setattr(doctor_machine, "WORKER", 10**15)
+    data, computing = by_name(doctor_machine.check_data()), by_name(doctor_machine.check_computing())
+    assert "COURSE_LIB_CACHE" in data["MNIST"].fix
+    assert "Make room" in data["disk of course"].fix
+    assert "workers = 1" in computing["memory"].fix
+
+
+def test_the_doctor_tries_the_settings(folder: Path) -> None:
+    [found] = doctor_course.check_settings(opened())
+    assert found.fix == ""
+    configure(folder, "c.JudgedAutograde.limits = {'cel': 1}", "c.JudgedAutograde.device = 'tpu'")
+    [found] = doctor_course.check_settings(opened())
+    assert "c.JudgedAutograde.limits: 'cel' is unknown" in found.fix
+    assert "c.JudgedAutograde.device: 'tpu' is not one of" in found.fix
+    configure(folder, "c.JudgedAutograde.workers = 'two'")
+    wrong = open_course()
+    assert isinstance(wrong, Finding)
+    assert "'workers' trait" in wrong.says
+    configure(folder, "c = get_config(")
+    wrong = open_course()
+    assert isinstance(wrong, Finding)
+    assert "nbgrader_config.py: SyntaxError" in wrong.says
+
+
+def test_the_doctor_tries_the_sandbox(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [found] = doctor_course.check_sandbox(opened())
+    assert found.fix == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "prefix", str(folder.parent))
+        [found] = doctor_course.check_sandbox(opened())
+        assert f"{folder} can be read by students' code" in found.says
+        assert "Move" in found.fix
+    monkeypatch.setenv("PATH", str(folder))
+    for course in (opened(), None):
+        [found] = doctor_course.check_sandbox(course)
+        assert "sudo apt install bubblewrap" in found.says
+    configure(folder, "c.JudgedAutograde.protection = 'none'")
+    [found] = doctor_course.check_sandbox(opened())
+    assert found.says.startswith("not used")
+
+
+def test_the_doctor_runs_a_notebook(folder: Path) -> None:
+    [found] = doctor_course.check_kernel(opened())
+    assert (found.what, found.fix) == ("kernel", "")
+    configure(folder, "c.JudgedAutograde.limits = {'start': 0.01}")
+    [found] = doctor_course.check_kernel(opened())
+    assert "The sandbox does not answer" in found.fix
+
+
+def test_the_doctor_tries_the_cluster(folder: Path) -> None:
+    configure(folder, "c.JudgedAutograde.scheduler = 'scheduler.json'")
+    [found] = doctor_course.check_kernel(opened())
+    assert found.what == "cluster"
+    assert "No Dask scheduler answers at scheduler.json" in found.fix
+
+
+def test_the_doctor_reads_assignments_as_autograde_does(folder: Path) -> None:
+    for name in ("points", "syntax", "ids", "stray"):
+        make_assignment(folder, name)
+    tests = folder / "grader_tests" / "points" / "test_mse.py"
+    tests.write_text(tests.read_text().replace("@hidden_test(", "@hidden_test(10 + ", 1))
+    (folder / "grader_tests" / "syntax" / "test_mse.py").write_text("def test(\n")
+    source = folder / "source" / "ids"
+    shutil.copy(source / "ids.ipynb", source / "again.ipynb")
+    (folder / "source" / "broken").mkdir()
+    (folder / "source" / "broken" / "new.ipynb").write_text("{")
+    for name in ("test_mes.py", "test_data.csv"):
+        (folder / "grader_tests" / "stray" / name).write_text("")
+    found = assignments()
+    assert "add up to" in found["assignment points"].fix
+    assert "SyntaxError" in found["assignment syntax"].fix
+    assert "several notebooks have cells" in found["assignment ids"].fix
+    assert "new.ipynb" in found["assignment broken"].fix
+    assert "test_mes.py: no grade cell has this name" in found["assignment stray"].fix
+    assert "test_data" not in found["assignment stray"].fix
+
+
+def test_the_doctor_compares_source_and_gradebook(folder: Path) -> None:
+    tiny_course.make_source(folder)
+    assert "run 'nbgrader generate_assignment tiny'" in assignments()["assignment tiny"].says
+    tiny_course.release(folder)
+    found = assignments()["assignment tiny"]
+    assert (found.says, found.fix) == ("2 grade cells, 3 points", "")
+    path = folder / "source" / "tiny" / "tiny.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if "mean" not in cell.id]
+    nbformat.write(notebook, path)
+    found = assignments()["assignment tiny"]
+    assert "The gradebook has other cells than tiny/tiny.ipynb" in found.fix
+    assert "generate_assignment tiny --force" in found.fix
+    path.rename(path.with_name("other.ipynb"))
+    assert "The gradebook has other notebooks" in assignments()["assignment tiny"].fix
+
+
+@pytest.mark.usefixtures("alembic")
+def test_the_doctor_reads_and_locks_the_gradebook(folder: Path) -> None:
+    gradebook = folder / "elsewhere.db"
+    configure(folder, "c.CourseDirectory.db_url = 'sqlite:///elsewhere.db'")
+    assert "none yet" in assignments()["gradebook"].says
+    with Gradebook(f"sqlite:///{gradebook}") as opened_gradebook:
+        opened_gradebook.add_student("anna")
+    assert "1 students" in assignments()["gradebook"].says
+    lock = sqlite3.connect(gradebook)
+    lock.execute("begin exclusive")
+    assert "formgrader" in assignments()["gradebook"].fix
+    lock.close()
+    gradebook.write_text("no database")
+    found = assignments()["gradebook"]
+    assert "restore elsewhere.db" in found.fix
+    assert "\n" not in found.says
+
+
+def test_the_doctor_shows_no_password() -> None:
+    url = "postgresql+nothing://anna:secret@localhost/marks"
+    found, _ = gradebook_finding(CourseDirectory(db_url=url))
+    assert "anna:***@localhost/marks" in found.fix
+    assert "secret" not in found.says + found.fix
+
+
+def test_the_doctor_goes_on_after_an_error(course: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_packages() -> Iterator[Finding]:
+        raise ValueError("odd")
+
+    def check_all(*_: object) -> Iterator[Finding]:
+        yield Finding("all", "fine")
+
+    monkeypatch.setattr(doctor, "COURSE_CHECKS", [check_all])
+    monkeypatch.setattr(doctor, "MACHINE_CHECKS", [check_all])
+    assert course("doctor") == (0, "✓ all: fine\n✓ all: fine\n")
+    monkeypatch.setattr(doctor, "MACHINE_CHECKS", [check_packages])
+    status, shown = course("doctor")
+    assert status == 1, "although the last check found nothing wrong"
+    assert "✗ packages: ValueError: odd\n    This should not happen. Please report it" in shown
+    assert shown.endswith("✓ all: fine\n")

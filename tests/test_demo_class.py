@@ -1,4 +1,4 @@
-"""The whole way, as an instructor goes it: the stock nbgrader commands on a class of odd and even students."""
+"""The stock nbgrader commands on a class of right and wrong answers, from the release to the report."""
 
 import csv
 import re
@@ -6,9 +6,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import Browser
-from cheaters import CHEATERS
-from courses import ONE_THREAD, Course, configure, nbgrader, result
 from selenium.webdriver.common.keys import Keys
 
 from course_lib.assignment.spec import NotebookSpec
@@ -16,13 +13,16 @@ from course_lib.cli.demo import make_course
 from course_lib.cli.demo_class import ALL_POINTS, CLASS, Situation, fill
 from course_lib.reports.class_report import report_html
 from course_lib.reports.marks_table import marks_table
+from tests.support.browser import Browser
+from tests.support.cheaters import CHEATERS
+from tests.support.courses import ONE_THREAD, Course, configure, nbgrader, result
 
 EVERYBODY = [*CLASS, *CHEATERS]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """The demo class and two cheaters, graded by the stock commands in a folder of its own."""
+    """The demo class and three cheaters, graded by the stock commands."""
     folder = tmp_path_factory.mktemp("demo") / "course"
     make_course(folder, EVERYBODY)
     configure(folder, ONE_THREAD)
@@ -45,18 +45,18 @@ def verdicts(course: Course, student: str) -> dict[str, list[str]]:
     return {cell["grade_id"]: [test["verdict"] for test in cell["tests"]] for cell in cells}
 
 
-def test_every_submission_is_graded_and_the_command_succeeds(demo: Course) -> None:
+def test_every_submission_is_graded(demo: Course) -> None:
     assert demo.autograde.returncode == 0, demo.autograde.stderr
     with demo.gradebook() as gradebook:
         assert {s.student.id for s in gradebook.assignment_submissions("mnist1")} == {s.name for s in EVERYBODY}
 
 
 @pytest.mark.parametrize("situation", EVERYBODY, ids=lambda situation: situation.name)
-def test_every_mark_is_as_expected(demo: Course, situation: Situation) -> None:
+def test_a_student_gets_the_expected_marks(demo: Course, situation: Situation) -> None:
     assert automatic_marks(demo, situation.name) == situation.marks
 
 
-def test_the_sixteen_automatic_points_are_all_there() -> None:
+def test_there_are_sixteen_automatic_points() -> None:
     assert sum(ALL_POINTS.values()) == 16
 
 
@@ -74,7 +74,7 @@ def test_the_sixteen_automatic_points_are_all_there() -> None:
         ("truncated_file", "test_cnn", "unreadable"),
     ],
 )
-def test_a_lost_point_has_its_word(demo: Course, student: str, cell: str, verdict: str) -> None:
+def test_a_lost_point_has_the_right_verdict(demo: Course, student: str, cell: str, verdict: str) -> None:
     assert set(verdicts(demo, student)[cell]) - {"passed"} == {verdict}
 
 
@@ -84,7 +84,7 @@ def test_a_syntax_error_is_named_to_the_student(demo: Course) -> None:
     assert any("SyntaxError" in detail for detail in details)
 
 
-def test_free_texts_wait_for_a_person_unless_they_are_empty(demo: Course) -> None:
+def test_a_free_text_waits_for_a_person_unless_it_is_empty(demo: Course) -> None:
     with demo.gradebook() as gradebook:
         for student, waits in (("perfect", True), ("blank", False), ("truncated_file", False)):
             grade = gradebook.find_grade("question_view", "mnist1", "mnist1", student)
@@ -92,8 +92,8 @@ def test_free_texts_wait_for_a_person_unless_they_are_empty(demo: Course) -> Non
             assert grade.needs_manual_grade is waits
 
 
-def test_an_unreadable_file_keeps_the_cells_that_a_person_may_comment(demo: Course) -> None:
-    """A comment stands under a solution cell, and reaches the exports by its mark."""
+def test_solution_cells_are_known_for_an_unreadable_file(demo: Course) -> None:
+    """A person comments on a solution cell, and exports show the comment with the mark of its grade cell."""
     for student in ("truncated_file", "partly_right"):
         cells = result(demo.folder, student, "mnist1")["cells"]
         assert [(cell["grade_id"], cell["solution"]) for cell in cells[:2]] == [
@@ -108,32 +108,27 @@ def test_an_unreadable_file_says_why_and_what_to_do(demo: Course) -> None:
     assert "rendez-le à nouveau" in page
 
 
-def test_a_mended_notebook_says_so(demo: Course) -> None:
+def test_a_repaired_notebook_says_so(demo: Course) -> None:
     assert "réunis" in demo.feedback("split_cell")
     assert "test_softmax" in nbformat.read(demo.autograded("deleted_test_cell"), as_version=4).cells[0].source
 
 
-def test_feedback_shows_each_rationale_with_its_verdict_and_no_hidden_source(demo: Course, spec: NotebookSpec) -> None:
+def test_feedback_shows_verdicts_and_no_hidden_source(demo: Course, spec: NotebookSpec) -> None:
     page = demo.feedback("partly_right").replace("&nbsp;", " ").replace("\xa0", " ")
     for text in ("Chaque ligne vaut 1 à la colonne du label", "échoué", "réussi", "non traité", "0 / 0.25"):
         assert text in page
     plain = re.sub(r"<[^>]+>", "", page)
     for path in spec.tests.values():
         for line in path.read_text().splitlines():
-            if (
-                line.startswith("    ")
-                and len(line.strip()) > 25
-                and "=" in line
-                and 'fr="' not in line
-                and 'en="' not in line
-            ):
+            is_rationale = 'fr="' in line or 'en="' in line
+            if line.startswith("    ") and len(line.strip()) > 25 and "=" in line and not is_rationale:
                 assert line.strip() not in plain, f"{path.name}: {line}"
     for word in ("HIDDEN", "reference.", "course_lib.authoring"):
         assert word not in plain
-    assert "No description has been provided" not in page, "each figure has a text for who cannot see it"
+    assert "No description has been provided" not in page, "each figure has a text alternative"
 
 
-def test_the_perfect_student_reproduces_the_results_of_the_course(demo: Course) -> None:
+def test_the_perfect_student_reproduces_the_course(demo: Course) -> None:
     notebook = nbformat.read(demo.autograded("perfect"), as_version=4)
     printed = {}
     for cell in notebook.cells:
@@ -148,13 +143,8 @@ def test_the_perfect_student_reproduces_the_results_of_the_course(demo: Course) 
     assert printed["train_dnn"] == pytest.approx(0.978, abs=0.006)
     assert printed["train_cnn"] == pytest.approx(0.9815, abs=0.004)
     assert printed["train_cnn2"] == pytest.approx(0.9848, abs=0.004)
-    table = next(
-        o["data"]["text/html"]
-        for c in notebook.cells
-        if c.id == "confusion"
-        for o in c.outputs
-        if "text/html" in o.get("data", {})
-    )
+    confusion = next(cell for cell in notebook.cells if cell.id == "confusion")
+    table = next(o["data"]["text/html"] for o in confusion.outputs if "text/html" in o.get("data", {}))
     assert sum(float(n) for n in re.findall(r">(\d+\.\d\d)</td>", table)) == 10_000
 
 
@@ -169,15 +159,14 @@ def test_nbgrader_reads_what_the_judge_wrote(demo: Course) -> None:
     assert "perfect" in listed.stdout + listed.stderr
 
 
-def test_the_table_has_a_line_for_each_student(demo: Course) -> None:
+def test_the_marks_table_has_a_line_for_each_student(demo: Course) -> None:
     lines = marks_table(demo.record()).splitlines()
     assert {line.split()[0] for line in lines[2:]} == {s.name for s in EVERYBODY}
 
 
-def test_the_report_of_the_demo_class_is_whole_and_needs_nothing_else(demo: Course) -> None:
-    run = nbgrader(
-        demo.folder, "export", "--exporter=course_lib.nbgrader_plugins.exporters.Report", "--to", "report.html"
-    )
+def test_the_report_is_complete_and_one_file(demo: Course) -> None:
+    exporter = "--exporter=course_lib.nbgrader_plugins.exporters.Report"
+    run = nbgrader(demo.folder, "export", exporter, "--to", "report.html")
     assert run.returncode == 0, run.stderr
     page = (demo.folder / "report.html").read_text()
     assert page.count("<svg") == 3
@@ -191,15 +180,19 @@ def test_the_report_of_the_demo_class_is_whole_and_needs_nothing_else(demo: Cour
     assert all(0.1 < measured <= 1 and 0.5 < required < 1 for measured, required in accuracies)
 
 
-def test_the_reports_table_sorts_by_mouse_and_keyboard_and_fits_on_paper(
-    browser: Browser, demo: Course, tmp_path: Path
-) -> None:
-    def column(which: str) -> list[str]:
-        return [cell.text for cell in browser.all(f"table.sortable tbody td:{which}")]
-
+@pytest.fixture
+def report(browser: Browser, demo: Course, tmp_path: Path) -> None:
+    """The class report, open in the browser."""
     page = tmp_path / "report.html"
     page.write_text(report_html(demo.record(), page))
     browser.driver.get(page.as_uri())
+
+
+@pytest.mark.usefixtures("report")
+def test_the_reports_table_sorts_by_mouse_and_keyboard(browser: Browser) -> None:
+    def column(which: str) -> list[str]:
+        return [cell.text for cell in browser.all(f"table.sortable tbody td:{which}")]
+
     browser.picture("report")
     students, total = column("first-child"), "nth-last-child(2)"
     button = browser.one(f"table.sortable th:{total} button")
@@ -215,6 +208,9 @@ def test_the_reports_table_sorts_by_mouse_and_keyboard_and_fits_on_paper(
     browser.one("table.sortable th:first-child button").click()
     assert column("first-child") == sorted(students)
 
+
+@pytest.mark.usefixtures("report")
+def test_the_report_fits_on_paper(browser: Browser) -> None:
     paper = {"width": 718, "height": 1047, "deviceScaleFactor": 1, "mobile": False}  # A4 without its margins
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", paper)
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
@@ -225,18 +221,17 @@ def test_the_reports_table_sorts_by_mouse_and_keyboard_and_fits_on_paper(
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_an_unknown_assignment_is_refused_in_one_line(demo: Course) -> None:
-    run = nbgrader(
-        demo.folder, "export", "--exporter=course_lib.nbgrader_plugins.exporters.Details", "--assignment=other"
-    )
+def test_an_unknown_assignment_is_refused_without_traceback(demo: Course) -> None:
+    exporter = "--exporter=course_lib.nbgrader_plugins.exporters.Details"
+    run = nbgrader(demo.folder, "export", exporter, "--assignment=other")
     assert run.returncode != 0
     assert "does not know the assignment 'other'" in run.stderr
     assert "Traceback" not in run.stderr
 
 
 @pytest.mark.long
-def test_a_second_run_grades_only_what_is_not_graded(demo: Course, spec: NotebookSpec) -> None:
-    """A student who hands in late, a folder that a killed run left half done; the others are left alone."""
+def test_a_second_run_grades_only_what_is_missing(demo: Course, spec: NotebookSpec) -> None:
+    """One student hands in late, and a killed run left the files of another half written."""
     before = {s.name: demo.autograded(s.name).stat().st_mtime_ns for s in EVERYBODY}
     late = demo.folder / "submitted" / "étudiant" / "mnist1"
     late.mkdir(parents=True)
@@ -244,7 +239,7 @@ def test_a_second_run_grades_only_what_is_not_graded(demo: Course, spec: Noteboo
     half = demo.autograded("blank")
     half.chmod(0o644)
     half.write_text("{")
-    with demo.gradebook() as gradebook:  # a stale mark must not survive
+    with demo.gradebook() as gradebook:  # an outdated mark must not survive
         gradebook.find_grade("test_cnn", "mnist1", "mnist1", "blank").auto_score = 2
         gradebook.db.commit()
     run = nbgrader(demo.folder, "autograde", "mnist1")
@@ -256,7 +251,7 @@ def test_a_second_run_grades_only_what_is_not_graded(demo: Course, spec: Noteboo
 
 
 @pytest.mark.long
-def test_training_every_model_for_real_gives_the_same_marks(tmp_path: Path) -> None:
+def test_training_every_model_gives_the_same_marks(tmp_path: Path) -> None:
     folder = tmp_path / "course"
     make_course(folder, CLASS)
     configure(folder, "c.JudgedAutograde.train_once = False")
@@ -267,4 +262,4 @@ def test_training_every_model_for_real_gives_the_same_marks(tmp_path: Path) -> N
         assert automatic_marks(course, situation.name) == situation.marks, situation.name
         if not situation.lost:
             seconds = result(folder, situation.name, "mnist1")["phases"]
-            assert seconds["training"] > 20, "its kernel has trained"
+            assert seconds["training"] > 20, "the kernel trained its models"

@@ -1,4 +1,4 @@
-"""What leaves the gradebook: the class report, Moodle's worksheet, all details; harmless, complete, in both languages."""
+"""The class report, Moodle's worksheet and the details are safe, complete, and in both languages."""
 
 import csv
 import errno
@@ -23,19 +23,19 @@ from traitlets.config import Config
 
 from course_lib.authoring.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.messages import Text, set_language
-from course_lib.nbgrader_plugins import exporters as export
+from course_lib.nbgrader_plugins import exporters
 from course_lib.nbgrader_plugins.exporters import Details, DetailsJson, Moodle, Report
-from course_lib.nbgrader_plugins.moodle import participant
+from course_lib.nbgrader_plugins.moodle_download import participant
 from course_lib.records.class_record import ClassRecord, Mark, Submission
-from course_lib.reports import class_report as report
-from course_lib.reports.class_report import report_html
+from course_lib.reports.class_figures import accuracy_figure, mark_histogram, question_figure, svg
+from course_lib.reports.class_report import common_failures, report_html
 
 FORMULA = '=HYPERLINK("evil")<script>alert(1)</script>'
 
 
 @pytest.fixture
 def record() -> ClassRecord:
-    """Two students: one with a formula for a name, an error and a late penalty, one who waits for a person."""
+    """Two students with the same results: an error, a timeout, a late penalty. The first has a formula as a name."""
     tests = [
         TestResult("test_a", 1, Text("Un.", "One."), Verdict.PASSED, accuracy=(0.98, 0.97)),
         TestResult("test_b", 1, Text("Deux.", "Two."), Verdict.ERROR, detail=FORMULA),
@@ -57,7 +57,7 @@ def rows(content: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content)))
 
 
-def test_no_text_of_a_student_becomes_a_formula_or_a_script(record: ClassRecord) -> None:
+def test_no_text_of_a_student_is_a_formula_or_a_script(record: ClassRecord) -> None:
     for exporter in (Moodle(), Details()):
         for row in rows(exporter.content(record, Path("x.csv"))):
             assert not [value for value in row.values() if value[:1] in "=+-@" and value not in ("", "-")]
@@ -70,44 +70,51 @@ def test_no_text_of_a_student_becomes_a_formula_or_a_script(record: ClassRecord)
 
 
 @pytest.mark.parametrize("first", "=+-@\t\r")
-def test_whatever_begins_a_formula_is_made_a_text(record: ClassRecord, first: str) -> None:
+def test_each_beginning_of_a_formula_is_escaped(record: ClassRecord, first: str) -> None:
     one = replace(record.submissions[0], email=f"{first}1")
     [row] = rows(Moodle().content(replace(record, submissions=[one]), Path("x.csv")))
     assert row["Email address"] == f"'{first}1"
 
 
-def test_the_report_says_what_students_code_ran_in(record: ClassRecord) -> None:
+# -- the class report --------------------------------------------------------------------------------------------------
+
+
+def test_the_report_names_the_sandboxes(record: ClassRecord) -> None:
     first, second = record.submissions
-    lost = CellResult("test_x", [TestResult("test_a", 1, Text("Un.", "One."), Verdict.UNREADABLE)])
-    unread = replace(second, results={"n": NotebookResult([lost], unreadable="no JSON")})
-    naked = replace(second, student="eve", results={"n": NotebookResult([])})
-    page = report_html(replace(record, submissions=[first, unread, naked]), Path("x.html"))
+    not_read = CellResult("test_x", [TestResult("test_a", 1, Text("Un.", "One."), Verdict.UNREADABLE)])
+    unreadable = replace(second, results={"n": NotebookResult([not_read], unreadable="no JSON")})
+    unprotected = replace(second, student="eve", results={"n": NotebookResult([])})
+    page = report_html(replace(record, submissions=[first, unreadable, unprotected]), Path("x.html"))
     assert "bubblewrap + cuda (1), aucun (1)</li>" in page
     look = page[page.index("<h2>À regarder") : page.index("<h2>Tous les étudiants")]
-    assert look.count("corrigé sans bac à sable") == 1, "of an unreadable notebook, no code ran"
+    assert look.count("corrigé sans bac à sable") == 1, "no code of an unreadable notebook ran"
     assert "illisible : no JSON" in look
-    assert "× illisible" not in look, "it is said once, with the reason"
+    assert "× illisible" not in look, "it is there once, with the reason"
 
 
-def test_the_report_counts_failures_and_passes(record: ClassRecord, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commonest failure first; what nobody tried, or could be read, is none."""
-    second = record.submissions[1]
-    told = {"test_a": "rare", "test_b": "common", "test_c": "other"}
-    found = [
-        {"test_a": Verdict.FAILED, "test_b": Verdict.FAILED, "test_c": Verdict.NOT_ATTEMPTED},
-        {"test_a": Verdict.PASSED, "test_b": Verdict.FAILED, "test_c": Verdict.UNREADABLE},
-        {"test_a": Verdict.PASSED, "test_b": Verdict.ERROR, "test_c": Verdict.FAILED},
-    ]
+@pytest.fixture
+def class_of_three(record: ClassRecord) -> ClassRecord:
+    """Three students with different verdicts in three tests. The third also fails in another cell."""
+    details = {"test_a": "rare", "test_b": "common", "test_c": "other"}
+    verdicts_by_student = {
+        "a": {"test_a": Verdict.FAILED, "test_b": Verdict.FAILED, "test_c": Verdict.NOT_ATTEMPTED},
+        "b": {"test_a": Verdict.PASSED, "test_b": Verdict.FAILED, "test_c": Verdict.UNREADABLE},
+        "c": {"test_a": Verdict.PASSED, "test_b": Verdict.ERROR, "test_c": Verdict.FAILED},
+    }
     submissions = []
-    for student, verdicts in zip("abc", found, strict=True):
-        tests = [TestResult(n, 1, Text(f"De {n}", n), v, detail=told[n]) for n, v in verdicts.items()]
+    for student, verdicts in verdicts_by_student.items():
+        tests = [TestResult(n, 1, Text(f"De {n}", n), v, detail=details[n]) for n, v in verdicts.items()]
         cells = [CellResult("test_x", tests)]
-        if student == "c":  # the same in another cell is another failure
+        if student == "c":
             cells.append(CellResult("test_y", [replace(tests[1], verdict=Verdict.FAILED)]))
         results = {"n": NotebookResult(cells, protection="bubblewrap")}
-        submissions.append(replace(second, student=student, results=results, ungraded=[]))
-    many = replace(record, submissions=submissions)
-    failures = report._failures(many)
+        submissions.append(replace(record.submissions[1], student=student, results=results, ungraded=[]))
+    return replace(record, submissions=submissions)
+
+
+def test_the_report_lists_frequent_failures_first(class_of_three: ClassRecord) -> None:
+    """The same failure in another cell is another failure. Unread and unattempted tests are none."""
+    failures = common_failures(class_of_three)
     assert [(failure.hint, [*failure.students]) for failure in failures] == [
         (TestResult("", 1, Text("", ""), verdict, detail=detail).hint, students)
         for verdict, detail, students in (
@@ -115,11 +122,13 @@ def test_the_report_counts_failures_and_passes(record: ClassRecord, monkeypatch:
             (Verdict.FAILED, "other", ["c"]), (Verdict.FAILED, "common", ["c"]),
         )
     ]  # fmt: skip
-    page = report_html(many, Path("x.html"))
+    assert common_failures(class_of_three, limit=2) == failures[:2]
+
+
+def test_the_report_counts_passed_tests(class_of_three: ClassRecord) -> None:
+    page = report_html(class_of_three, Path("x.html"))
     assert '<td>De test_a</td><td class="n">2 / 3</td>\n<td>1 échoué</td>' in page
-    assert "× échoué" not in page, "an ordinary failure needs nobody's eye"
-    monkeypatch.setattr(report, "SHOWN", 2)
-    assert report._failures(many) == failures[:2]
+    assert "× échoué" not in page, "nobody has to look at an ordinary failure"
 
 
 def test_the_report_sums_up_marks_and_time(record: ClassRecord) -> None:
@@ -137,26 +146,34 @@ def test_the_report_sums_up_marks_and_time(record: ClassRecord) -> None:
     assert "Exactitudes" not in page, "nothing was trained"
 
 
-def test_the_table_of_students_calls_a_cell_by_what_it_tests(record: ClassRecord) -> None:
+def test_column_titles_have_no_test_prefix(record: ClassRecord) -> None:
     page = report_html(replace(record, cells=[("test_x", 3), ("contest_y", 1)]), Path("x.html"))
     assert re.findall(r"<button title=.*?>(.*?)</button>", page) == ["x", "contest_y"]
 
 
-def test_the_reports_figures_show_questions_from_top_to_bottom_each_threshold_and_everybody(
-    record: ClassRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tests = [TestResult(f"test_{n}", 1, Text("", ""), Verdict.PASSED, accuracy=(0.99, n / 100)) for n in (96, 97)]
-    one = replace(record.submissions[0], results={"n": NotebookResult([CellResult("test_x", tests)])})
-    plotted = replace(record, submissions=[one])
-    page = report_html(plotted, Path("x"))
+def test_the_report_contains_its_figures(record: ClassRecord) -> None:
+    page = report_html(record, Path("x"))
     assert page.count("<svg") == 3
     assert "<?xml" not in page
-    assert report._questions(plotted) == report._questions(plotted), "nothing in it changes by itself"
-    monkeypatch.setattr(report, "_svg", lambda figure: figure)
-    bars = report._histogram([0.0, 8.5], 4).axes[0].patches
-    assert sum(bar.get_height() for bar in bars) == 2, "who has more than all points is there, too"
-    for figure in (report._questions(plotted), report._accuracies(plotted)):
+    assert svg(question_figure(record)) == svg(question_figure(record)), "the same class gives the same page"
+
+
+def test_the_histogram_shows_students_above_the_maximum() -> None:
+    bars = mark_histogram([0.0, 8.5], 4).axes[0].patches
+    assert sum(bar.get_height() for bar in bars) == 2
+
+
+def test_figures_go_from_top_to_bottom(record: ClassRecord) -> None:
+    for figure in (question_figure(record), accuracy_figure(record)):
+        assert figure is not None
         assert figure.axes[0].yaxis_inverted()
+
+
+def test_every_threshold_is_drawn(record: ClassRecord) -> None:
+    tests = [TestResult(f"test_{n}", 1, Text("", ""), Verdict.PASSED, accuracy=(0.99, n / 100)) for n in (96, 97)]
+    one = replace(record.submissions[0], results={"n": NotebookResult([CellResult("test_x", tests)])})
+    figure = accuracy_figure(replace(record, submissions=[one]))
+    assert figure is not None
     assert {lines.get_segments()[0][0][0] for lines in figure.axes[0].collections} == {0.96, 0.97}
 
 
@@ -173,28 +190,75 @@ def test_the_report_links_every_feedback_page(record: ClassRecord, tmp_path: Pat
     assert f'<a href="feedback/bo/{record.assignment}/1.html">{record.submissions[1].name}</a>' in page
 
 
-def test_moodle_finds_its_participants_and_points_out_of_twenty(
-    record: ClassRecord, caplog: pytest.LogCaptureFixture
-) -> None:
-    exporter = Moodle(log=logging.getLogger("export"))
-    first, second = rows(exporter.content(record, Path("x.csv")))
+def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
+    set_language("en")
+    page = report_html(record, Path("x.html"))
+    assert "1 × timeout" in page
+    assert "repaired before grading: une réparation" in page
+    assert "an answer that still has to be graded by hand counts 0" in page
+    assert "not graded yet, or by another version: m" in page
+    assert 'lang="en"' in page
+
+
+def test_the_report_of_an_empty_class_is_a_page(record: ClassRecord) -> None:
+    assert "zoé" in report_html(replace(record, submissions=[]), Path("x.html"))
+
+
+def test_the_report_trusts_the_verdict_if_less_is_better(record: ClassRecord) -> None:
+    """A perplexity of 1.2 passes a threshold of 1.5."""
+    first, _ = record.submissions
+    pages = []
+    for verdict in (Verdict.PASSED, Verdict.FAILED):
+        test = TestResult("test_a", 3, Text("Un.", "One."), verdict, accuracy=(1.2, 1.5))
+        results = {"n": NotebookResult([CellResult("test_x", [test])])}
+        cells = [*record.cells, ("nothing", 0.0)]
+        marks = [*first.marks, Mark("nothing", 0, 0, False, False, "")]
+        one = replace(first, marks=marks, results=results)
+        pages.append(report_html(replace(record, cells=cells, submissions=[one]), Path("x")))
+    crosses = ["stroke-opacity: 0.7; stroke-linejoin: miter" in page for page in pages]  # a disc has no corners
+    assert crosses == [False, True]
+    assert all(page.count("0 %  (0 / 1)") == 1 for page in pages), "the free text waits; of nothing, there is no share"
+
+
+# -- Moodle ------------------------------------------------------------------------------------------------------------
+
+
+def moodle_exporter() -> Moodle:
+    return Moodle(log=logging.getLogger("export"))
+
+
+def test_moodle_gets_participants_and_scaled_points(record: ClassRecord, caplog: pytest.LogCaptureFixture) -> None:
+    first, second = rows(moodle_exporter().content(record, Path("x.csv")))
     assert "2 submissions have answers that wait for a person" in caplog.text
     assert (second["Full name"], second["ID number"], second["Email address"]) == ("bo", "bo", "a@b.org")
     assert first["Identifier"] == "Participant 1234567"
     assert second["Identifier"] == ""
     assert first["Grade"] == "2.50"  # (1 - 0.5) / 4 of 20
-    assert first["Feedback comments"].count("<br>=1 &lt; 2<br>") == 1
-    assert not first["Feedback comments"].endswith("<br>"), "of a mark without a comment, nothing"
-    assert "<b>text : 0 / 1 (à noter ou à revoir)</b>" in first["Feedback comments"]
     assert first["Last modified (grade)"] == "-", "as Moodle writes it"
-    assert "Un." not in first["Feedback comments"]
-    assert "Deux. Le code s&#x27;est arrêté" in first["Feedback comments"]
-    odd = replace(record.submissions[1], marks=[Mark("a<b", 3, 4, False, False, ""), Mark("c", 1, 0, False, False, "")])
-    caplog.clear()
-    [row] = rows(exporter.content(replace(record, submissions=[replace(odd, penalty=0.0)]), Path("x.csv")))
+
+
+def test_moodle_feedback_explains_lost_points_as_html(record: ClassRecord) -> None:
+    feedback = rows(moodle_exporter().content(record, Path("x.csv")))[0]["Feedback comments"]
+    assert feedback.count("<br>=1 &lt; 2<br>") == 1
+    assert not feedback.endswith("<br>"), "a mark without a comment adds nothing"
+    assert "<b>text : 0 / 1 (à noter ou à revoir)</b>" in feedback
+    assert "Un." not in feedback, "this test was passed"
+    assert "Deux. Le code s&#x27;est arrêté" in feedback
+
+
+def test_moodle_gets_odd_cells_without_a_warning(record: ClassRecord, caplog: pytest.LogCaptureFixture) -> None:
+    """A cell with a special character, and one without points. No student came by a Moodle download."""
+    marks = [Mark("a<b", 3, 4, False, False, ""), Mark("c", 1, 0, False, False, "")]
+    odd = replace(record.submissions[1], marks=marks, penalty=0.0)
+    [row] = rows(moodle_exporter().content(replace(record, submissions=[odd]), Path("x.csv")))
     assert (row["Feedback comments"], row["Grade"]) == ("<b>a&lt;b : 3 / 4</b><br><b>c : 1 / 0</b>", "20.00")
-    assert not caplog.text, "all points are not more than all; where nobody came by Moodle, nobody lacks a number"
-    exporter.content(replace(record, submissions=[record.submissions[0]]), Path("x.csv"))
+    assert not caplog.text
+
+
+def test_moodle_students_who_all_have_numbers_need_no_warning(
+    record: ClassRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    moodle_exporter().content(replace(record, submissions=[record.submissions[0]]), Path("x.csv"))
     assert "Identifier" not in caplog.text
 
 
@@ -202,34 +266,46 @@ def test_moodle_finds_its_participants_and_points_out_of_twenty(
     ("Élodie_Dupont_1234567", "Élodie Dupont", "1234567"), ("Élodie_Dupont_1234567", "DUPONT Élodie", "1234567"), ("Jean-Luc_d_Arc_12", "Jean-Luc d'Arc", "12"),
     ("promo_2024", "promo_2024", ""), ("promo_2024", "Anna Martin", ""), ("anna", "Anna", ""),
 ])  # fmt: skip
-def test_only_a_download_tells_the_participant(student: str, name: str, number: str) -> None:
+def test_only_ids_of_a_download_have_a_participant(student: str, name: str, number: str) -> None:
     assert participant(student, name) == number
 
 
 def test_moodle_takes_no_mark_above_the_maximum(record: ClassRecord, caplog: pytest.LogCaptureFixture) -> None:
     """A person can give extra credit."""
     best = replace(record.submissions[1], marks=[Mark("test_x", 9, 3, False, False, "")])
-    exporter = Moodle(log=logging.getLogger("export"))
-    _, row = rows(exporter.content(replace(record, submissions=[record.submissions[0], best]), Path("x.csv")))
+    _, row = rows(moodle_exporter().content(replace(record, submissions=[record.submissions[0], best]), Path("x.csv")))
     assert row["Grade"] == row["Maximum grade"] == "20.00"
-    assert "Moodle takes the maximum at most: bo" in caplog.text
-    assert "so no Identifier: bo" in caplog.text
+    assert "exported as the maximum that Moodle takes: bo" in caplog.text
+    assert "without an Identifier, because they are not from a Moodle download: bo" in caplog.text
+
+
+def test_a_maximum_of_zero_is_refused_or_gives_zero(record: ClassRecord) -> None:
     with pytest.raises(SystemExit):
         Moodle(parent=ExportApp(), out_of=0).content(record, Path("x.csv"))
-    nothing = replace(record, cells=[("test_x", 0.0)], submissions=[replace(best, marks=[])])
-    assert rows(exporter.content(nothing, Path("x.csv")))[0]["Grade"] == "0.00"
+    without_points = replace(record, cells=[("test_x", 0.0)])
+    [row, _] = rows(moodle_exporter().content(without_points, Path("x.csv")))
+    assert row["Grade"] == "0.00"
 
 
-def test_every_detail_is_there(record: ClassRecord) -> None:
+# -- details -----------------------------------------------------------------------------------------------------------
+
+
+def test_details_have_a_line_for_each_mark_and_test(record: ClassRecord) -> None:
     lines = [row for row in rows(Details().content(record, Path("x.csv"))) if row["student_id"] == "bo"]
-    assert [(r["kind"], r["verdict"], r["points"]) for r in lines] == [
+    assert [(line["kind"], line["verdict"], line["points"]) for line in lines] == [
         ("cell", "", "1"), ("hidden test", "passed", "1"), ("hidden test", "error", "0.0"),
         ("hidden test", "timeout", "0.0"), ("by hand", "", "0"),
     ]  # fmt: skip
-    timed = replace(
-        record.submissions[1], first_name="Bo", last_name="Li", timestamp=datetime(2026, 11, 3, 10, 0, 0, 5)
-    )
-    one_class = replace(record, submissions=[timed])
+    assert [bool(line["hint"]) for line in lines] == [False, False, True, True, False]
+    assert lines[4]["waits"] == "1"
+
+
+TIMED = {"first_name": "Bo", "last_name": "Li", "timestamp": datetime(2026, 11, 3, 10, 0, 0, 5)}
+"""A student with a name and a time of submission."""
+
+
+def test_details_fill_every_field_that_is_known(record: ClassRecord) -> None:
+    timed = replace(record, submissions=[replace(record.submissions[1], **TIMED)])
     student = {
         "student_id": "bo", "last_name": "Li", "first_name": "Bo", "email": "a@b.org",
         "timestamp": "2026-11-03T10:00:00Z", "seconds_late": "60", "penalty": "0.5",
@@ -239,14 +315,16 @@ def test_every_detail_is_there(record: ClassRecord) -> None:
         "grade_id": "test_x", "kind": "hidden test", "test": "test_a", "verdict": "passed", "points": "1", "out_of": "1",
         "rationale": "Un.", "accuracy": "0.98", "required_accuracy": "0.97",
     }  # fmt: skip
-    lines = rows(Details().content(one_class, Path("x.csv")))
-    for line, told in zip(lines[:2], (cell, passed), strict=True):
-        assert {name: value for name, value in line.items() if value} == student | told
-    assert [bool(line["hint"]) for line in lines] == [False, False, True, True, False]
-    assert lines[4]["waits"] == "1"
-    written = DetailsJson().content(one_class, Path("x.json"))
+    lines = rows(Details().content(timed, Path("x.csv")))
+    for line, known in zip(lines[:2], (cell, passed), strict=True):
+        assert {name: value for name, value in line.items() if value} == student | known
+
+
+def test_json_details_have_the_complete_results(record: ClassRecord) -> None:
+    timed = replace(record, submissions=[replace(record.submissions[1], **TIMED)])
+    written = DetailsJson().content(timed, Path("x.json"))
     assert "zoé" in written
-    assert json.loads(written)["submissions"][0]["timestamp"] == student["timestamp"]
+    assert json.loads(written)["submissions"][0]["timestamp"] == "2026-11-03T10:00:00Z"
     document: dict[str, Any] = json.loads(DetailsJson().content(record, Path("x.json")))
     assert document["missing"] == ["zoé"]
     assert document["submissions"][0]["score"] == 0.5
@@ -254,7 +332,7 @@ def test_every_detail_is_there(record: ClassRecord) -> None:
 
 
 def fields(document: object) -> Iterator[str]:
-    """The names of all fields of a JSON document; ids and languages are none."""
+    """The names of all fields of a JSON document, without ids of cells and notebooks, and without languages."""
     if isinstance(document, list):
         for item in document:
             yield from fields(item)
@@ -268,9 +346,21 @@ def fields(document: object) -> Iterator[str]:
                 yield from fields(value)
 
 
+def test_every_field_is_documented(root: Path, record: ClassRecord) -> None:
+    documented = (root / "docs" / "exports.md").read_text()
+    names = {name for row in rows(Details().content(record, Path("x"))) for name in row}
+    names |= {name for row in rows(Moodle().content(record, Path("x"))) for name in row}
+    names |= set(fields(json.loads(DetailsJson().content(record, Path("x")))))
+    assert {name for name in names if f"`{name}`" not in documented} == set()
+    assert {verdict.value for verdict in Verdict if f"`{verdict}`" not in documented} == set()
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
 @pytest.fixture
 def run(record: ClassRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`nbgrader export` above a course whose gradebook has the class in the assignment 'n'."""
+    """`nbgrader export`, in the folder above a course whose gradebook has the class in each assignment of `there`."""
     monkeypatch.chdir(tmp_path)
 
     def read(gradebook: SimpleNamespace, coursedir: CourseDirectory, name: str) -> ClassRecord:
@@ -283,12 +373,12 @@ def run(record: ClassRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         app.coursedir = CourseDirectory(root=str(tmp_path / "course"))
         kind(parent=app, **options).export(SimpleNamespace(assignments=[SimpleNamespace(name=name) for name in there]))
 
-    monkeypatch.setattr(export, "read_class", read)
+    monkeypatch.setattr(exporters, "read_class", read)
     return run
 
 
-def test_half_of_a_class_is_not_left(run: Callable[..., None]) -> None:
-    """A full disk, or here a limit on the size of files."""
+def test_a_half_written_file_is_deleted(run: Callable[..., None]) -> None:
+    """The disk may be full; here, the size of files is limited."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
@@ -303,13 +393,13 @@ def test_half_of_a_class_is_not_left(run: Callable[..., None]) -> None:
     assert content.count("\r\n") == content.count("\n") == 3, "line ends are the same on every system"
 
 
-def test_what_cannot_be_opened_is_named_and_stays(
+def test_a_file_that_cannot_be_opened_is_named_and_kept(
     run: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(path: Path, *_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    Path("marks.csv").write_text("of before")
+    Path("marks.csv").write_text("old marks")
     Path("folder").mkdir()
     for place, why in (("folder", "Is a directory"), ("none/marks.csv", "No such file"), ("marks.csv", "Permission")):
         with monkeypatch.context() as patch:
@@ -318,34 +408,43 @@ def test_what_cannot_be_opened_is_named_and_stays(
             with pytest.raises(SystemExit):
                 run(Moodle, to=place)
         assert f"{place} cannot be written: {why}" in capsys.readouterr().err
-    assert Path("marks.csv").read_text() == "of before"
+    assert Path("marks.csv").read_text() == "old marks"
 
 
-def test_one_file_is_written_for_each_assignment_and_student_that_was_asked_for(
-    run: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_assignment_has_its_file(run: Callable[..., None]) -> None:
     run(DetailsJson, there="no")
     documents = {path.name: json.loads(path.read_text()) for path in Path().iterdir()}
     assert {name: document["assignment"] for name, document in documents.items()} == {
         "details_n.json": "n", "details_o.json": "o"
     }  # fmt: skip
+
+
+def test_only_the_chosen_students_are_exported(run: Callable[..., None]) -> None:
     run(DetailsJson, there="no", assignment=["n"], student=["bo"], to="bo.json")
     document = json.loads(Path("bo.json").read_text())
     assert [one["student"] for one in document["submissions"]] == ["bo"]
     assert document["missing"] == []
-    assert len(list(Path().iterdir())) == 3
-    for refused, said in (
-        ({"there": "no", "to": "x"}, "choose one of n, o with --assignment"), ({"assignment": ["x"]}, "'x'; it has: n."),
-        ({"there": ""}, "no assignment yet"), ({"there": "", "assignment": ["x"]}, "no assignment yet"), ({"language": "de"}, "choose one of fr, en"),
-        ({"student": ["bo", "ob"]}, "does not know the student ob."),
-    ):  # fmt: skip
-        with pytest.raises(SystemExit):
-            run(DetailsJson, **({"there": "n"} | refused))
-        assert said in capsys.readouterr().err
-    assert len(list(Path().iterdir())) == 3
+    assert len(list(Path().iterdir())) == 1
 
 
-def test_an_export_speaks_the_language_of_the_grading_unless_told_otherwise(run: Callable[..., None]) -> None:
+@pytest.mark.parametrize(("options", "message"), [
+    ({"there": "no", "to": "x"}, "choose one of n, o with --assignment"),
+    ({"assignment": ["x"]}, "'x'; it has: n."),
+    ({"there": ""}, "no assignment yet"),
+    ({"there": "", "assignment": ["x"]}, "no assignment yet"),
+    ({"language": "de"}, "choose one of fr, en"),
+    ({"student": ["bo", "ob"]}, "does not know the student ob."),
+])  # fmt: skip
+def test_impossible_options_are_refused(
+    run: Callable[..., None], capsys: pytest.CaptureFixture[str], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        run(DetailsJson, **options)
+    assert message in capsys.readouterr().err
+    assert not list(Path().iterdir())
+
+
+def test_an_export_has_the_configured_language(run: Callable[..., None]) -> None:
     page = Path("course", "feedback", "bo", "n", "n.html")
     page.parent.mkdir(parents=True)
     page.touch()
@@ -355,42 +454,3 @@ def test_an_export_speaks_the_language_of_the_grading_unless_told_otherwise(run:
         run(Report, **options)
         assert title in Path("report_n.html").read_text()
     assert 'href="course/feedback/bo/n/n.html"' in Path("report_n.html").read_text()
-
-
-def test_every_field_is_documented(root: Path, record: ClassRecord) -> None:
-    documented = (root / "docs" / "export.md").read_text()
-    names = {name for row in rows(Details().content(record, Path("x"))) for name in row}
-    names |= {name for row in rows(Moodle().content(record, Path("x"))) for name in row}
-    names |= set(fields(json.loads(DetailsJson().content(record, Path("x")))))
-    assert {name for name in names if f"`{name}`" not in documented} == set()
-    assert {verdict.value for verdict in Verdict if f"`{verdict}`" not in documented} == set()
-
-
-def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
-    set_language("en")
-    page = report_html(record, Path("x.html"))
-    assert "1 × timeout" in page
-    assert "mended before grading: une réparation" in page
-    assert "waits for a person" in page
-    assert "not graded yet, or by another version: m" in page
-    assert 'lang="en"' in page
-
-
-def test_the_report_of_an_empty_class_is_a_page(record: ClassRecord) -> None:
-    assert "zoé" in report_html(replace(record, submissions=[]), Path("x.html"))
-
-
-def test_the_report_believes_the_verdict_where_less_is_better(record: ClassRecord) -> None:
-    """A perplexity of 1.2 passes a threshold of 1.5; a cell without points has no share of them."""
-    first, _ = record.submissions
-    pages = []
-    for verdict in (Verdict.PASSED, Verdict.FAILED):
-        test = TestResult("test_a", 3, Text("Un.", "One."), verdict, accuracy=(1.2, 1.5))
-        results = {"n": NotebookResult([CellResult("test_x", [test])])}
-        cells = [*record.cells, ("nothing", 0.0)]
-        marks = [*first.marks, Mark("nothing", 0, 0, False, False, "")]
-        one = replace(first, marks=marks, results=results)
-        pages.append(report_html(replace(record, cells=cells, submissions=[one]), Path("x")))
-    crosses = ["stroke-opacity: 0.7; stroke-linejoin: miter" in page for page in pages]  # a disc has no corners
-    assert crosses == [False, True]
-    assert all(page.count("0 %  (0 / 1)") == 1 for page in pages), "the free text waits; of nothing, there is no share"

@@ -1,4 +1,4 @@
-"""Whatever a student sends, the judge answers with a verdict: no crash, no hang, nothing believed."""
+"""Random input from a student, on every way into the judge: it gives a value, a verdict or a refusal, never a crash."""
 
 import json
 import time
@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 from jupyter_client.session import Session as MessageSession
 from nbclient.exceptions import CellExecutionComplete
 from nbformat.v4 import new_code_cell, new_notebook
-from tiny_course import notebook, written
 
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.authoring.failures import StudentFailure
 from course_lib.authoring.notebook import StudentNotebook
-from course_lib.judge.kernel_client import BadMessage, JudgeClient, JudgeKernelManager, no_answer
-from course_lib.judge.rebuild import UnreadableNotebook, read_notebook, rebuild
+from course_lib.judge.checked_messages import BadMessage
+from course_lib.judge.kernel_client import JudgeClient, JudgeKernelManager
+from course_lib.judge.read_notebook import UnreadableNotebook, read_notebook
+from course_lib.judge.rebuild import rebuild
 from course_lib.judge.sanitize import sanitize_notebook
-from course_lib.judge.training_cache import recall
+from course_lib.judge.task import trainings_folder
+from course_lib.judge.training_cache import find_training
 from course_lib.kernel.wire import Other, Packet, WireError, pack, restore, unpack
+from tests.support.tiny_course import notebook, written
 
 RUNS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -61,7 +64,7 @@ packets = st.builds(
 
 @RUNS
 @given(values | objects, st.lists(st.binary(max_size=200), max_size=3))
-def test_any_content_and_bytes_are_a_packet_or_refused(content: Any, buffers: list[bytes]) -> None:
+def test_any_bytes_are_a_packet_or_refused(content: Any, buffers: list[bytes]) -> None:
     try:
         packet = unpack(content, buffers)
     except WireError:
@@ -71,7 +74,7 @@ def test_any_content_and_bytes_are_a_packet_or_refused(content: Any, buffers: li
 
 @RUNS
 @given(packets, st.data())
-def test_a_packet_with_flipped_bytes_is_a_packet_or_refused(packet: Packet, data: st.DataObject) -> None:
+def test_flipped_bytes_are_a_packet_or_refused(packet: Packet, data: st.DataObject) -> None:
     content, buffer = pack(packet)
     damaged = bytearray(buffer)
     for _ in range(data.draw(st.integers(0, 3)) if damaged else 0):
@@ -84,7 +87,7 @@ def test_a_packet_with_flipped_bytes_is_a_packet_or_refused(packet: Packet, data
 
 @RUNS
 @given(values, st.dictionaries(st.text(max_size=3), tensors, max_size=2))
-def test_any_description_is_a_plain_value_or_refused(description: Any, given_tensors: dict[str, torch.Tensor]) -> None:
+def test_any_description_is_a_value_or_refused(description: Any, given_tensors: dict[str, torch.Tensor]) -> None:
     try:
         value = restore(description, given_tensors)
     except WireError:
@@ -92,13 +95,16 @@ def test_any_description_is_a_plain_value_or_refused(description: Any, given_ten
     assert type(value) in (bool, int, float, str, torch.Tensor, Other, type(None))
 
 
+# what hidden tests ask a student's notebook
 QUESTIONS: list[Callable[[StudentNotebook], object]] = [
     lambda student: student.value("x"),
     lambda student: student.call("f", torch.ones(2), 1, 0.5),
     lambda student: student.number("f", 1.0),
     lambda student: student.tensor("f", torch.ones(2), shape=(2,), dtype=torch.int64),
     lambda student: student.tensor("f", shape=(4, 10)),
-    lambda student: student.forward("M", torch.ones(4, 28, 28), [torch.ones(2, 2)], torch.zeros(4).long()),
+    lambda student: student.forward(
+        "M", torch.ones(4, 28, 28), [torch.ones(2, 2)], torch.zeros(4).long(), shape=(4, 10)
+    ),
     lambda student: student.weights("m").copy_into(torch.nn.Linear(1, 3)),
 ]
 
@@ -113,7 +119,7 @@ def test_any_answer_gives_a_value_or_a_verdict(packet: Packet, question: Callabl
         assert str(failure)
 
 
-def test_a_long_message_gives_a_cause_in_no_time() -> None:
+def test_the_cause_of_a_long_error_is_found_quickly() -> None:
     long = "expected input[" * 40_000
     began = time.monotonic()
     for fields in ({"type": long, "message": ""}, {"type": "E", "message": long}):
@@ -126,10 +132,12 @@ def test_a_long_message_gives_a_cause_in_no_time() -> None:
 @RUNS
 @given(packets)
 def test_any_request_for_a_training_is_answered(packet: Packet) -> None:
-    from course_lib.judge.task import trainings_folder
+    assert find_training(packet, trainings_folder())[0].tensors == {}
 
-    assert recall(packet, trainings_folder())[0].tensors == {}
 
+MANAGER: Any = JudgeKernelManager()
+"""Only its message session is used: no kernel runs."""
+assert isinstance(MANAGER.session, MessageSession)
 
 headers = st.fixed_dictionaries({"msg_id": st.just("1"), "msg_type": st.sampled_from(
     ["stream", "display_data", "execute_result", "update_display_data", "error", "status", "clear_output", "comm_open", "execute_input", "odd"]
@@ -141,7 +149,7 @@ headers = st.fixed_dictionaries({"msg_id": st.just("1"), "msg_type": st.sampled_
 def test_any_message_becomes_an_output_or_is_refused(header: Any, parent: Any, metadata: Any, content: Any) -> None:
     session = MANAGER.session
     cell = new_code_cell("x")
-    client = JudgeClient(new_notebook(cells=[cell]), MANAGER, 2**16, no_answer)
+    client = JudgeClient(new_notebook(cells=[cell]), MANAGER, 2**16, lambda request: Packet())
     parts = [json.dumps(part).encode() for part in (header, parent, metadata, content)]
     frames = [session.sign(parts), *parts]
     session.digest_history.clear()
@@ -156,13 +164,9 @@ def test_any_message_becomes_an_output_or_is_refused(header: Any, parent: Any, m
 
 @RUNS
 @given(st.lists(st.binary(max_size=60), max_size=7))
-def test_any_frames_are_refused(frames: list[bytes]) -> None:
+def test_unsigned_frames_are_refused(frames: list[bytes]) -> None:
     with pytest.raises(BadMessage):
         MANAGER.session.deserialize(frames)
-
-
-MANAGER: Any = JudgeKernelManager()
-assert isinstance(MANAGER.session, MessageSession)
 
 
 @RUNS
@@ -177,7 +181,7 @@ def test_any_file_is_a_notebook_or_unreadable(content: bytes) -> None:
 @RUNS
 @given(st.data())
 def test_a_damaged_notebook_is_rebuilt_or_unreadable(spec: NotebookSpec, data: st.DataObject) -> None:
-    """Anything anywhere in the file of a submission: the skeleton stands as it was."""
+    """Random values are put anywhere into a submission: the assignment's own cells stay as they are."""
     node = json.loads(written(notebook()))
     for _ in range(data.draw(st.integers(1, 4))):
         target = data.draw(
@@ -185,15 +189,14 @@ def test_a_damaged_notebook_is_rebuilt_or_unreadable(spec: NotebookSpec, data: s
         )
         if isinstance(target, dict):
             target[data.draw(names)] = data.draw(values)
-        if not isinstance(node.get("cells"), list) or not all(
-            isinstance(c, dict) and "metadata" in c for c in node["cells"]
-        ):
+        cells = node.get("cells")
+        if not isinstance(cells, list) or not all(isinstance(cell, dict) and "metadata" in cell for cell in cells):
             break
     try:
-        cells = read_notebook(json.dumps(node).encode())
+        submitted = read_notebook(json.dumps(node).encode())
     except UnreadableNotebook:
         return
-    rebuilt = rebuild(spec.skeleton, cells)
+    rebuilt = rebuild(spec.skeleton, submitted)
     kept = [c for c in rebuilt.notebook.cells if "course_lib_extra" not in c.metadata]
     assert [c.id for c in kept] == [c.id for c in spec.skeleton.cells]
     assert [c.metadata for c in kept] == [c.metadata for c in spec.skeleton.cells]

@@ -1,11 +1,9 @@
-"""A graphics card gives the same marks. These tests are skipped where there is none; `pytest -m gpu` runs no others."""
+"""Grading on a GPU gives the same marks as on the CPU. `pytest -m gpu` runs these tests; without a GPU they are skipped."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from corpus import assert_expected, combined, hand_in
-from courses import configure, marks, nbgrader
 from nbformat.v4 import new_code_cell, new_notebook
 from safetensors import safe_open
 
@@ -13,24 +11,28 @@ import course_lib
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.cli.demo import make_course
 from course_lib.cli.demo_class import CLASS
+from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
-from course_lib.judge.task import Device, Limits
+from course_lib.judge.task import Device
+from tests.corpus import assert_expected, combined, hand_in
+from tests.support.code import code
+from tests.support.courses import configure, marks, nbgrader
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card here"),
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU"),
 ]
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache without trainings."""
+    """An empty cache."""
     monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
-def grade_there(folder: Path, *settings: str) -> dict[str, dict[str, float]]:
-    """The marks of a class of which several models at a time train on the card."""
+def grade_on_the_gpu(folder: Path, *settings: str) -> dict[str, dict[str, float]]:
+    """Grade a class whose models train on the GPU, several at a time; return the marks."""
     configure(folder, *(f"c.JudgedAutograde.{setting}" for setting in ("device = 'cuda'", "workers = 8", *settings)))
     assert nbgrader(folder, "generate_assignment", "mnist1").returncode == 0
     run = nbgrader(folder, "autograde", "mnist1")
@@ -40,7 +42,7 @@ def grade_there(folder: Path, *settings: str) -> dict[str, dict[str, float]]:
 
 
 def devices(cache: Path) -> list[str]:
-    """Where the models were trained whose trainings are kept."""
+    """Return the device of each training in the cache."""
     found = []
     for path in sorted((cache / "trainings").glob("*.safetensors")):
         if path.stat().st_size:
@@ -49,7 +51,8 @@ def devices(cache: Path) -> list[str]:
     return found
 
 
-def assert_demo(graded: dict[str, dict[str, float]]) -> None:
+def assert_demo_marks(graded: dict[str, dict[str, float]]) -> None:
+    """Check that each student of the demo class has the expected marks."""
     for situation in CLASS:
         wanted = situation.marks
         assert {name: graded[situation.name][name] for name in wanted} == wanted, situation.name
@@ -57,27 +60,30 @@ def assert_demo(graded: dict[str, dict[str, float]]) -> None:
 
 def test_the_demo_class_gets_the_same_marks(tmp_path: Path, cache: Path) -> None:
     make_course(tmp_path / "course", CLASS)
-    assert_demo(grade_there(tmp_path / "course"))
+    assert_demo_marks(grade_on_the_gpu(tmp_path / "course"))
     assert set(devices(cache)) == {"cuda"}
 
 
-def test_every_kernel_on_the_card_gives_the_same_marks(tmp_path: Path, cache: Path) -> None:
+def test_training_in_every_kernel_gives_the_same_marks(tmp_path: Path, cache: Path) -> None:
     make_course(tmp_path / "course", CLASS)
-    assert_demo(grade_there(tmp_path / "course", "train_once = False"))
+    assert_demo_marks(grade_on_the_gpu(tmp_path / "course", "train_once = False"))
 
 
 def test_the_corpus_gets_the_same_marks(tmp_path: Path, cache: Path, spec: NotebookSpec) -> None:
     students = combined(trained=True)
     hand_in(tmp_path / "course", students)
-    assert_expected(grade_there(tmp_path / "course"), students, spec)
-    there = devices(cache)
-    assert there.count("cuda") > len(there) / 2, there
+    assert_expected(grade_on_the_gpu(tmp_path / "course"), students, spec)
+    trained_on = devices(cache)
+    assert trained_on.count("cuda") > len(trained_on) / 2, trained_on
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_a_kernel_sees_the_card_only_where_it_trains_there(library: Path, device: Device) -> None:
-    code = "import os, torch\nprint(torch.cuda.is_available(), any('nvidia' in n for n in os.listdir('/dev')))"
-    notebook = new_notebook(cells=[new_code_cell(code), new_code_cell("print(torch.ones(3, device='cuda').sum())")])
+def test_a_kernel_sees_the_gpu_only_if_it_trains_on_it(library: Path, device: Device) -> None:
+    look = code("""
+        import os, torch
+        print(torch.cuda.is_available(), any('nvidia' in n for n in os.listdir('/dev')))
+    """)
+    notebook = new_notebook(cells=[new_code_cell(look), new_code_cell("print(torch.ones(3, device='cuda').sum())")])
     with NotebookRunner(notebook, library, Limits(), device=device) as session:
         session.run_until(2)
     expected = "True True\n" if device == "cuda" else "False False\n"
@@ -85,8 +91,8 @@ def test_a_kernel_sees_the_card_only_where_it_trains_there(library: Path, device
     assert (notebook.cells[1].outputs[0].output_type == "error") == (device == "cpu")
 
 
-def test_a_training_computes_there() -> None:
-    """The whole of a model is on the card, its data too, and its loss falls."""
+def test_a_training_runs_on_the_gpu() -> None:
+    """Model and data are on the GPU, and the loss falls."""
     device = course_lib.choose_device()
     x, y = torch.rand(2048, 28, 28, device=device), torch.arange(2048, device=device) % 10
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)).to(device)

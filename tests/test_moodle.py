@@ -1,4 +1,4 @@
-"""`nbgrader zip_collect` on downloads of Moodle, made here as Moodle makes them."""
+"""`nbgrader zip_collect` takes Moodle downloads as they are; these are made as Moodle makes them."""
 
 import io
 import subprocess
@@ -7,17 +7,20 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import tiny_course
-from courses import marks, nbgrader
 from nbgrader.api import Gradebook
 from nbgrader.apps import ZipCollectApp
 from nbgrader.coursedir import CourseDirectory
-from tiny_course import HONEST, notebook, written
 
-from course_lib.nbgrader_plugins import moodle
+from course_lib.execution.submission_files import MAX_UPLOAD
+from course_lib.nbgrader_plugins.moodle_download import MoodleExtractor, printable_name, student_id
+from course_lib.nbgrader_plugins.uploads import Upload, UploadedFile, files_in_zip, take_notebooks
+from tests.support import tiny_course
+from tests.support.courses import marks, nbgrader
+from tests.support.tiny_course import HONEST, notebook, written
 
-RIGHT, ADD_WRONG = written(notebook()), written(notebook(add="def add(x):\n    return x"))
-OTHER = written(notebook(mean="def mean(t):\n    return t.sum()"))
+RIGHT = written(notebook())
+ADD_WRONG = written(notebook(add="add = lambda x: x"))
+OTHER = written(notebook(mean="mean = lambda t: t.sum()"))
 
 
 def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -40,7 +43,7 @@ def link(target: str) -> bytes:
 
 
 def encrypted() -> bytes:
-    """A zip that says of its file that it has a password."""
+    """A zip whose file has a password, according to the zip."""
     content = bytearray(zipped({"tiny.ipynb": RIGHT}))
     content[6] |= 1
     content[content.index(b"PK\1\2") + 8] |= 1
@@ -48,7 +51,7 @@ def encrypted() -> bytes:
 
 
 def from_the_future() -> bytes:
-    """A zip that says that a later program is needed."""
+    """A zip that needs a later program, according to the zip."""
     content = bytearray(zipped({"tiny.ipynb": RIGHT}))
     content[content.index(b"PK\1\2") + 6] = 99
     return bytes(content)
@@ -80,23 +83,23 @@ TAKEN: dict[str, dict[str, bytes]] = {
     "Large Letters_1234578": {"TP.ZIP": zipped({"tiny/": b"", "tiny/tiny.ipynb": RIGHT}, zipfile.ZIP_STORED)},
     "Two Lines_1234579": {"two\nlines.ipynb": RIGHT},
 }  # fmt: skip
-"""What students uploaded that can be graded, by the beginning of their folders' names."""
+"""Uploads that can be graded, by the beginning of the student's folder name."""
 
 REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
     "Two Drafts_2000001": ({"draft.ipynb": RIGHT, "final.ipynb": OTHER}, "'draft.ipynb', 'final.ipynb'"),
     "Two Copies_2000002": ({"tiny (1).ipynb": RIGHT, "tiny (2).ipynb": OTHER}, "'tiny (1).ipynb', 'tiny (2).ipynb'"),
     "No Notebook_2000003": ({"report.docx": b"x"}, "'report.docx'"),
-    "Broken Zip_2000004": ({"tiny.zip": nested(1)[:-30]}, "'tiny.zip' is no zip"),
+    "Broken Zip_2000004": ({"tiny.zip": nested(1)[:-30]}, "'tiny.zip' is not a readable zip"),
     "A Link_2000005": ({"tiny.zip": link("../../../source/tiny/tiny.ipynb")}, "it is a link"),
-    "A Bomb_2000006": ({"tiny.zip": zipped({"tiny.ipynb": bytes(moodle.MAX_UPLOAD + 1)})}, "more than 512 MiB"),
+    "A Bomb_2000006": ({"tiny.zip": zipped({"tiny.ipynb": bytes(MAX_UPLOAD + 1)})}, "more than 512 MiB"),
     "Small Bomb_2000007": ({"tiny.zip": zipped({"tiny.ipynb": bytes(1000)}, zipfile.ZIP_BZIP2)}, "unusual way"),
-    "Deep Zip_2000008": ({"tiny.zip": nested(9)}, "again and again"),
+    "Deep Zip_2000008": ({"tiny.zip": nested(9)}, "more than 3 levels deep"),
     "Password_2000009": ({"tiny.zip": encrypted()}, "encrypted"),
-    "New Zip_2000011": ({"tiny.zip": from_the_future()}, "'tiny.zip' is no zip that can be read"),
-    "Only Text_2000012": ({}, "no notebook in what was uploaded: no file"),
+    "New Zip_2000011": ({"tiny.zip": from_the_future()}, "'tiny.zip' is not a readable zip"),
+    "Only Text_2000012": ({}, "no notebook among the uploaded files: there are none"),
     "Long List_2000010": ({"tiny.zip": zipped({f"{i:0200}": b"" for i in range(70_000)})}, "too many files"),
 }
-"""What cannot be graded, and a part of what is said of it."""
+"""What cannot be graded, and a part of its error message."""
 
 IDS = {
     "Élodie_Dupont-Martin_1234567", "Zoé_Lefèvre_1234568", "Jean_Martin_1234569", "Jean_Martin_1234570",
@@ -146,21 +149,25 @@ def test_a_moodle_download_is_taken_as_it_is(course: tuple[Path, subprocess.Comp
     assert set(found) == IDS
     assert found.pop("Jean_Martin_1234570") == found.pop("Not_Moodle_s_1234576") == ADD_WRONG
     assert set(found.values()) == {RIGHT}
-    assert "'tiny.ipynb' was taken, left out: 'tiny-Copy1.ipynb', 'brouillon.ipynb'" in run.stderr
-    assert "onlinetext 'onlinetext.html' is left out" in run.stderr
-    assert "1 files are left out, they are not named by Moodle, such as 'corrigé/tiny.ipynb'" in run.stderr
     assert [path.name for path in (folder / "source").rglob("*.ipynb")] == ["tiny.ipynb"]
 
 
-def test_a_bad_upload_costs_only_its_own_student_and_is_named(
+def test_ignored_files_are_named(course: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    _, run = course
+    assert "'tiny.ipynb' is graded; ignored: 'tiny-Copy1.ipynb', 'brouillon.ipynb'" in run.stderr
+    assert "onlinetext 'onlinetext.html' is ignored" in run.stderr
+    assert "Files ignored because Moodle did not name them: 1, such as 'corrigé/tiny.ipynb'" in run.stderr
+
+
+def test_a_bad_upload_is_named_and_stops_nobody_else(
     course: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     _, run = course
     errors = {line for line in run.stderr.splitlines() if "ERROR" in line}
-    for student, (_, says) in REFUSED.items():
+    for student, (_, reason) in REFUSED.items():
         name = student.replace(" ", "_")
         [line] = [line for line in errors if name in line]
-        assert says in line
+        assert reason in line
         assert f"submitted/{name}/tiny/" in line
         errors.remove(line)
     [line] = errors
@@ -169,7 +176,7 @@ def test_a_bad_upload_costs_only_its_own_student_and_is_named(
     assert all("ERROR" in line for line in last), "nbgrader's many lines come before"
 
 
-def test_the_full_names_are_in_the_gradebook_and_the_marks_at_the_right_students(
+def test_full_names_and_marks_reach_the_gradebook(
     course: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, _ = course
@@ -188,7 +195,7 @@ def test_the_full_names_are_in_the_gradebook_and_the_marks_at_the_right_students
     assert {*IDS, *(student.replace(" ", "_") for student in REFUSED)} == set(names)
 
 
-def test_a_download_without_folders_is_taken_too(tmp_path: Path) -> None:
+def test_a_download_without_folders_is_taken(tmp_path: Path) -> None:
     """One zip for each group, a student in both, and a third group that the browser has unpacked already."""
     tiny_course.make_course(tmp_path, {})
     flat = "Élodie Dupont_1_assignsubmission_file_"
@@ -208,62 +215,74 @@ def test_a_download_without_folders_is_taken_too(tmp_path: Path) -> None:
     assert "Ann_5: 'tiny.ipynb' cannot be read" in run.stderr
 
 
-def test_a_second_download_is_taken_once_the_first_is_removed(tmp_path: Path) -> None:
+def test_a_second_download_replaces_a_removed_first(tmp_path: Path) -> None:
     tiny_course.make_course(tmp_path, {})
     name = "Anna_1_assignsubmission_file_/tiny.ipynb"
     download(tmp_path, "first.zip", {name: OTHER})
     assert nbgrader(tmp_path, "zip_collect", "tiny").returncode == 0
     download(tmp_path, "second.zip", {name: RIGHT})
     run = nbgrader(tmp_path, "zip_collect", "tiny", "--force")
-    assert "of two downloads? Then remove the older one" in run.stderr
+    assert "if they are from two downloads, remove the older one" in run.stderr
     (tmp_path / "downloaded" / "tiny" / "archive" / "first.zip").unlink()
     run = nbgrader(tmp_path, "zip_collect", "tiny", "--force")
     assert run.returncode == 0, run.stderr
     assert collected(tmp_path) == {"Anna_1": RIGHT}
 
 
-def test_names_that_macos_packed_are_read_as_they_were_meant() -> None:
+def test_names_in_a_zip_of_macos_keep_their_accents() -> None:
     """Its zips have UTF-8 names without saying so."""
     name = unicodedata.normalize("NFD", "Élodie_1_assignsubmission_file_/tiny.ipynb")
     content = zipped({name: RIGHT}).replace(b"\x00\x08", b"\x00\x00")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.namelist() != [name]
-        assert [file.path for file in moodle._in_zip(archive)] == [name]
+        assert [file.path for file in files_in_zip(archive)] == [name]
 
 
-def test_files_are_read_only_up_to_a_bound_however_small_they_are() -> None:
-    upload = moodle._Upload("Ann", "Ann_1", left=10_000)
-    files = [moodle._File(f"{i}.ipynb", lambda most: b"") for i in range(4)]
-    with pytest.raises(moodle._Unusable, match="too many files"):
-        list(moodle._notebooks(upload, files, zips=False))
+def upload(*names: str, content: bytes = RIGHT, left: int = MAX_UPLOAD) -> Upload:
+    """Ann's upload of files with these names."""
+    files = [UploadedFile(name, lambda most: content) for name in names]
+    return Upload("Ann", "Ann_1", files, left)
 
 
-def test_of_several_notebooks_each_has_its_name() -> None:
-    found = [("a.ipynb", RIGHT)]
-    assert moodle._choose("b", found, any_name=True) == found[0]
-    with pytest.raises(moodle._Unusable, match=r"no b\.ipynb"):
-        moodle._choose("b", found, any_name=False)
-    for name, path in (("été", unicodedata.normalize("NFD", "été.ipynb")), ("a+b", "A+B.ipynb")):
-        for one, other in ((name, path), (path[:-6], f"{name}.ipynb")):
-            assert moodle._choose(one, [(other, RIGHT)], any_name=False) == (other, RIGHT)
-    with pytest.raises(moodle._Unusable, match=r"no a\.b\.ipynb"):
-        moodle._choose("a.b", [("a-b.ipynb", RIGHT)], any_name=False)
+def taken(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_of_several_notebooks_those_that_are_there_are_taken(tmp_path: Path) -> None:
-    files = [moodle._File(name, lambda most: RIGHT) for name in ("a.ipynb", "draft.ipynb")]
-    remarks: list[str] = []
-    upload = moodle._Upload("Ann", "Ann_1", [*files, moodle._File("old.ipynb", lambda most: OTHER)])
-    assert [*moodle.MoodleExtractor()._take(upload, ["a", "b"], tmp_path, remarks)] == ["no b.ipynb"]
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.ipynb": RIGHT}
-    assert not remarks, "which of the others are drafts is not known"
+def test_even_empty_files_are_read_up_to_a_limit(tmp_path: Path) -> None:
+    files = upload(*(f"{i}.ipynb" for i in range(4)), content=b"", left=10_000)
+    assert take_notebooks(files, ["tiny"], tmp_path) == (["too many files"], [])
 
 
-def test_an_assignment_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_only_notebook_may_have_any_name(tmp_path: Path) -> None:
+    assert take_notebooks(upload("a.ipynb"), ["b"], tmp_path) == ([], [])
+    assert taken(tmp_path) == {"b.ipynb": RIGHT}
+
+
+def test_of_several_notebooks_each_needs_its_name(tmp_path: Path) -> None:
+    """Except for capitals, and for how accents are stored."""
+    assert take_notebooks(upload("a-b.ipynb"), ["a.b", "c"], tmp_path) == (["no a.b.ipynb", "no c.ipynb"], [])
+    assert taken(tmp_path) == {}
+    decomposed = unicodedata.normalize("NFD", "été")
+    for name, other in (("été", decomposed), (decomposed, "été"), ("a+b", "A+B"), ("A+B", "a+b")):
+        folder = tmp_path / name
+        assert take_notebooks(upload(f"{other}.ipynb"), [name, "c"], folder) == (["no c.ipynb"], [])
+        assert [*taken(folder).values()] == [RIGHT]
+
+
+def test_notebooks_that_are_there_are_taken(tmp_path: Path) -> None:
+    files = upload("a.ipynb", "draft.ipynb")
+    files.files.append(UploadedFile("old.ipynb", lambda most: OTHER))
+    problems, remarks = take_notebooks(files, ["a", "b"], tmp_path)
+    assert problems == ["no b.ipynb"]
+    assert taken(tmp_path) == {"a.ipynb": RIGHT}
+    assert not remarks, "the other files may be drafts of the missing notebook"
+
+
+def test_an_unknown_assignment_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     app = ZipCollectApp()
     app.coursedir = CourseDirectory(root=str(tmp_path), assignment_id="tyni")
     with pytest.raises(SystemExit):
-        moodle.MoodleExtractor(parent=app).extract(str(tmp_path), str(tmp_path))
+        MoodleExtractor(parent=app).extract(str(tmp_path), str(tmp_path))
     assert "is the assignment really called 'tyni'?" in capsys.readouterr().err
 
 
@@ -271,7 +290,7 @@ def test_an_assignment_that_is_not_there_is_named(tmp_path: Path, capsys: pytest
     ("../../source", "source_7", "../../source"), ("..", "7", ".."), ("A" * 99, "A" * 50 + "_7", "A" * 99),
     ("Ann\x1b[2J, B", "Ann_2J_B_7", "Ann [2J B"), ("Anna (bis)", "Anna_bis_7", "Anna (bis)"),
 ])  # fmt: skip
-def test_a_name_becomes_that_of_a_folder(name: str, student: str, shown: str) -> None:
-    """And neither Moodle's nor what a student calls herself there moves the cursor, or ends a column."""
-    assert moodle._student_id(name, "7") == student
-    assert moodle._printable(name) == shown
+def test_a_name_becomes_the_name_of_a_folder(name: str, student: str, shown: str) -> None:
+    """Neither the folder nor the full name can move a terminal's cursor, or end a column of a CSV file."""
+    assert student_id(name, "7") == student
+    assert printable_name(name) == shown

@@ -1,40 +1,53 @@
 """`course new`: an assignment that works, to start from."""
 
 import csv
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
-from courses import configure, find, marks, nbgrader
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
-from tiny_course import task
 
 from course_lib.assignment.loader import expected_answers, load_assignment, load_notebook_spec
 from course_lib.assignment.release import PREPROCESSORS
 from course_lib.authoring.errors import AssignmentError
 from course_lib.authoring.live import hidden_tests
-from course_lib.cli import doctor, new
 from course_lib.cli.__main__ import main
 from course_lib.cli.demo_class import Situation, fill
+from course_lib.cli.doctor_course import Course, check_assignments, open_course
+from course_lib.cli.init import make_course_folder
 from course_lib.cli.new import make_assignment
 from course_lib.nbgrader_plugins.exporters import Details, Moodle
 from course_lib.records.class_record import read_class
+from tests.support.courses import configure, find, marks, nbgrader
+from tests.support.tiny_course import task
 
-ROOT_MSE = "def mse(y_pred, y):\n    return ((y_pred - y) ** 2).mean().sqrt()"
-MARK_SCHEME = "### BEGIN MARK SCHEME\n1 for the title, 2 for the curve\n### END MARK SCHEME"
-IN_PLACE = "def mse(y_pred, y):\n    y_pred -= y\n    return (y_pred**2).mean()"
+ROOT_MSE = """
+def mse(y_pred, y):
+    return ((y_pred - y) ** 2).mean().sqrt()
+"""
+IN_PLACE = """
+def mse(y_pred, y):
+    y_pred -= y
+    return (y_pred**2).mean()
+"""
+TASK = """
+Draw.
+
+### BEGIN MARK SCHEME
+1 for the title, 2 for the curve
+### END MARK SCHEME
+"""
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
-    """A course with nothing but its configuration."""
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new course."""
     folder = tmp_path_factory.mktemp("new")
-    shutil.copy(root / "nbgrader_config.py", folder)
+    make_course_folder(folder)
     configure(folder, "c.JudgedAutograde.workers = 1")  # a second one takes longer to start than to grade
     return folder
 
@@ -55,7 +68,7 @@ def run(course: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
     return call
 
 
-def test_a_new_assignment_is_released_graded_and_reported_as_it_is(
+def test_a_new_assignment_can_be_graded_as_it_is(
     course: Path, run: Callable[..., object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("exercise2") is None
@@ -102,32 +115,37 @@ def test_a_new_assignment_is_released_graded_and_reported_as_it_is(
     assert "Barème" not in released
 
 
-def test_the_doctor_and_the_authors_own_notebook_know_it(course: Path, run: Callable[..., object]) -> None:
+def test_the_doctor_knows_a_new_assignment(course: Path, run: Callable[..., object]) -> None:
     assert run("exercise3") is None
-    findings = {finding.what: finding.says for finding in doctor._course()}
-    assert findings["assignment exercise3"] == "2 grade cells, 3 points"
-    notebook = nbformat.read(course / "source" / "exercise3" / "exercise3.ipynb", as_version=4)
+    opened = open_course()
+    assert isinstance(opened, Course)
+    findings = {finding.what: finding.says for finding in check_assignments(opened)}
+    assert findings["assignment exercise3"].startswith("2 grade cells, 3 points")
+
+
+def test_hidden_tests_run_in_the_authors_notebook(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(course)
+    make_assignment(course, "exercise4")
+    notebook = nbformat.read(course / "source" / "exercise4" / "exercise4.ipynb", as_version=4)
     last = next(cell.source for cell in notebook.cells if cell.id == "test_mse").splitlines()[-2]
-    assert last == 'hidden_tests("exercise3", "test_mse", globals())'
+    assert last == 'hidden_tests("exercise4", "test_mse", globals())'
     namespace: dict[str, object] = {}
     exec(next(cell.source for cell in notebook.cells if cell.id == "mse"), namespace)
-    hidden_tests("exercise3", "test_mse", namespace)
+    hidden_tests("exercise4", "test_mse", namespace)
     exec(ROOT_MSE, namespace)
     with pytest.raises(AssertionError, match="la racine est de trop"):
-        hidden_tests("exercise3", "test_mse", namespace)
+        hidden_tests("exercise4", "test_mse", namespace)
 
 
-def test_nothing_is_overwritten_and_no_bad_name_is_taken(
-    course: Path, run: Callable[..., object], tmp_path: Path
-) -> None:
+def test_new_overwrites_nothing_and_refuses_bad_names(course: Path, run: Callable[..., object], tmp_path: Path) -> None:
     (course / "grader_tests" / "mine").mkdir(parents=True)
-    assert "grader_tests/mine is there already" in str(run("mine"))
+    assert "grader_tests/mine exists already" in str(run("mine"))
     assert not (course / "source" / "mine").exists()
     for name in ("../x", "a b", "élève", "a+b", ".x", "", "x/y", "-x", "x\n"):
         with pytest.raises(ValueError, match="cannot be the name"):
-            new.make_assignment(course, name)
-    with pytest.raises(ValueError, match=r"run this in the course's folder\. A new course begins with copies of"):
-        new.make_assignment(tmp_path, "exercise2")
+            make_assignment(course, name)
+    with pytest.raises(ValueError, match="'course init FOLDER' makes a new one"):
+        make_assignment(tmp_path, "exercise2")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,12 +177,12 @@ def _no_tests(notebook: NotebookNode) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (_no_answer, "cell 4 'mse': has ### BEGIN SOLUTION, and is no 'Autograded answer' cell: choose that"),
-        (_no_tests, "cell 5 '': has ### BEGIN HIDDEN TESTS, and is no 'Autograder tests' cell: choose that"),
+        (_no_answer, "cell 4 'mse': has ### BEGIN SOLUTION, but is no 'Autograded answer': choose this type"),
+        (_no_tests, "cell 5 '': has ### BEGIN HIDDEN TESTS, but is no 'Autograder tests': choose this type"),
         (_space, "cell 5 'test mse': grade_id: 'test mse' does not match"),
         (_no_points, "cell 5 'test_mse': nbgrader cell 'test_mse' does not have points"),
-        (_no_end, "cell 4 'mse': ### BEGIN SOLUTION and ### END SOLUTION do not go together"),
-        (_twice, "two cells are called 'mse'"),
+        (_no_end, "cell 4 'mse': ### BEGIN SOLUTION and ### END SOLUTION do not match"),
+        (_twice, "two cells have the id 'mse'"),
     ],
 )
 def test_a_careless_cell_is_named(tmp_path: Path, spoil: Callable[[NotebookNode], None], said: str) -> None:
@@ -183,14 +201,13 @@ def test_a_careless_cell_is_named(tmp_path: Path, spoil: Callable[[NotebookNode]
     assert said in str(stopped.value)
 
 
-def test_a_task_counts_in_what_can_be_earned(tmp_path: Path, root: Path) -> None:
+def test_a_task_counts_in_what_can_be_earned(tmp_path: Path) -> None:
     """Nbgrader's "manually graded task": a cell with points that has no tests and no answer of its own."""
-    for name in ("nbgrader_config.py", "nbgrader_config.json"):
-        (tmp_path / name).write_bytes((root / name).read_bytes())
+    make_course_folder(tmp_path)
     make_assignment(tmp_path, "curves")
     path = tmp_path / "source" / "curves" / "curves.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells.append(task(f"Draw.\n\n{MARK_SCHEME}"))
+    notebook.cells.append(task(TASK))
     nbformat.write(notebook, path)
     assert expected_answers(notebook)["draw"] == ("", "1 for the title, 2 for the curve")
     [spec] = load_assignment(path.parent, tmp_path / "grader_tests" / "curves")

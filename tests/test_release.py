@@ -1,4 +1,4 @@
-"""What students get: the notebook without answers, the student half of course_lib beside it, and nothing else."""
+"""Students get the notebook without answers, the student half of course_lib beside it, and nothing else."""
 
 import ast
 import json
@@ -10,15 +10,17 @@ import sys
 import zipfile
 from copy import deepcopy
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 
 import nbformat
 import pytest
-from courses import find, nbgrader
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from course_lib.assignment.release import release_notebook
+from course_lib.assignment.release import AddStudentLibrary, release_notebook
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.cli.demo_class import ALL_POINTS, right_answers
+from tests.support.courses import find, nbgrader
 
 GIVEN_LINES = {"x = F.relu(x)"}
 
@@ -46,18 +48,16 @@ def test_the_judge_rebuilds_from_the_same_notebook(released: Path, spec: Noteboo
     assert [c.metadata for c in generated.cells] == [c.metadata for c in spec.skeleton.cells]
 
 
-def test_no_released_file_holds_an_answer_a_reference_or_a_hidden_test(
-    released: Path, spec: NotebookSpec, root: Path
-) -> None:
+def test_no_released_file_holds_a_secret(released: Path, spec: NotebookSpec, root: Path) -> None:
     secrets = set()
     for name, answer in right_answers(spec).items():
         given = next(c.source for c in spec.skeleton.cells if c.id == name)
         secrets |= {line.strip() for line in answer.splitlines()} - {line.strip() for line in given.splitlines()}
-    secret_files = [*(root / "grader_tests").rglob("*.py"), *(root / "course_lib" / "reference").rglob("*.py")]
-    for path in [*secret_files, *(root / "course_lib" / "grading").rglob("*.py")]:
+    packages = [path.parent for path in (root / "course_lib").glob("*/__init__.py") if path.parent.name != "kernel"]
+    for path in (file for folder in [root / "grader_tests", *packages] for file in folder.rglob("*.py")):
         secrets |= {line.strip() for line in path.read_text().splitlines() if not line.startswith(("import", "from"))}
     files = {path: path.read_bytes() for path in released.rglob("*") if path.is_file() and path.suffix != ".gz"}
-    harmless = {  # lines that the student half has on its own account
+    harmless = {  # lines that the student half contains, too
         line.strip() for path in (root / "course_lib").glob("*.py") for line in path.read_text().splitlines()
     } | GIVEN_LINES
     secrets = {line for line in secrets - harmless if len(line) > 12}
@@ -75,14 +75,15 @@ def test_no_released_file_holds_an_answer_a_reference_or_a_hidden_test(
                 n for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom | ast.Import)
                 for n in [getattr(node, "module", "") or "", *(a.name for a in node.names)]
             }  # fmt: skip
-            assert not any("grading" in name or "reference" in name for name in names), path
+            inner = {name for name in names if name.startswith("course_lib.")}
+            assert not any(name.split(".")[-1] in (folder.name for folder in packages) for name in inner), path
             assert not secrets & {line.strip() for line in text.splitlines()}, path
     assert {path.relative_to(released).parts[0] for path in files} == {"mnist1.ipynb", "course_lib"}
     assert not any(path.is_dir() for path in (released / "course_lib").iterdir() if path.name != "mnist_files")
 
 
-def test_the_answers_are_really_what_is_looked_for(spec: NotebookSpec) -> None:
-    """The search above would find an answer: the source notebook holds them all."""
+def test_the_search_for_secrets_would_find_an_answer(spec: NotebookSpec) -> None:
+    """The source notebook contains all answers."""
     source = "\n".join(cell.source for cell in spec.source.cells)
     assert all(line.strip() in source for line in right_answers(spec)["softmax"].splitlines())
     assert "F.softmax(logits, dim=1)" in source
@@ -90,7 +91,7 @@ def test_the_answers_are_really_what_is_looked_for(spec: NotebookSpec) -> None:
 
 
 def test_the_unzipped_folder_works_by_itself(released: Path, tmp_path: Path) -> None:
-    """In plain Jupyter: the library beside the notebook is used, and running all of an untouched notebook says what to do."""
+    """In plain Jupyter, the notebook uses the library beside it, and each cell to complete says what to do."""
     archive = shutil.make_archive(str(tmp_path / "mnist1"), "zip", released)
     with zipfile.ZipFile(archive) as file:
         file.extractall(tmp_path / "unzipped")
@@ -102,7 +103,7 @@ def test_the_unzipped_folder_works_by_itself(released: Path, tmp_path: Path) -> 
         if c.id not in ("train_model", "plot_results", "plot_errors", "confusion", "plot_history", "evaluate_model")
     ]
     notebook.cells.append(
-        nbformat.v4.new_code_cell("import sys; print(ooo.__file__, [m for m in sys.modules if 'grading' in m])")
+        new_code_cell("import sys; print(ooo.__file__, [m for m in sys.modules if m.startswith('course_lib.judge')])")
     )
     nbformat.write(notebook, folder / "short.ipynb")
     command = [sys.executable, "-m", "jupyter", "execute", "--inplace", "--allow-errors", "short.ipynb"]
@@ -124,7 +125,7 @@ def test_the_unzipped_folder_works_by_itself(released: Path, tmp_path: Path) -> 
         assert len(error.traceback[0]) < 200, "a line, not a wall"
 
 
-def test_the_contract_is_kept(spec: NotebookSpec) -> None:
+def test_grade_cells_points_and_solutions_are_as_agreed(spec: NotebookSpec) -> None:
     cells = {cell.grade_id: cell for cell in spec.grade_cells}
     assert {name: cell.points for name, cell in cells.items() if not cell.manual} == ALL_POINTS
     manual = ["question_view", "question_classes", "question_argmax", "conclusion"]
@@ -138,7 +139,7 @@ def test_the_contract_is_kept(spec: NotebookSpec) -> None:
     assert {name: cell.solution for name, cell in cells.items() if not cell.manual} == solutions
 
 
-def test_the_source_is_stripped_and_every_given_cell_is_locked(spec: NotebookSpec) -> None:
+def test_the_source_has_no_outputs_and_given_cells_are_locked(spec: NotebookSpec) -> None:
     for cell in spec.source.cells:
         if cell.cell_type == "code":
             assert cell.outputs == []
@@ -150,17 +151,20 @@ def test_the_source_is_stripped_and_every_given_cell_is_locked(spec: NotebookSpe
             assert cell.metadata.editable is False
 
 
-def test_the_french_questions_are_there_with_a_translation(spec: NotebookSpec) -> None:
+def test_the_french_questions_have_a_translation(spec: NotebookSpec) -> None:
     text = "\n".join(cell.source for cell in spec.skeleton.cells)
     for question, translation in (
         (
             "Que représentent les différentes dimensions dans la taille de x_train (les 60000, 28 et 28) ?",
             "What do the different",
         ),
-        ("Quel est alors l'interet de la ligne *x = x.view(-1,784)* ?", "What, then, is the line"),
-        ("Pourquoi la sortie du réseau est en dimension 10 ?", "Why is the output"),
-        ("Quel est l'intéret de *torch.argmax(y_pred, dim= 1)* ?", "torch.argmax(y_pred, dim= 1) *for?*"),
-        ("Vérifiez si ils vous permettent d'améliorer la précision des résultats.", "Check whether they let you"),
+        ("Quel est alors l'interet de la ligne *x = x.view(-1,784)* ?", "What is the purpose of the line"),
+        ("Pourquoi la sortie du réseau est en dimension 10 ?", "Why does the output of the network have dimension 10?"),
+        (
+            "Quel est l'intéret de *torch.argmax(y_pred, dim= 1)* ?",
+            "What is the purpose of* torch.argmax(y_pred, dim= 1)*?*",
+        ),
+        ("Vérifiez si ils vous permettent d'améliorer la précision des résultats.", "Find out whether they improve"),
     ):
         assert question in text
         assert translation in text
@@ -182,7 +186,7 @@ def test_the_stated_thresholds_are_those_of_the_judge(spec: NotebookSpec, root: 
 
 
 @pytest.mark.parametrize("beside", [None, ModuleType("course_lib")], ids=["nothing", "an empty folder"])
-def test_without_its_library_the_first_cell_says_in_one_line_what_to_upload(
+def test_the_first_cell_says_that_the_library_is_missing(
     root: Path, monkeypatch: pytest.MonkeyPatch, beside: ModuleType | None
 ) -> None:
     notebook = nbformat.read(root / "release" / "mnist1" / "mnist1.ipynb", as_version=4)
@@ -210,8 +214,8 @@ def test_a_misspelt_marker_releases_nothing(spec: NotebookSpec, marker: str, wro
         release_notebook(source)
 
 
-def test_what_the_authors_jupyter_wrote_is_left_out(spec: NotebookSpec) -> None:
-    """Such as the state of a widget, which may show the answer."""
+def test_the_authors_metadata_are_left_out(spec: NotebookSpec) -> None:
+    """For example the state of a widget, which may show the answer."""
     source = nbformat.from_dict(deepcopy(spec.source))
     source.metadata["widgets"] = find(source, "softmax").metadata["execution"] = {"state": "an answer"}
     find(source, "softmax").metadata["tags"] = ["of the author"]
@@ -219,3 +223,31 @@ def test_what_the_authors_jupyter_wrote_is_left_out(spec: NotebookSpec) -> None:
     assert "an answer" not in nbformat.writes(notebook)
     assert notebook.metadata.kernelspec == source.metadata.kernelspec
     assert find(notebook, "softmax").metadata.tags == ["of the author"]
+
+
+def library_of(*sources: str) -> set[str]:
+    """The names of the files and folders beside a released notebook with these code cells."""
+    cells = [new_markdown_cell("import course_lib; load_mnist()"), *map(new_code_cell, map(dedent, sources))]
+    _, resources = AddStudentLibrary().preprocess(new_notebook(cells=cells), {})
+    return {name.split("/")[1] for name in resources.get("outputs", {})}
+
+
+def test_the_library_is_released_only_if_it_is_imported() -> None:
+    assert library_of("import torch", "x = 'import course_lib'  # course_lib") == set()
+    for importing in ("import course_lib as ooo", "from course_lib import check", "import course_lib.plots"):
+        assert {"__init__.py", "checks.py", "plots.py"} <= library_of("%matplotlib inline", importing)
+        assert "mnist_files" not in library_of(importing, "print('load_mnist')")
+
+
+@pytest.mark.parametrize(
+    "loading",
+    [
+        "import course_lib as ooo\ntrain, test = ooo.load_mnist()",
+        "from course_lib import load_mnist as load",
+        "from course_lib.mnist import *\nunpack_mnist('data')",
+        "import course_lib\n%time data = course_lib.mnist.load_mnist()",
+        "%%time\nimport course_lib\ndata = course_lib.load_mnist()",
+    ],
+)
+def test_mnist_is_released_only_if_it_is_loaded(loading: str) -> None:
+    assert "mnist_files" in library_of(loading)

@@ -1,7 +1,6 @@
-"""The walls of the sandbox: what a student's code finds there, and what it leaves for the next one."""
+"""The sandbox: what a student's code finds there, and what it leaves for the next kernel."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 from unittest.mock import Mock
 
 import psutil
@@ -20,20 +20,20 @@ from course_lib.authoring.errors import AssignmentError, GradingFault
 from course_lib.authoring.notebook import StudentNotebook
 from course_lib.authoring.result import Verdict
 from course_lib.judge import sandbox as module
+from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
 from course_lib.judge.sandbox import check_protection, kernel_folder, sandbox
-from course_lib.judge.task import Limits
-from course_lib.kernel import fork_server, seccomp
+from course_lib.kernel import fork_server, isolation, seccomp
 
 LIMITS = Limits(cell=20, question=5, threads=1)
 
 
 @pytest.fixture
 def tell(library: Path) -> Iterator:
-    """Runs cells in a fresh kernel of the same sandbox, and returns the string that the last one left in `said`."""
+    """Runs cells in a new kernel of the same sandbox, and returns the string in the variable `said`."""
 
     def run(*sources: str) -> str:
-        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        notebook = new_notebook(cells=[new_code_cell(dedent(source)) for source in sources])
         with NotebookRunner(notebook, library, LIMITS) as session:
             session.run_until(len(sources))
             outputs = [o for cell in notebook.cells for o in cell.outputs if o.output_type == "error"]
@@ -48,7 +48,7 @@ def tell(library: Path) -> Iterator:
 
 @pytest.fixture
 def files(library: Path, tmp_path: Path) -> Iterator[Path]:
-    """An empty folder beside notebooks: with it, a test has a sandbox of its own, which ends with the test."""
+    """An empty folder beside notebooks. It gives the test its own sandbox, which ends with the test."""
     yield tmp_path
     sandbox(library, tmp_path).close()
 
@@ -66,25 +66,30 @@ def test_there_is_nothing_to_steal(tell, root: Path) -> None:
         "/sys",
         "/library/course_lib/judge",
     ]
-    said = tell(
-        f"import os\nsaid = ' '.join(p for p in {places} if os.path.exists(p))",
-        "said += '|' + ' '.join(line.split(':')[0].strip() for line in list(open('/proc/net/dev'))[2:])",
-    )  # fmt: skip
-    assert said.split("|") == ["", "lo"]
+    code = f"""
+        import os
+        said = " ".join(path for path in {places} if os.path.exists(path))
+        interfaces = [line.split(":")[0].strip() for line in list(open("/proc/net/dev"))[2:]]
+        said += "|" + " ".join(interfaces)
+    """
+    assert tell(code).split("|") == ["", "lo"]
+
+
+NO_RIGHTS = """
+import ctypes, os, subprocess, sys
+status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+rights = "".join(status[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"))
+libc = ctypes.CDLL(None)
+again = [libc.unshare(flag) for flag in (0x20000, 0x40000000)]
+alone = "import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))"  # threads would forbid this anyway
+again.append(int(subprocess.run([sys.executable, "-c", alone], capture_output=True).stdout))
+mounted = libc.mount(b"none", b"/tmp", b"tmpfs", 0, None)
+said = repr((int(rights, 16), again, mounted, os.getuid(), status["NoNewPrivs"].strip()))
+"""
 
 
 def test_the_student_has_no_rights(tell) -> None:
-    said = tell(
-        "import os, ctypes\nstatus = dict(l.split(':', 1) for l in open('/proc/self/status').read().splitlines())\n"
-        "rights = ''.join(status[k].strip() for k in ('CapInh', 'CapPrm', 'CapEff', 'CapAmb'))\n"
-        "import subprocess, sys\nlibc = ctypes.CDLL(None)\n"
-        "again = [libc.unshare(flag) for flag in (0x20000, 0x40000000)]\n"
-        "alone = 'import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))'  # a process with threads may not, anyway\n"
-        "again.append(int(subprocess.run([sys.executable, '-c', alone], capture_output=True).stdout))\n"
-        "mounted = libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)\n"
-        "said = repr((int(rights, 16), again, mounted, os.getuid(), status['NoNewPrivs'].strip()))"
-    )
-    assert said == "(0, [-1, -1, -1], -1, 1000, '1')"
+    assert tell(NO_RIGHTS) == "(0, [-1, -1, -1], -1, 1000, '1')"
 
 
 SYSTEM_CALLS = """
@@ -113,41 +118,50 @@ if platform.machine() == "x86_64":
 right = libc.prctl(39, 0, 0, 0, 0), is_refused(numbers["socket"], 1, 1), is_refused(numbers["prlimit64"], 0, 7)
 said = repr((made, right))
 """
-"""For one argument only, the last four of these are refused; what is right must go on."""
+"""The last four calls are refused only for some arguments; ordinary uses must work."""
 
 
-def test_what_no_namespace_fences_in_is_refused(tell) -> None:
+def test_system_calls_that_no_namespace_limits_are_refused(tell) -> None:
     assert tell(SYSTEM_CALLS) == "([], (1, False, False))"
 
 
 def test_a_kernel_runs_with_a_filter_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seccomp, "_program", lambda allowed: b"")  # which the system refuses
+    monkeypatch.setattr(seccomp, "filter_program", lambda allowed: b"")  # the system refuses an empty filter
     with pytest.raises(OSError, match="refuses a seccomp filter"):
         seccomp.forbid_system_calls()
 
 
-def test_nothing_but_its_own_scratch_can_be_written(tell) -> None:
-    said = tell(
-        "import os\nwritable = []\n"
-        "for folder, folders, files in os.walk('/', followlinks=False):\n"
-        "    folders[:] = [d for d in folders if folder != '/proc' or not d.isdecimal()]\n"
-        "    if folder.startswith(('/tmp', '/dev/shm')): continue\n"
-        "    if folder.count('/') > 6: folders[:] = []\n"
-        "    try:\n"
-        "        open(os.path.join(folder, 'x'), 'w').close(); writable.append(folder)\n"
-        "    except OSError: pass\n"
-        "    for name in files if folder.startswith(('/proc', '/library', '/mnist')) else ():\n"
-        "        try:\n"
-        "            os.close(os.open(os.path.join(folder, name), os.O_WRONLY)); writable.append(os.path.join(folder, name))\n"
-        "        except OSError: pass\n"
-        "said = repr(writable)"
-    )
-    assert said == "[]"
+WRITABLE = """
+import os
+writable = []
+for folder, folders, files in os.walk("/", followlinks=False):
+    folders[:] = [name for name in folders if folder != "/proc" or not name.isdecimal()]
+    if folder.startswith(("/tmp", "/dev/shm")):
+        continue
+    if folder.count("/") > 6:
+        folders[:] = []
+    try:
+        open(os.path.join(folder, "x"), "w").close()
+        writable.append(folder)
+    except OSError:
+        pass
+    for name in files if folder.startswith(("/proc", "/library", "/mnist")) else ():
+        try:
+            os.close(os.open(os.path.join(folder, name), os.O_WRONLY))
+            writable.append(os.path.join(folder, name))
+        except OSError:
+            pass
+said = repr(writable)
+"""
 
 
-def test_what_optimizers_need_is_imported_for_notebooks_that_name_them(tmp_path: Path) -> None:
-    """Once, not in each kernel at its first optimizer."""
-    library = kernel_folder(tmp_path)  # a sandbox of its own
+def test_only_a_kernels_own_scratch_can_be_written(tell) -> None:
+    assert tell(WRITABLE) == "[]"
+
+
+def test_torch_dynamo_is_imported_if_a_notebook_optimizes(tmp_path: Path) -> None:
+    """Once, by the fork server. Otherwise each kernel would import it at its first optimizer."""
+    library = kernel_folder(tmp_path)  # the test has its own sandbox
     for answer, there in (("", False), ("# torch.optim", True)):
         notebook = new_notebook(cells=[new_code_cell(f"import sys\nthere = 'torch._dynamo' in sys.modules {answer}")])
         with NotebookRunner(notebook, library, LIMITS) as session:
@@ -155,23 +169,62 @@ def test_what_optimizers_need_is_imported_for_notebooks_that_name_them(tmp_path:
             assert StudentNotebook(session.ask).value("there") is there
 
 
-def test_a_kit_installed_below_tmp_works(library: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's own /tmp must not hide its Python environment."""
-    here = Path(tempfile.mkdtemp(dir="/tmp", prefix="a kit "))
-    (here / "module.py").write_text("found = 'found'")
-    prefixes = module._prefixes()
-    monkeypatch.setattr(module, "_prefixes", lambda: [*prefixes, str(here)])
-    code = (
-        f"import sys\nsys.path.append({str(here)!r})\nfrom module import found as said\n"
-        f"try: open({str(here / 'module.py')!r}, 'w')\nexcept OSError as error: said += ', ' + error.strerror"
-    )
-    notebook = new_notebook(cells=[new_code_cell(code)])
-    try:
-        with NotebookRunner(notebook, library, LIMITS, files=files) as session:
-            session.run_until(1)
-            assert StudentNotebook(session.ask).value("said") == "found, Read-only file system"
-    finally:
-        shutil.rmtree(here)
+@pytest.fixture
+def below_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in /tmp, which is part of the Python environment."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="a kit ") as name:
+        folders = module.environment_folders()
+        monkeypatch.setattr(module, "environment_folders", lambda: [*folders, name])
+        yield Path(name)
+
+
+def test_a_python_environment_may_be_below_tmp(library: Path, files: Path, below_tmp: Path) -> None:
+    """The kernel's own /tmp must not hide it."""
+    (below_tmp / "module.py").write_text("found = 'found'")
+    code = f"""
+        import sys
+        sys.path.append({str(below_tmp)!r})
+        from module import found as said
+        try:
+            open({str(below_tmp / "module.py")!r}, "w")
+        except OSError as error:
+            said += ", " + error.strerror
+    """
+    notebook = new_notebook(cells=[new_code_cell(dedent(code))])
+    with NotebookRunner(notebook, library, LIMITS, files=files) as session:
+        session.run_until(1)
+        assert StudentNotebook(session.ask).value("said") == "found, Read-only file system"
+
+
+def test_an_installed_course_lib_is_hidden(
+    library: Path, files: Path, below_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tests/test_install.py tries a whole installation."""
+    installed = below_tmp / "course_lib"
+    (installed / "judge").mkdir(parents=True)
+    (below_tmp / "link").symlink_to(installed)
+    monkeypatch.setattr(module, "PACKAGE", installed)
+    check_protection()
+    code = f"""
+        import os
+        found = [os.listdir(os.path.join({str(below_tmp)!r}, name)) for name in ("course_lib", "link")]
+        try:
+            open({str(installed / "new.py")!r}, "w")
+        except OSError as error:
+            said = repr((found, error.strerror))
+    """
+    notebook = new_notebook(cells=[new_code_cell(dedent(code))])
+    with NotebookRunner(notebook, library, LIMITS, files=files) as session:
+        session.run_until(1)
+        assert StudentNotebook(session.ask).value("said") == "([[], []], 'Read-only file system')"
+
+
+def test_a_clone_in_the_python_environment_is_refused(below_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox would hide its course_lib, but not the hidden tests beside it."""
+    (below_tmp / "grader_tests").mkdir()
+    monkeypatch.setattr(module, "PACKAGE", below_tmp / "course_lib")
+    with pytest.raises(AssignmentError, match="can be read by students' code"):
+        check_protection()
 
 
 PLANT = """
@@ -234,38 +287,54 @@ def test_the_search_above_would_find_it(tell) -> None:
     assert "shm" in said
 
 
-def test_the_warm_process_cannot_be_reached(tell, library: Path) -> None:
-    warm = sandbox(library, None)._process.pid
-    said = tell(
-        "import ctypes, glob, os, signal\nlibc = ctypes.CDLL(None)\nreached = []\n"
-        "for path in glob.glob('/proc/[0-9]*'):\n"
-        "    if path == '/proc/' + os.readlink('/proc/self'): continue\n"
-        "    for name in ('mem', 'environ', 'maps', 'auxv', 'root', 'cwd', 'exe', 'fd/0', 'fd/3', 'ns/pid'):\n"
-        "        for reach in (os.readlink, os.listdir, lambda p: open(p, 'rb').read(1), lambda p: open(p, 'r+b')):\n"
-        "            try: reach(path + '/' + name); reached.append(path + name)\n"
-        "            except OSError: pass\n"
-        "for pid in range(2, 300):  # numbers of its own namespace: nobody else has one\n"
-        "    if not os.path.exists(f'/proc/self/task/{pid}') and libc.ptrace(16, pid, 0, 0) == 0: reached.append(pid)\n"
-        "for target in (-1, 0, -os.getpgrp()):\n"
-        "    try: os.kill(target, signal.SIGKILL)\n"
-        "    except OSError: pass\n"
-        "said = repr(reached)"
-    )
-    assert said == "[]"
-    assert sandbox(library, None)._process.pid == warm, "the same sandbox goes on"
+REACH = """
+import ctypes, glob, os, signal
+libc = ctypes.CDLL(None)
+reached = []
+for path in glob.glob("/proc/[0-9]*"):
+    if path == "/proc/" + os.readlink("/proc/self"):
+        continue
+    for name in ("mem", "environ", "maps", "auxv", "root", "cwd", "exe", "fd/0", "fd/3", "ns/pid"):
+        for reach in (os.readlink, os.listdir, lambda p: open(p, "rb").read(1), lambda p: open(p, "r+b")):
+            try:
+                reach(path + "/" + name)
+                reached.append(path + name)
+            except OSError:
+                pass
+for pid in range(2, 300):  # numbers in the kernel's own namespace, where no other process has one
+    if not os.path.exists(f"/proc/self/task/{pid}") and libc.ptrace(16, pid, 0, 0) == 0:
+        reached.append(pid)
+for target in (-1, 0, -os.getpgrp()):
+    try:
+        os.kill(target, signal.SIGKILL)
+    except OSError:
+        pass
+said = repr(reached)
+"""
 
 
-def test_the_judge_does_not_follow_a_socket_that_was_replaced(library: Path, tmp_path: Path) -> None:
-    """By a link to a socket of the host, say."""
+def test_the_fork_server_cannot_be_reached(tell, library: Path) -> None:
+    pid = sandbox(library, None).pid
+    assert tell(REACH) == "[]"
+    assert sandbox(library, None).pid == pid, "the same sandbox goes on"
+
+
+def test_the_judge_follows_no_link_in_place_of_a_socket(library: Path, tmp_path: Path) -> None:
+    """Such as a link to a socket of the host."""
     with socket.socket(socket.AF_UNIX) as host:
         host.bind(str(tmp_path / "host"))
         host.listen()
         host.settimeout(1)
-        code = (
-            "import os, time\nkernel = get_ipython().kernel\nkernel.stdin_socket.close(linger=0)\ntime.sleep(0.3)\n"
-            f"if os.path.exists('/tmp/kernel-3'): os.unlink('/tmp/kernel-3')\nos.symlink({str(tmp_path / 'host')!r}, '/tmp/kernel-3')"
-        )
-        notebook = new_notebook(cells=[new_code_cell(code), new_code_cell("import time; time.sleep(1)")])
+        code = f"""
+            import os, time
+            kernel = get_ipython().kernel
+            kernel.stdin_socket.close(linger=0)
+            time.sleep(0.3)
+            if os.path.exists("/tmp/kernel-3"):
+                os.unlink("/tmp/kernel-3")
+            os.symlink({str(tmp_path / "host")!r}, "/tmp/kernel-3")
+        """
+        notebook = new_notebook(cells=[new_code_cell(dedent(code)), new_code_cell("import time; time.sleep(1)")])
         with NotebookRunner(notebook, library, LIMITS) as session:
             session.run_until(2)
         assert not [o for cell in notebook.cells for o in cell.outputs]
@@ -274,23 +343,23 @@ def test_the_judge_does_not_follow_a_socket_that_was_replaced(library: Path, tmp
 
 
 def show_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have sandboxes with something that looks like a graphics card."""
-    command = module._bubblewrap
+    """Let sandboxes have a device that looks like a graphics card."""
+    command = module.bubblewrap
 
     def with_card(*binds: tuple[Path, str], device: str) -> list[str]:
-        *start, a, b, c, d = command(*binds)  # what makes /dev read-only comes last
+        *start, a, b, c, d = command(*binds)  # the last arguments make /dev read-only
         return [*start, "--dev-bind", "/dev/null", "/dev/nvidia0", a, b, c, d]
 
-    monkeypatch.setattr(module, "_bubblewrap", with_card)
+    monkeypatch.setattr(module, "bubblewrap", with_card)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_machines_devices_keep_their_rights(
     library: Path, files: Path, monkeypatch: pytest.MonkeyPatch, device: str
 ) -> None:
-    """Where root grades, a student's code owns /dev/null as far as the machine is concerned.
+    """If root grades, the machine sees the student's code as the owner of /dev/null.
 
-    And other kernels need terminals, for ``!ls`` among others: a machine has some thousands.
+    Terminals are limited, too: other kernels need some, for example for ``!ls``, and a machine has a few thousand.
     """
     if device == "cuda":
         show_a_card(monkeypatch)
@@ -331,72 +400,92 @@ said = " ".join(said)
     )
 
 
-def test_what_belongs_to_the_machines_user_cannot_be_taken(tell) -> None:
-    """Leases make others wait for 45 seconds; of the rest a user may have so much, here and outside."""
-    said = tell(
-        "import ctypes, fcntl, os, resource\nlibc = ctypes.CDLL(None, use_errno=True)\ngot = []\n"
-        "file = os.open('/library/course_lib/__init__.py', os.O_RDONLY)\n"
-        "for kind in (fcntl.F_WRLCK, fcntl.F_RDLCK):\n"
-        "    for call in (fcntl.F_SETLEASE, fcntl.F_SETLEASE + 16):  # and F_SETDELEG\n"
-        "        try: fcntl.fcntl(file, call, kind); got.append('lease')\n"
-        "        except PermissionError: pass\n"
-        "got += ['inotify'] * (libc.inotify_init1(0) >= 0) + ['queue'] * (libc.mq_open(b'/q', os.O_CREAT | os.O_RDWR, 0o600, None) >= 0)\n"
-        "got += ['fanotify'] * (libc.fanotify_init(0, 0) >= 0)\n"
-        "fcntl.fcntl(file, fcntl.F_GETFL); fcntl.flock(file, fcntl.LOCK_SH)\n"  # of use in a notebook
-        "limits = [resource.getrlimit(getattr(resource, f'RLIMIT_{n}'))[1] for n in ('SIGPENDING', 'NOFILE', 'CORE', 'FSIZE')]\n"
-        "said = repr((got, limits, os.nice(0), int(open('/proc/self/oom_score_adj').read())))"
-    )
-    limits = [fork_server.SIGNALS, fork_server.FILES, 0, LIMITS.file]
-    assert said == repr(([], limits, min(19, os.nice(0) + 5), 1000)), "and the machine's own programs come first"
+SHARED_LIMITS = """
+import ctypes, fcntl, os, resource
+libc = ctypes.CDLL(None, use_errno=True)
+got = []
+file = os.open("/library/course_lib/__init__.py", os.O_RDONLY)
+for kind in (fcntl.F_WRLCK, fcntl.F_RDLCK):
+    for call in (fcntl.F_SETLEASE, fcntl.F_SETLEASE + 16):  # and F_SETDELEG
+        try:
+            fcntl.fcntl(file, call, kind)
+            got.append("lease")
+        except PermissionError:
+            pass
+got += ["inotify"] * (libc.inotify_init1(0) >= 0)
+got += ["queue"] * (libc.mq_open(b"/q", os.O_CREAT | os.O_RDWR, 0o600, None) >= 0)
+got += ["fanotify"] * (libc.fanotify_init(0, 0) >= 0)
+fcntl.fcntl(file, fcntl.F_GETFL)  # useful in a notebook, like the next call
+fcntl.flock(file, fcntl.LOCK_SH)
+limits = [resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] for name in ("SIGPENDING", "NOFILE", "CORE", "FSIZE")]
+said = repr((got, limits, os.nice(0), int(open("/proc/self/oom_score_adj").read())))
+"""
+
+
+def test_resources_of_the_machines_user_cannot_be_taken(tell) -> None:
+    """Leases make other programs wait for 45 seconds. The other resources have limits that the user's programs share."""
+    limits = [isolation.SIGNALS, isolation.FILES, 0, LIMITS.file]
+    expected = repr(([], limits, min(19, os.nice(0) + 5), 1000))
+    assert tell(SHARED_LIMITS) == expected, "the machine's own programs must also have priority"
 
 
 @pytest.mark.parametrize(("watches", "verdict"), [(0, Verdict.PASSED), (150, Verdict.OUT_OF_MEMORY)])
 def test_watches_count_as_memory(library: Path, watches: int, verdict: Verdict) -> None:
-    """A user may have so many of them, on the machine as in a sandbox."""
-    code = (
-        "import os, select, time\nreading, _ = os.pipe()\ncopies = [os.dup(reading) for _ in range(150)]\n"
-        "polls = [select.epoll() for _ in range(40)]\n"
-        f"for poll in polls:\n    for copy in copies[:{watches}]: poll.register(copy)\ntime.sleep(1)"
-    )
-    notebook = new_notebook(cells=[new_code_cell(code)])
+    """Their number is limited for all programs of a user, outside the sandbox, too."""
+    code = f"""
+        import os, select, time
+        reading, _ = os.pipe()
+        copies = [os.dup(reading) for _ in range(150)]
+        polls = [select.epoll() for _ in range(40)]
+        for poll in polls:
+            for copy in copies[:{watches}]:
+                poll.register(copy)
+        time.sleep(1)
+    """
+    notebook = new_notebook(cells=[new_code_cell(dedent(code))])
     with NotebookRunner(notebook, library, replace(LIMITS, memory=600 * 2**20)) as session:
         session.run_until(1)
         assert session.outcomes[0] is verdict
 
 
 def test_shared_memory_beside_a_card_is_limited(library: Path, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CUDA needs anonymous memory that processes share; once unmapped, it counts for none of them."""
+    """CUDA needs anonymous memory that processes share; after it is unmapped, no process has it in its count."""
     show_a_card(monkeypatch)
-    code = (
-        "import mmap, os, time\nfor _ in range(5):\n    memory = mmap.mmap(-1, 2**28)\n"
-        "    for page in range(0, 2**28, 4096): memory[page] = 1\n"
-        "    if os.fork() == 0: time.sleep(60); os._exit(0)\n"
-        "    memory.close()\ntime.sleep(2)"
-    )
-    notebook = new_notebook(cells=[new_code_cell(code)])
+    code = """
+        import mmap, os, time
+        for _ in range(5):
+            memory = mmap.mmap(-1, 2**28)
+            for page in range(0, 2**28, 4096):
+                memory[page] = 1
+            if os.fork() == 0:
+                time.sleep(60)
+                os._exit(0)
+            memory.close()
+        time.sleep(2)
+    """
+    notebook = new_notebook(cells=[new_code_cell(dedent(code))])
     with NotebookRunner(notebook, library, replace(LIMITS, memory=2**30), files=files) as session:
         session.run_until(1)
         assert session.outcomes[0] is Verdict.OUT_OF_MEMORY
 
 
-def test_what_students_can_read_must_hold_no_secret() -> None:
-    with pytest.raises(AssignmentError, match="lies in"):
-        check_protection([Path(sys.prefix) / "course"])
+@pytest.mark.parametrize("folder", [sys.prefix, sys.base_prefix, "/usr/local", "/lib"])
+def test_a_course_in_a_visible_folder_is_refused(folder: str) -> None:
+    with pytest.raises(AssignmentError, match="can be read by students' code"):
+        check_protection([Path(folder, "course")])
 
 
-def test_a_kernel_that_was_killed_from_outside_is_the_graders_fault(library: Path) -> None:
-    """The system's OOM killer, an administrator: never a zero for the student."""
+def test_a_kernel_killed_from_outside_costs_no_points(library: Path) -> None:
+    """By the system, for lack of memory, or by an administrator: this is a fault of the grader."""
     notebook = new_notebook(cells=[new_code_cell("x = 1"), new_code_cell("import time; time.sleep(3)")])
     with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
-        psutil.Process(session._km.provisioner.pid).kill()
+        psutil.Process(session.kernel.pid).kill()
         with pytest.raises(GradingFault, match="outside"):
             session.run_until(2)
 
 
-def test_a_sandbox_that_went_down_with_its_kernel_is_the_graders_fault(
-    library: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sandbox_that_ended_costs_no_points(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*args: object) -> None:
         raise GradingFault("gone")
 
@@ -404,15 +493,17 @@ def test_a_sandbox_that_went_down_with_its_kernel_is_the_graders_fault(
     with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
         with monkeypatch.context() as patch:
-            patch.setattr(module.Sandbox, "_receive", gone)
+            patch.setattr(module.Sandbox, "receive", gone)
             with pytest.raises(GradingFault, match="outside"):
                 session.run_until(2)
     with NotebookRunner(notebook, library, LIMITS) as session:
         session.run_until(1)
-        assert session.outcomes[0] is Verdict.PASSED, "what was not heard of a kernel is no answer about the next one"
+        assert session.outcomes[0] is Verdict.PASSED, (
+            "the missing message about a kernel is not taken for one about the next kernel"
+        )
 
 
-def test_why_a_sandbox_or_a_kernel_in_it_does_not_start_is_said(
+def test_the_fault_says_why_a_sandbox_or_kernel_did_not_start(
     library: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebook = new_notebook(cells=[new_code_cell("x = 1")])
@@ -430,9 +521,12 @@ def test_why_a_sandbox_or_a_kernel_in_it_does_not_start_is_said(
 
 
 @pytest.mark.parametrize(("program", "why"), [
-    ("raise ValueError('first\\nlast')", "last"), ("import os; os._exit(7)", "status 7"), ("while True: pass", "it does not answer"),
+    ("raise ValueError('first\\nlast')", "last"), ("import os; os._exit(7)", "Python ended with status 7"),
+    ("while True: pass", "the graphics card does not answer"),
 ])  # fmt: skip
-def test_why_a_graphics_card_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch, program: str, why: str) -> None:
+def test_the_fault_says_why_a_graphics_card_does_not_work(
+    monkeypatch: pytest.MonkeyPatch, program: str, why: str
+) -> None:
     monkeypatch.setattr(Limits, "start", 1)
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **options: run([*command[:-1], program], **options))
@@ -441,7 +535,7 @@ def test_why_a_graphics_card_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPa
     assert str(fault.value) == why
 
 
-def test_a_sandbox_may_take_as_long_to_start_as_the_limits_say(tmp_path: Path) -> None:
+def test_the_limits_say_how_long_a_sandbox_may_take_to_start(tmp_path: Path) -> None:
     notebook = new_notebook(cells=[new_code_cell("x = 1")])
     limits = replace(LIMITS, start=0.01)
     with (
@@ -451,7 +545,7 @@ def test_a_sandbox_may_take_as_long_to_start_as_the_limits_say(tmp_path: Path) -
         session.run_until(1)
 
 
-def test_without_bubblewrap_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_says_how_to_install_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
     check_protection()
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(AssignmentError, match="apt install bubblewrap"):
@@ -465,13 +559,16 @@ def test_a_sandbox_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_sandbox_ends_with_the_process_that_started_it(library: Path) -> None:
-    code = (
-        "import os, sys, time\nfrom pathlib import Path\n"
-        "from course_lib.judge.sandbox import sandbox\n"
-        f"started = sandbox(Path({str(library)!r}), None)\nstarted._receive(60)\n"
-        "print(started._process.pid, flush=True)\ntime.sleep(60)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=os.environ)
+    code = f"""
+        import time
+        from pathlib import Path
+        from course_lib.judge.sandbox import sandbox
+        started = sandbox(Path({str(library)!r}), None)
+        started.wait_until_ready(60)
+        print(started.pid, flush=True)
+        time.sleep(60)
+    """
+    process = subprocess.Popen([sys.executable, "-c", dedent(code)], stdout=subprocess.PIPE, text=True, env=os.environ)
     assert process.stdout is not None
     bubblewrap = psutil.Process(int(process.stdout.readline()))
     inside = bubblewrap.children(recursive=True)
@@ -484,19 +581,21 @@ def test_the_sandbox_ends_with_the_process_that_started_it(library: Path) -> Non
     assert not [p for p in [bubblewrap, *inside] if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_sandbox_killed_in_the_moment_of_its_start_is_ended(library: Path) -> None:
-    """Bubblewrap's inner process may then wait for ever for the outer one."""
+def test_a_sandbox_killed_while_it_starts_is_ended(library: Path) -> None:
+    """Otherwise, bubblewrap's inner process may wait forever for the outer one."""
     for i in range(24):
         one = module.Sandbox(library, None)
         time.sleep(i * 0.00015)
         one.close()
-        with subprocess.Popen([*module._bubblewrap(), "true"]) as probe:  # as the command is, by an interrupt
+        with subprocess.Popen(
+            [*module.bubblewrap(), "true"]
+        ) as probe:  # an interrupt can kill check_protection's command
             time.sleep(i * 0.00015)
             probe.kill()
     living = sandbox(library, None)
     module.end_orphans()
     time.sleep(0.2)
-    assert living.alive, "that of a worker, or of another command"
+    assert living.alive, "a sandbox whose judge lives goes on"
     left = [p for p in psutil.process_iter(["name", "ppid"]) if p.info["name"] == "bwrap" and p.info["ppid"] == 1]
     assert not [p for p in left if p.status() != psutil.STATUS_ZOMBIE]
 
@@ -542,51 +641,51 @@ import torch.utils.data
 loader = torch.utils.data.DataLoader(list(range(8)), batch_size=4, num_workers=2)
 said = " ".join(refused) + " " + str(sum(int(batch.sum()) for batch in loader))
 """
-"""Ways to memory that counts for no process; and what must work all the same."""
+"""Ways to use memory that counts for no process, and a data loader, which must work."""
 
 
-def test_there_is_no_memory_that_counts_for_nobody(tell) -> None:
+def test_all_memory_counts_for_some_process(tell) -> None:
     assert tell(MEMORY_OF_NOBODY) == "semaphores queue segment shared zeros links waiting 28"
 
 
 def test_memory_that_is_hidden_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A process that may not be looked into: for a judge who is not root, its own code can see to that."""
+    """If the judge is not root, a process can forbid that others read its memory statistics."""
     (tmp_path / "7").mkdir()
     status = b"Name:\t\xff\nThreads:\t3\nRssAnon:\t1000 kB\nRssShmem:\t500 kB\nVmPTE:\t100 kB\n"
     (tmp_path / "7" / "status").write_bytes(status)
     monkeypatch.setattr(fork_server, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
-    kernel = fork_server._Kernel(1, 7, 0, memory=1600 * 1024 + fork_server.SOCKET_BUFFER, tasks=3)
+    kernel = fork_server.Kernel(1, 7, 0, memory=1600 * 1024 + fork_server.SOCKET_BUFFER, tasks=3)
     (tmp_path / "7" / "fd").mkdir()
     (tmp_path / "7" / "fd" / "0").touch()
-    assert fork_server._beyond(kernel) == ""
+    assert fork_server.exceeded_limit(kernel) == ""
     kernel.memory -= 1
-    assert fork_server._beyond(kernel) == "out_of_memory"
+    assert fork_server.exceeded_limit(kernel) == "out_of_memory"
     (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t499 kB\n")
-    assert fork_server._beyond(kernel) == ""
+    assert fork_server.exceeded_limit(kernel) == ""
     (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t501 kB\n")
-    assert fork_server._beyond(kernel) == "out_of_memory"
+    assert fork_server.exceeded_limit(kernel) == "out_of_memory"
     (tmp_path / "7" / "smaps_rollup").write_text("Pss_Anon:\t1000 kB\nPss_Shmem:\t499 kB\n")
     (tmp_path / "7" / "fd" / "1").touch()
-    assert fork_server._beyond(kernel) == "out_of_memory"
+    assert fork_server.exceeded_limit(kernel) == "out_of_memory"
     (tmp_path / "7").rename(tmp_path / "1")
-    assert fork_server._beyond(kernel) == "", "the sandbox's own first process"
+    assert fork_server.exceeded_limit(kernel) == "", "the first process of the sandbox does not count"
     (tmp_path / "1").rename(tmp_path / str(os.getpid()))
-    assert fork_server._beyond(kernel) == "", "the one that watches"
+    assert fork_server.exceeded_limit(kernel) == "", "the fork server does not count"
     (tmp_path / str(os.getpid())).rename(tmp_path / "8")
     kernel.memory = 2**40
     hidden = Mock(listdir=Mock(side_effect=PermissionError), getpid=os.getpid)
     monkeypatch.setattr(fork_server, "os", hidden)
-    assert fork_server._beyond(kernel) == ""
+    assert fork_server.exceeded_limit(kernel) == ""
     kernel.memory = fork_server.FILES * fork_server.SOCKET_BUFFER
-    assert fork_server._beyond(kernel) == "out_of_memory", "of files that are hidden, as many as there may be"
+    assert fork_server.exceeded_limit(kernel) == "out_of_memory", "hidden files count as the largest allowed number"
     kernel.tasks = 2
-    assert fork_server._beyond(kernel) == "too_many_processes"
+    assert fork_server.exceeded_limit(kernel) == "too_many_processes"
 
 
-def test_a_process_that_ends_meanwhile_counts_no_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A worker of a DataLoader, say: there when it is looked at first, gone for the second look."""
-    (tmp_path / "7").mkdir()  # and its open files are no longer told
+def test_a_process_that_has_ended_does_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Such as a worker of a DataLoader that ends between the two measurements."""
+    (tmp_path / "7").mkdir()  # its open files can no longer be listed
     monkeypatch.setattr(fork_server, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
     looks = iter([{"RssAnon": 10_000}])
-    monkeypatch.setattr(fork_server, "_numbers", lambda path: next(looks, {}))
-    assert fork_server._beyond(fork_server._Kernel(1, 7, 0, memory=2**20, tasks=3)) == ""
+    monkeypatch.setattr(fork_server, "read_numbers", lambda path: next(looks, {}))
+    assert fork_server.exceeded_limit(fork_server.Kernel(1, 7, 0, memory=2**20, tasks=3)) == ""

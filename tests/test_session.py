@@ -8,11 +8,11 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import zmq
-from courses import PROTECTIONS
 from ipykernel.iostream import IOPubThread
 from jupyter_client.session import Session as MessageSession
 from nbconvert.exporters import HTMLExporter
@@ -25,8 +25,9 @@ from course_lib.assignment.cells import EXTRA
 from course_lib.authoring.failures import StudentFailure
 from course_lib.authoring.notebook import StudentNotebook
 from course_lib.authoring.result import Verdict
-from course_lib.judge import kernel_client
+from course_lib.judge import kernel_client, notebook_runner
 from course_lib.judge.kernel_client import Stopwatch
+from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
 from course_lib.judge.sanitize import (
     MAX_SOURCE,
@@ -36,11 +37,13 @@ from course_lib.judge.sanitize import (
     markdown2html,
     sanitize_notebook,
 )
-from course_lib.judge.task import Device, Limits, Protection
+from course_lib.judge.student_kernel import StudentKernel
+from course_lib.judge.task import Device, Protection
 from course_lib.judge.time_limit import TimeIsUp, time_limit
 from course_lib.kernel import REQUESTS
 from course_lib.kernel.app import Stream
 from course_lib.kernel.wire import MAX_BYTES, Packet
+from tests.support.courses import PROTECTIONS
 
 LIMITS = Limits(cell=3, question=2, threads=1)
 
@@ -49,7 +52,7 @@ def notebook_of(*sources: str) -> NotebookNode:
     return new_notebook(cells=[new_code_cell(source) for source in sources])
 
 
-def test_a_title_that_a_cell_displays_is_read_without_its_signs() -> None:
+def test_a_displayed_title_is_shown_as_plain_text() -> None:
     output = new_output("display_data", {"text/markdown": "#### Counts of #1", "text/plain": "<Markdown object>"})
     notebook = new_notebook(cells=[new_code_cell("", outputs=[output], execution_count=7)])
     sanitize_notebook(notebook)
@@ -90,7 +93,7 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
     assert time.monotonic() - began < 120
 
 
-def test_the_judge_itself_compares_what_a_function_was_given_with_what_it_left(library: Path) -> None:
+def test_the_judge_itself_finds_changed_arguments(library: Path) -> None:
     code = "import torch\ntorch.equal = torch.allclose = lambda *tensors, **settings: True\n"
     notebook = notebook_of(code + "def changes(t, n): t += n\ndef reads(t, n): return t + n")
     with NotebookRunner(notebook, library, LIMITS) as session:
@@ -115,7 +118,7 @@ def test_exit_ends_the_cell_and_not_the_kernel(library: Path) -> None:
     assert list(session.outcomes.values()) == [Verdict.ERROR, Verdict.ERROR, Verdict.PASSED]
 
 
-def test_what_another_thread_is_about_to_send_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_of_another_thread_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes after the kernel has said that the cell is over, nobody reads."""
     thread = IOPubThread(zmq.Context.instance().socket(zmq.PUB))
     thread.start()
@@ -155,8 +158,8 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
     notebook = notebook_of(
         "import os, sys, importlib.util, pathlib, course_lib, random, numpy, torch\n"
         "files = sorted(p.name for p in pathlib.Path(course_lib.__file__).parent.rglob('*'))\n"
-        "names = [n for n in ('grading', 'reference') if importlib.util.find_spec('course_lib.' + n)]\n"
-        "modules = [m for m in sys.modules if m.startswith('course_lib.') and ('grading' in m or 'reference' in m)]\n"
+        "names = [n for n in ('judge', 'authoring', 'reference') if importlib.util.find_spec('course_lib.' + n)]\n"
+        "modules = [m for m in sys.modules if m.startswith(('course_lib.judge', 'course_lib.authoring', 'course_lib.reference'))]\n"
         "environment = ' '.join(sorted(os.environ))\n"
         "here = sorted(os.listdir())\n"
         "result = repr((names, modules, here))\n"
@@ -222,7 +225,7 @@ def test_models_may_be_trained_in_threads(library: Path) -> None:
     assert_n(library, source, 30)
 
 
-def test_a_cell_may_train_more_models_than_the_judge_answers_for(library: Path) -> None:
+def test_a_cell_may_train_more_models_than_are_answered(library: Path) -> None:
     notebook = notebook_of(
         "import course_lib as ooo, torch\nx = torch.ones(9, 2)\nmodel = torch.nn.Linear(2, 2)\n"
         "@ooo.training_loop\ndef fit(model, x, y):\n    return ooo.ConvergenceHistory()",
@@ -238,7 +241,7 @@ def test_a_cell_may_train_more_models_than_the_judge_answers_for(library: Path) 
             raise OSError("the disk is full")
         return Packet()
 
-    with NotebookRunner(notebook, library, LIMITS, finished_training=answer) as session:
+    with NotebookRunner(notebook, library, LIMITS, answer_training=lambda request, running: answer(request)) as session:
         session.run_until(3)
         with pytest.raises(OSError, match="the disk is full"):  # the grader's fault, and no cell's
             session.run_until(4)
@@ -288,14 +291,19 @@ def test_a_message_that_is_too_large_is_not_taken(library: Path, monkeypatch: py
 
 def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts = []
-    start = NotebookRunner._start
-    monkeypatch.setattr(NotebookRunner, "_start", lambda session: (starts.append(1), start(session)))
+
+    class CountedKernel(StudentKernel):
+        def __init__(self, *arguments: Any) -> None:
+            starts.append(1)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(notebook_runner, "StudentKernel", CountedKernel)
     notebook = notebook_of("while True: pass", *["import os; os._exit(1)"] * 4)
     with NotebookRunner(notebook, library, replace(LIMITS, cell=0.5, restarts=2)) as session:
         session.run_until(5)
         with pytest.raises(StudentFailure) as caught:
             session.ask(Packet({"ask": "ping"}))
-    assert (caught.value.verdict, caught.value.detail) == (Verdict.KERNEL_DIED, ""), "not for want of time"
+    assert (caught.value.verdict, caught.value.detail) == (Verdict.KERNEL_DIED, ""), "time was not the reason"
     assert list(session.outcomes.values()) == [Verdict.TIMEOUT, *[Verdict.KERNEL_DIED] * 4]
     assert len(starts) == 3
 
@@ -360,7 +368,7 @@ def test_figures_are_shown_in_their_order(library: Path) -> None:
     assert "alt" in str(courses.metadata)
 
 
-def test_a_page_shows_the_beginning_of_what_was_printed_and_the_end_of_a_traceback() -> None:
+def test_long_prints_lose_their_end_tracebacks_their_start() -> None:
     printed = "".join(f"{i}\n" for i in range(700))
     outputs = [new_output("stream", name=name, text=printed) for name in ("stdout", "stderr", "stdout")]
     outputs.append(new_output("error", ename="E", evalue="", traceback=[str(i) for i in range(300)]))
@@ -400,7 +408,7 @@ def test_colours_without_end_are_shown_without_colours() -> None:
     ("<p style='color:r\\65 d'>a</p>", "65"), ('<div class="modal-backdrop">a</div>', "modal"), ("<script>evil()</script>", "evil"),
     ('<p onclick="evil()">a</p>', "evil"),
 ])  # fmt: skip
-def test_of_html_nothing_is_left_that_asks_for_a_page_or_covers_one(html: str, never: str) -> None:
+def test_html_can_neither_load_nor_cover_a_page(html: str, never: str) -> None:
     clean = clean_html(html)
     assert never not in clean
     assert clean.startswith("<div style='contain:paint;overflow:hidden'>")
@@ -409,7 +417,7 @@ def test_of_html_nothing_is_left_that_asks_for_a_page_or_covers_one(html: str, n
     assert all(part in shown for part in kept)
 
 
-def test_what_takes_long_or_is_none_of_its_kind_is_not_shown_as_such() -> None:
+def test_slow_or_invalid_outputs_are_not_rendered() -> None:
     for tags in ("<b>" * 10_000, "<B>" * 10_000, f"<b title={'a' * 10_000}>" * 20):
         with pytest.raises(ValueError, match="unclosed"):
             clean_html(tags)
@@ -427,7 +435,7 @@ def test_what_takes_long_or_is_none_of_its_kind_is_not_shown_as_such() -> None:
         assert "<span" not in highlight_code(source)
 
 
-def test_all_that_a_student_wrote_is_shown_up_to_a_length() -> None:
+def test_a_students_source_is_shown_up_to_a_length() -> None:
     own = {EXTRA: True}
     text, given = (
         new_markdown_cell("a" + " " * 1000 + "b", metadata=own),
@@ -461,7 +469,7 @@ def test_a_long_style_is_left_out_in_no_time() -> None:
     assert "<p>text</p>" in notebook.cells[0].outputs[0].data["text/html"]
 
 
-def test_html_with_many_attributes_is_cleaned_within_the_time_limit() -> None:
+def test_html_with_many_attributes_is_cleaned_in_time() -> None:
     """The cleaner swallows what is raised while it asks about an attribute."""
     html = "<p style='color:red'>" * 4000
     began = time.monotonic()
@@ -475,7 +483,7 @@ def test_html_with_many_attributes_is_cleaned_within_the_time_limit() -> None:
     assert time.monotonic() - began < 8
 
 
-def test_of_how_a_picture_shall_look_only_the_text_that_stands_for_it_is_kept(library: Path) -> None:
+def test_of_a_pictures_metadata_only_its_alt_text_is_kept(library: Path) -> None:
     """Nbconvert writes widths into the page as they are."""
     width = {"width": "1 onload=alert(1)", "alt": '"><script>' + 2000 * "x"}
     code = f"display({{'image/png': 'AAAA'}}, raw=True, metadata={{'image/png': {width!r}, 'width': {{'alt': 'x'}}}})"
@@ -489,7 +497,7 @@ def test_of_how_a_picture_shall_look_only_the_text_that_stands_for_it_is_kept(li
     assert "<script>xx" not in page
 
 
-def test_a_picture_that_stands_a_thousand_times_is_left_out() -> None:
+def test_a_picture_shown_a_thousand_times_is_left_out() -> None:
     """Each time, the page would have all of it again."""
     pictures = {name: {"image/png": "A" * 400_000} for name in "abcdefghijklmnopqrstuvwxyz"}
     for text, times, kept in (
@@ -503,25 +511,25 @@ def test_a_picture_that_stands_a_thousand_times_is_left_out() -> None:
         assert ("attachments" in notebook.cells[0]) == kept
 
 
-def test_who_waits_for_a_free_core_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_free_core_is_not_charged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others may take all cores for as long as they like."""
     for starved, over in ((0.0, True), (10.0, False)):
-        monkeypatch.setattr(Stopwatch, "_starved", 0.0)
+        monkeypatch.setattr(Stopwatch, "starved", 0.0)
         stopwatch = Stopwatch(os.getpid(), 100, 0.05, 100)
         assert not stopwatch.is_over
-        monkeypatch.setattr(Stopwatch, "_starved", starved)
+        monkeypatch.setattr(Stopwatch, "starved", starved)
         time.sleep(0.1)
         assert stopwatch.is_over == over
 
 
-def test_who_waits_for_a_free_core_waits_no_longer_than_its_submission_may_take(
+def test_waiting_for_a_core_ends_with_the_submissions_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who takes the cores may be processes of its own."""
-    monkeypatch.setattr(Stopwatch, "_starved", 0.0)
+    monkeypatch.setattr(Stopwatch, "starved", 0.0)
     stopwatch = Stopwatch(os.getpid(), 100, 0.05, 0.1)
     assert not stopwatch.is_over
-    monkeypatch.setattr(Stopwatch, "_starved", 1000.0)
+    monkeypatch.setattr(Stopwatch, "starved", 1000.0)
     time.sleep(0.15)
     assert stopwatch.is_over
 
@@ -533,11 +541,11 @@ def test_the_time_in_which_no_core_is_free_is_counted() -> None:
     both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     try:
         stopwatch = Stopwatch(both[0].pid, 100, 100, 100)
-        before = stopwatch._starved
+        before = stopwatch.starved
         deadline = time.monotonic() + 30
-        while stopwatch._starved < before + 0.2 and time.monotonic() < deadline:
+        while stopwatch.starved < before + 0.2 and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert stopwatch._starved >= before + 0.2
+        assert stopwatch.starved >= before + 0.2
     finally:
         for one in both:
             one.kill()

@@ -8,11 +8,13 @@ import string
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,6 +26,8 @@ from matplotlib.colors import LogNorm, Normalize
 import course_lib as ooo
 from course_lib import confusion, mnist, plots
 from course_lib.device import seed
+from course_lib.files import cache_folder, write_whole
+from course_lib.grading_hooks import hooks
 from course_lib.judge.sanitize import clean_html
 from course_lib.messages import MESSAGES, say, set_language
 
@@ -33,13 +37,13 @@ def fields_of(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("key", MESSAGES)
-def test_every_message_is_complete_in_both_languages(key: str) -> None:
+def test_every_message_exists_in_both_languages(key: str) -> None:
     text = MESSAGES[key]
     assert bool(text.fr) == bool(text.en)
     assert fields_of(text.fr) == fields_of(text.en)
 
 
-def test_every_message_that_is_said_exists(root: Path) -> None:
+def test_every_message_that_the_code_uses_exists(root: Path) -> None:
     said = set()
     for path in (root / "course_lib").rglob("*.py"):
         said |= set(re.findall(r'say\("([a-z_.]+)"', path.read_text()))
@@ -47,37 +51,44 @@ def test_every_message_that_is_said_exists(root: Path) -> None:
     assert said <= set(MESSAGES)
 
 
-def test_the_language_is_chosen_by_call_and_by_environment() -> None:
+def test_set_language_changes_the_language() -> None:
     set_language("en")
-    assert say("check.right") == "Right"
+    assert say("check.not_yet") == "Not yet"
     with pytest.raises(ValueError, match="choose one of fr, en"):
         set_language("de")
-    for value, word in (("en", "Right"), ("fr", "Correct"), ("", "Correct")):
-        code = "from course_lib.messages import say; print(say('check.right'))"
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | {"COURSE_LIB_LANG": value},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert run.stdout.strip() == word
 
 
-def test_a_file_for_which_there_is_no_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system says where only when it opens a file."""
+@pytest.mark.parametrize(("value", "words"), [("en", "Not yet"), ("fr", "Pas encore"), ("", "Pas encore")])
+def test_the_environment_sets_the_language(value: str, words: str) -> None:
+    code = """
+        from course_lib.messages import say
+
+        print(say("check.not_yet"))
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=os.environ | {"COURSE_LIB_LANG": value},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == words
+
+
+def test_a_full_disk_is_reported_with_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system names the path only when it opens a file."""
     (tmp_path / ".new").touch()
     full = os.open("/dev/full", os.O_WRONLY)
     monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (full, str(tmp_path / ".new")))
     with pytest.raises(OSError, match=r"No space left on device: '.*result\.json'"):
-        mnist.write_whole(tmp_path / "result.json", b"{}")
+        write_whole(tmp_path / "result.json", b"{}")
     assert not list(tmp_path.iterdir())
 
 
-def test_who_reads_a_file_while_it_is_written_finds_it_whole(tmp_path: Path) -> None:
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     path, contents = tmp_path / "file", [bytes([i]) * 2_000_000 for i in (1, 2)]
-    mnist.write_whole(path, contents[0])
-    writer = threading.Thread(target=lambda: [mnist.write_whole(path, contents[i % 2]) for i in range(50)])
+    write_whole(path, contents[0])
+    writer = threading.Thread(target=lambda: [write_whole(path, contents[i % 2]) for i in range(50)])
     writer.start()
     seen = 0
     while writer.is_alive():
@@ -92,12 +103,12 @@ def test_mnist_is_complete_and_unpacked_once(tmp_path: Path) -> None:
     assert tuple(train.data.shape) == (60_000, 28, 28)
     assert tuple(test.targets.shape) == (10_000,)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*ubyte")}
-    assert {path.stat().st_mode & 0o777 for path in written} == {0o644}, "another user reads them, too"
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o644}, "other users can read them"
     ooo.load_mnist(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*ubyte")} == written
 
 
-def test_without_a_cache_that_can_be_written_there_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mnist_is_unpacked_elsewhere_without_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("COURSE_LIB_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -105,11 +116,11 @@ def test_without_a_cache_that_can_be_written_there_is_another(tmp_path: Path, mo
     assert len(train) == 60_000
     assert (tmp_path / "course_lib" / "MNIST").is_dir()
     with pytest.raises(OSError, match="file"):
-        ooo.load_mnist(tmp_path / "file" / "of my own")
+        ooo.load_mnist(tmp_path / "file" / "chosen by the student")
 
 
 def test_a_damaged_file_is_named_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its size, or by its time of change; on a disk that knows no permissions, too."""
+    """Its size or its modification time reveals it; this works on a disk without permissions, too."""
 
     def refused(path: Path, mode: int) -> None:
         raise PermissionError
@@ -118,7 +129,7 @@ def test_a_damaged_file_is_named_and_replaced(tmp_path: Path, monkeypatch: pytes
     ooo.unpack_mnist(tmp_path)
     damaged = tmp_path / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     whole, changed = damaged.read_bytes(), damaged.stat().st_mtime_ns
-    ooo.unpack_mnist(tmp_path)  # finds it whole, and need not read it again
+    ooo.unpack_mnist(tmp_path)  # finds it intact, and does not read it again later
     for content, time in ((whole[:-1], changed), (whole[:-1] + b"?", changed + 10**9)):
         damaged.write_bytes(content)
         os.utime(damaged, ns=(time, time))
@@ -133,12 +144,12 @@ def test_a_damaged_file_is_named_and_replaced(tmp_path: Path, monkeypatch: pytes
     "damage",
     [
         lambda packed: gzip.compress(b"other"),
-        lambda packed: b"no gzip",
+        lambda packed: b"not gzip",
         lambda packed: packed[:1000],
         lambda packed: packed[:1000] + bytes(1000) + packed[2000:],
     ],
 )
-def test_a_damaged_package_is_named(
+def test_a_damaged_file_of_the_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
 ) -> None:
     packed = tmp_path / "packed"
@@ -150,29 +161,29 @@ def test_a_damaged_package_is_named(
         ooo.load_mnist(tmp_path / "cache")
 
 
-def test_the_cache_is_where_the_system_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_follows_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COURSE_LIB_CACHE", "mine")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert mnist.cache_folder() == Path("mine")
+    assert cache_folder() == Path("mine")
     monkeypatch.delenv("COURSE_LIB_CACHE")
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert mnist.cache_folder() == tmp_path / "xdg" / "course_lib"
+    assert cache_folder() == tmp_path / "xdg" / "course_lib"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert mnist.cache_folder() == tmp_path / ".cache" / "course_lib"
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert mnist.cache_folder() == tmp_path / "Library" / "Caches" / "course_lib"
+    assert cache_folder() == tmp_path / ".cache" / "course_lib"
 
 
-def test_the_device_can_be_forced_and_a_missing_one_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_sets_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_LIB_DEVICE", "cpu")
     assert ooo.choose_device() == torch.device("cpu")
+
+
+def test_a_missing_device_gives_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_LIB_DEVICE", "abacus")
     with pytest.warns(UserWarning, match="abacus"):
         ooo.choose_device()
 
 
-def test_the_fastest_device_that_computes_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fastest_device_that_works_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COURSE_LIB_DEVICE", raising=False)
     monkeypatch.setattr(torch, "ones", lambda *size, device: torch.zeros(()))
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
@@ -184,7 +195,7 @@ def test_the_fastest_device_that_computes_is_chosen(monkeypatch: pytest.MonkeyPa
     assert ooo.choose_device() == torch.device("cuda:1")
 
 
-def test_an_error_without_a_word_is_told_by_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_without_a_message_is_shown_as_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*size: int, device: str) -> torch.Tensor:
         raise MemoryError
 
@@ -195,7 +206,7 @@ def test_an_error_without_a_word_is_told_by_its_type(monkeypatch: pytest.MonkeyP
         assert ooo.choose_device() == torch.device("cpu")
 
 
-def test_a_card_in_use_is_seeded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_in_use_is_seeded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds: list[int] = []
     monkeypatch.setattr(torch, "manual_seed", seeds.append)
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
@@ -203,7 +214,7 @@ def test_a_card_in_use_is_seeded_as_well(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seeds == [3]
 
 
-def test_a_card_that_cannot_compute_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_that_does_not_work_is_named_and_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_old(*size: int, device: str) -> torch.Tensor:
         raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nCompile with ...")
 
@@ -214,37 +225,45 @@ def test_a_card_that_cannot_compute_is_named_and_left_alone(monkeypatch: pytest.
         assert ooo.choose_device() == torch.device("cpu")
 
 
-COMPILER = """
-import sys, course_lib
-course_lib.check
-import torchvision
-print("torch._dynamo" in sys.modules)
-print(torchvision.ops.roi_align.__globals__["is_compile_supported"]("cpu"))
-import torch._dynamo.utils
-print(torch._dynamo.utils.counters is not None)
-print(torchvision.extension.__name__, hasattr(course_lib, "nothing"))
-"""
+def output_of(code: str, path: str = "") -> list[str]:
+    """The words that a program prints; ``path`` comes first in its module search path."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH")]))}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_torchs_compiler_is_imported_when_it_is_needed() -> None:
-    """It takes 0.8 s, of every first cell."""
-    run = subprocess.run([sys.executable, "-c", COMPILER], capture_output=True, text=True)
-    assert run.stdout.split() == ["False", "True", "True", "torchvision.extension", "False"], run.stderr
+def test_torchs_compiler_is_imported_only_when_needed() -> None:
+    """It takes 0.8 s, and every notebook begins with this import."""
+    code = """
+        import sys
+        import course_lib
+        course_lib.check
+        import torchvision
+        print("torch._dynamo" in sys.modules)
+        print(torchvision.ops.roi_align.__globals__["is_compile_supported"]("cpu"))
+        import torch._dynamo.utils
+        print(torch._dynamo.utils.counters is not None)
+        print(torchvision.extension.__name__)
+    """
+    assert output_of(code) == ["False", "True", "True", "torchvision.extension"]
 
 
-def test_the_library_loads_beside_a_torchvision_that_asks_the_compiler_something_else(tmp_path: Path) -> None:
-    (tmp_path / "torchvision").mkdir()
-    (tmp_path / "torchvision" / "__init__.py").write_text(
-        "from torch._dynamo.utils import counters, is_compile_supported"
-    )
-    (tmp_path / "torchvision" / "datasets.py").touch()
-    code = "import course_lib.torchvision_compat, torchvision, torch._dynamo.utils as its\nprint(torchvision.counters is its.counters)"
-    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert run.stdout == "True\n", run.stderr
+def test_a_torchvision_that_needs_the_compiler_is_imported(tmp_path: Path) -> None:
+    """Another version may import more of it."""
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text("from torch._dynamo.utils import counters, is_compile_supported")
+    (package / "datasets.py").touch()
+    code = """
+        import course_lib.torchvision_compat
+        import torch._dynamo.utils
+        import torchvision
+        print(torchvision.counters is torch._dynamo.utils.counters)
+    """
+    assert output_of(code, str(tmp_path)) == ["True"]
 
 
-def test_plot_images_has_the_size_and_the_labels_of_the_course() -> None:
+def test_plot_images_has_the_documented_size_and_labels() -> None:
     x, y = torch.rand(20, 28, 28), torch.arange(20) % 10
     guess = y.clone()
     guess[3] = 9
@@ -256,7 +275,7 @@ def test_plot_images_has_the_size_and_the_labels_of_the_course() -> None:
     plt.close(figure)
 
 
-def test_labels_and_frames_are_seen_on_a_dark_page() -> None:
+def test_labels_and_frames_are_visible_on_a_dark_page() -> None:
     with plt.style.context("dark_background"):
         figure = ooo.plot_images(torch.rand(2, 8, 8), torch.arange(2))
     axes = figure.axes[0]
@@ -269,14 +288,14 @@ def test_labels_and_frames_are_seen_on_a_dark_page() -> None:
 
 
 @pytest.mark.parametrize("shape", [(5, 8, 8), (5, 8, 8, 1), (5, 8, 8, 3)])
-def test_plot_images_takes_every_layout(shape: tuple[int, ...]) -> None:
+def test_plot_images_accepts_every_layout(shape: tuple[int, ...]) -> None:
     figure = ooo.plot_images(np.random.rand(*shape), None, colorbar=True)
     assert len(figure.axes) == 1 + 5
     plt.close(figure)
 
 
-def test_of_no_images_there_is_an_empty_figure() -> None:
-    """Of those that a model got wrong, say."""
+def test_no_images_give_an_empty_figure() -> None:
+    """For example, if a model made no errors."""
     for x, indices in ((torch.rand(2, 8, 8), []), (torch.rand(0, 8, 8), "all")):
         figure = ooo.plot_images(x, torch.arange(len(x)), indices)
         assert tuple(figure.get_size_inches()) == (1, 1.35)
@@ -285,7 +304,7 @@ def test_of_no_images_there_is_an_empty_figure() -> None:
 
 
 def drawn(x: object, indices: object = "all", **options: object) -> list[np.ndarray]:
-    """The images as they are drawn within their frames, RGB; three stand as in a text of two columns."""
+    """The images of a figure with two columns, as they are drawn inside their frames, RGB."""
     figure = ooo.plot_images(x, indices=indices, columns=2, **options)
     axes = figure.axes[0]
     [image], [frames] = axes.images, axes.collections
@@ -298,7 +317,7 @@ def drawn(x: object, indices: object = "all", **options: object) -> list[np.ndar
     return [mosaic[top : top + 10, left : left + 10, :3] for left, top in corners]
 
 
-def test_plot_images_draws_the_pixels_it_is_given() -> None:
+def test_plot_images_draws_the_given_pixels() -> None:
     x = np.random.rand(5, 10, 10) * np.arange(1, 6).reshape(-1, 1, 1) + np.arange(5).reshape(-1, 1, 1)
     for tile, i in zip(drawn(torch.tensor(x, requires_grad=True), [3, 1, 0]), (3, 1, 0), strict=True):
         scaled = (x[i] - x[i].min()) / (x[i].max() - x[i].min())
@@ -306,14 +325,16 @@ def test_plot_images_draws_the_pixels_it_is_given() -> None:
     assert np.allclose(drawn(np.full((1, 10, 10), 7)), 1)
     wanted = plt.get_cmap("viridis")(x[:3] / 10)[..., :3]
     assert np.allclose(drawn(x, range(3), norm=Normalize(0, 10), cm="viridis"), wanted, atol=0.02)
-    assert np.allclose(drawn(np.zeros((1, 10, 10)), norm=LogNorm(1, 10)), 1), "what it cannot scale is the lowest"
+    assert np.allclose(drawn(np.zeros((1, 10, 10)), norm=LogNorm(1, 10)), 1), (
+        "a pixel without a logarithm has the lowest colour"
+    )
     rgb = np.random.rand(3, 10, 10, 3)
     assert np.allclose(drawn(rgb), rgb)
     assert np.allclose(drawn((rgb * 255).astype(np.uint8)), rgb, atol=1 / 255)
     assert np.allclose(drawn(np.ones((1, 10, 10, 3), np.uint8)), 1 / 255)
 
 
-def test_each_image_has_its_colour_bar_beside_it() -> None:
+def test_each_image_has_a_colour_bar_beside_it() -> None:
     x = np.random.rand(3, 10, 10) * np.arange(1, 4).reshape(-1, 1, 1)
     for norm in (None, Normalize(0, 5)):
         figure = ooo.plot_images(x, columns=2, colorbar=True, norm=norm)
@@ -324,7 +345,7 @@ def test_each_image_has_its_colour_bar_beside_it() -> None:
             assert 0 < bar.get_position().x0 - frame.x1 < 0.06
             assert np.allclose(bar.get_position().intervaly, sorted(frame.intervaly))
         first, second, _ = (path.get_extents() for path in axes.collections[0].get_paths())
-        assert second.x0 - first.x1 >= 4, "room for the numbers of the first one's scale"
+        assert second.x0 - first.x1 >= 4, "room for the numbers of the first colour bar"
         plt.close(figure)
 
 
@@ -342,10 +363,10 @@ def test_labels_stand_below_their_images() -> None:
     plt.close(figure)
 
 
-def test_plot_image_draws_it_and_saves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plot_image_draws_and_saves_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     x = torch.arange(12.0).reshape(3, 4)
-    with warnings.catch_warnings(action="error"):  # agg has no window
+    with warnings.catch_warnings(action="error"):  # agg has no window to show
         figure = ooo.plot_image(x, "viridis", (2, 3), interpolation="nearest", save_as=tmp_path / "one.png")
     assert not figure.axes[0].axison
     assert figure.axes[0].images[0].get_interpolation() == "nearest"
@@ -355,7 +376,7 @@ def test_plot_image_draws_it_and_saves_it(tmp_path: Path, monkeypatch: pytest.Mo
     plt.close(figure)
 
 
-def test_a_figure_is_not_drawn_again_as_the_value_of_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_displays_its_figure_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     shell = SimpleNamespace(execution_count=3)
     monkeypatch.setattr(plots, "get_ipython", lambda: shell)
     figure = ooo.plot_image(torch.rand(4, 4))
@@ -382,15 +403,15 @@ def test_plot_history_draws_one_figure_per_title(tmp_path: Path) -> None:
     [all_in_one] = ooo.plot_history(history, plot={"All": [*history.history, "loss"]}, save_as=tmp_path / "all.png")
     assert len(all_in_one.axes[0].lines) == 5
     assert {p.name for p in tmp_path.iterdir()} == {"h-accuracy.png", "h-loss.png", "all.png"}
-    assert len(plt.imread(tmp_path / "h-loss.png")) > 200, "the text below the axes is cut off"
-    assert figures._ipython_display_() is None, "the value of a cell would be a list of what it has shown"
+    assert len(plt.imread(tmp_path / "h-loss.png")) > 200, "the text below the axes must not be cut off"
+    assert figures._ipython_display_() is None, "a cell must not print the list"
     plt.close("all")
 
 
-def test_each_figure_says_in_words_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages of feedback have them for who cannot see the figures."""
+def test_each_figure_has_an_alternative_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feedback pages have it for readers who cannot see the figures."""
     shown: list[Image] = []
-    monkeypatch.setattr(plots, "picture", lambda *arguments: (plots.ShownFigure(), b""))
+    monkeypatch.setattr(hooks, "draw_picture", lambda *arguments: (plots.ShownFigure(), b""))
     monkeypatch.setattr(plots, "display", shown.append)
     history = ooo.ConvergenceHistory()
     history.history = {"loss": np.array([2.5, 1, 0.123456]), "accuracy": [torch.tensor([0.5])], "none": []}
@@ -413,12 +434,16 @@ def test_each_figure_says_in_words_what_it_shows(monkeypatch: pytest.MonkeyPatch
     ]
 
 
-def test_the_confusion_matrix_counts_the_truth_in_rows(tmp_path: Path) -> None:
+def test_a_confusion_matrix_has_true_labels_in_rows() -> None:
     truth, guess = torch.tensor([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 2, 2])
     assert ooo.confusion_matrix(truth, guess).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
     assert ooo.confusion_matrix([0, 0], [0, 1]).tolist() == [[1, 1], [0, 0]]
     assert ooo.confusion_matrix(truth[:, None], guess, [2, 0]).tolist() == [[2, 1], [0, 1]]
     assert ooo.confusion_matrix([], []).shape == (0, 0)
+
+
+def test_plot_confusion_matrix_draws_and_saves_it(tmp_path: Path) -> None:
+    truth, guess = torch.tensor([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 2, 2])
     figure = ooo.plot_confusion_matrix(truth, guess, "abc", title="Digits", cmap="Reds", save_as=tmp_path / "one.png")
     assert (tmp_path / "one.png").stat().st_size
     axes = figure.axes[0]
@@ -427,7 +452,7 @@ def test_the_confusion_matrix_counts_the_truth_in_rows(tmp_path: Path) -> None:
     assert axes.get_xlabel() == "Predicted label\naccuracy=0.6667; misclass=0.3333"
     for axis in (axes.xaxis, axes.yaxis):
         assert [label.get_text() for label in axis.get_ticklabels()] == ["a", "b", "c"]
-    assert {label.get_rotation() for label in axes.get_xticklabels()} == {90}, "long names would overlap"
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {90}, "long names must not overlap"
     assert axes.images[0].get_cmap().name == "Reds"
     texts = {text.get_position(): (text.get_text(), text.get_color()) for text in axes.texts}
     assert texts[1, 0] == ("0.50", "black")
@@ -444,7 +469,7 @@ def test_the_confusion_matrix_counts_the_truth_in_rows(tmp_path: Path) -> None:
         ([], {}, {"0.00"}),
     ],
 )
-def test_a_confusion_matrix_has_counts_or_fractions(
+def test_a_confusion_matrix_shows_counts_or_fractions(
     labels: list[int], options: dict[str, object], texts: object
 ) -> None:
     figure = ooo.plot_confusion_matrix(labels, labels, "ab", **options)
@@ -453,23 +478,36 @@ def test_a_confusion_matrix_has_counts_or_fractions(
     plt.close(figure)
 
 
-def test_without_names_a_confusion_matrix_has_the_labels_that_occur(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plotted_confusion_matrix_needs_no_names() -> None:
     truth, guess = torch.tensor([3, 7, 7]), torch.tensor([3, 3, 7])
     figure = ooo.plot_confusion_matrix(truth, guess, None)
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["3", "7"]
-    assert figure.axes[0].images[0].get_cmap().name == "Blues", "the numbers are not seen on every other"
+    assert figure.axes[0].images[0].get_cmap().name == "Blues", "the numbers must be legible on it"
     plt.close(figure)
-    displayed = []
-    monkeypatch.setattr(confusion, "display", displayed.append)
-    ooo.display_confusion_matrix(truth, guess)
+
+
+@pytest.fixture
+def displayed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What display_confusion_matrix displays: titles and tables in turn."""
+    shown: list[Any] = []
+    monkeypatch.setattr(confusion, "display", shown.append)
+    return shown
+
+
+def test_display_confusion_matrix_shades_a_table(displayed: list[Any]) -> None:
+    ooo.display_confusion_matrix(torch.tensor([3, 7, 7]), torch.tensor([3, 3, 7]))
     assert "<th>3</th><th>7</th>" in displayed[-1].data
     cells = re.findall(r"green (.*?)%,transparent\)'>(.*?)</td>", displayed[-1].data)
     assert cells == [("60.0", "1.00"), ("0.0", "0.00"), ("30.0", "1.00"), ("30.0", "1.00")]
     page = clean_html(displayed[-1].data)
-    assert "padding" in page, "feedback pages have none, and numbers would touch"
+    assert "padding" in page, "without it, numbers would touch on feedback pages"
     assert "color-mix(in srgb, green 30%, transparent)" in page
+
+
+def test_display_confusion_matrix_escapes_html(displayed: list[Any]) -> None:
+    truth, guess = torch.tensor([3, 7, 7]), torch.tensor([3, 3, 7])
     ooo.display_confusion_matrix(truth, guess, [7, 5], color="<red", font_size="<9pt", title="Mine")
-    title, table = displayed[-2:]
+    title, table = displayed
     assert title.data == "Mine"
     assert [float(count) for count in re.findall(r">(\d+\.\d\d)</td>", table.data)] == [1, 0, 0, 0]
     assert re.findall(r"<tr><th>(.*?)</th>", table.data) == ["", "7", "5"]
@@ -479,7 +517,7 @@ def test_without_names_a_confusion_matrix_has_the_labels_that_occur(monkeypatch:
     assert displayed[-1].data.count("<th>&lt;b&gt;</th>") == 2
 
 
-def test_sixty_images_are_drawn_in_one_mosaic() -> None:
+def test_sixty_images_are_drawn_as_one_mosaic() -> None:
     train, _ = ooo.load_mnist()
     figure = ooo.plot_images(train.data, train.targets, range(60))
     assert len(figure.axes) == 1
@@ -488,12 +526,12 @@ def test_sixty_images_are_drawn_in_one_mosaic() -> None:
     plt.close(figure)
 
 
-def test_data_that_were_read_before_are_for_the_first_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who loads them again gets them from the files, whatever the first one did to them."""
-    read = ooo.load_mnist()
-    monkeypatch.setattr(mnist, "waiting", [read])
-    assert ooo.load_mnist(mnist.cache_folder()) is not read, "of another folder"
+def test_only_the_first_call_gets_the_loaded_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second call reads the files, whatever the notebook did to the images of the first one."""
+    loaded = ooo.load_mnist()
+    monkeypatch.setattr(hooks, "loaded_datasets", loaded)
+    assert ooo.load_mnist(cache_folder()) is not loaded, "a call that names a folder reads it"
     first, again = ooo.load_mnist(), ooo.load_mnist()
-    assert first is read
+    assert first is loaded
     first[0].data.zero_()
     assert again[0].data.max() == 255

@@ -1,1 +1,1 @@
-"""Reads an assignment and releases it to students."""
+"""Reads an assignment and makes the release for students."""

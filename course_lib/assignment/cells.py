@@ -1,4 +1,4 @@
-"""What a cell of an assignment is."""
+"""The types of cells in an assignment, and their code."""
 
 import ast
 import warnings
@@ -10,50 +10,59 @@ from nbformat import NotebookNode
 
 from ..authoring.result import printable
 
-__all__ = ["cell_name", "is_own", "parsed"]
+__all__ = [
+    "EXTRA",
+    "cell_name",
+    "first_line",
+    "is_check",
+    "is_given",
+    "is_own",
+    "is_training",
+    "parsed",
+]
 
 EXTRA = "course_lib_extra"
-"""Metadata key that marks a cell of the student's own."""
+"""Metadata key of cells that the student added."""
 
 
 def parsed(source: str) -> ast.Module | None:
-    """A code cell as IPython runs it; None where that is no Python."""
+    """The syntax tree of a code cell, with magics and shell commands as IPython runs them; None for invalid code."""
     try:
-        with warnings.catch_warnings():  # "\\d" and the like: the student reads of them, not who grades
+        with warnings.catch_warnings():  # such as those about "\\d": they are for the student, not for the grader
             warnings.simplefilter("ignore")
             code: ast.Module = ast.parse(TransformerManager().transform_cell(source))
-    except Exception:  # a SyntaxError, and what deep or endless input makes of IPython
+    except Exception:  # a SyntaxError, or an error of IPython about deeply nested input
         return None
     return code
 
 
 def cell_name(cell: Any) -> str:
-    """The name that nbgrader knows a cell by, its grade id; empty where it has none."""
+    """The grade id of a cell; empty if it has none."""
     return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
 
 
 def is_own(cell: Any) -> bool:
-    """Whether a cell of a rebuilt notebook has what the student wrote: a solution cell, or one beside them."""
+    """Whether the student wrote a cell of a rebuilt notebook: a solution cell, or one that the student added."""
     return bool(cell["metadata"].get(EXTRA) or cell["metadata"].get("nbgrader", {}).get("solution"))
 
 
 def first_line(cell: NotebookNode) -> str:
-    """How a cell begins, for a student to find it: only some have an id, and Jupyter shows none."""
+    """The first line of a cell, shortened, so that a student can find the cell: Jupyter shows no ids."""
     return printable(shorten(next(iter(cell.source.strip().splitlines()), ""), 60, placeholder="..."))
 
 
 def is_given(cell: NotebookNode) -> bool:
-    """A cell of the assignment that students cannot edit, and that grades nothing."""
+    """Whether students cannot edit a cell, and it carries no points."""
     meta = cell.metadata.get("nbgrader", {})
     return bool(meta.get("locked")) and not meta.get("solution") and not meta.get("grade")
 
 
 def is_check(cell: NotebookNode) -> bool:
-    """A cell with the visible checks of an answer."""
+    """Whether a cell has the visible checks of an answer."""
     meta = cell.metadata.get("nbgrader", {})
     return bool(meta.get("grade")) and not meta.get("solution")
 
 
 def is_training(cell: NotebookNode) -> bool:
-    """A given cell that trains a model. Students cannot give their own cells more time: the id is the skeleton's."""
+    """Whether a given cell trains a model: its id begins with ``train``. Students cannot choose ids."""
     return is_given(cell) and cell_name(cell).startswith("train")

@@ -1,4 +1,4 @@
-"""Reads an assignment: the skeleton of its notebooks, their grade cells, hidden tests and expected answers."""
+"""Reads an assignment: its source notebooks, the released ones, grade cells, hidden tests and expected answers."""
 
 import re
 from collections import Counter
@@ -18,7 +18,7 @@ from .spec import GradeCell, NotebookSpec
 
 __all__ = ["check_points", "expected_answers", "load_assignment", "load_notebook_spec"]
 
-# as nbgrader finds them, whatever stands around the words: its manual writes === BEGIN MARK SCHEME === in a task
+# nbgrader accepts any text around these words, such as === BEGIN MARK SCHEME ===
 _SCHEME = re.compile(r"^.*BEGIN MARK SCHEME.*\n((?s:.*?))^.*END MARK SCHEME.*\n?", re.MULTILINE)
 _MARKER = re.compile(r"^.*(?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#+ ?", re.MULTILINE)
@@ -30,11 +30,11 @@ def load_assignment(source: Path, tests: Path, notebook: str = "*", config: Conf
     Args:
         source: ``source/<assignment>``.
         tests: ``grader_tests/<assignment>``.
-        notebook: pattern of their names.
-        config: nbgrader's, which may have other markers and stubs.
+        notebook: a pattern that the names of the notebooks must match.
+        config: nbgrader's configuration, which may change markers and stubs.
 
     Raises:
-        AssignmentError: if there are none, if one cannot be graded, or if they have cells of the same name.
+        AssignmentError: if no notebook matches, one cannot be graded, or two have grade cells with the same id.
     """
     paths = [path for path in sorted(source.glob("*.ipynb")) if fnmatch(path.stem, notebook)]
     specs = [load_notebook_spec(path, tests, config) for path in paths]
@@ -43,15 +43,20 @@ def load_assignment(source: Path, tests: Path, notebook: str = "*", config: Conf
     names = Counter(cell.grade_id for spec in specs for cell in spec.grade_cells)
     twice = sorted(name for name, n in names.items() if n > 1)
     if twice:
-        raise AssignmentError(f"{source}: several notebooks have cells {', '.join(twice)}: rename some")
+        raise AssignmentError(f"{source}: several notebooks have cells {', '.join(twice)}: rename the cells in one")
     return specs
 
 
 def check_points(spec: NotebookSpec, cells: Iterable[CellResult]) -> None:
-    """Compare the points of hidden tests, by grade cell, with those of the notebook.
+    """Check that the hidden tests of each grade cell add up to the cell's points.
+
+    Args:
+        spec: the notebook.
+        cells: the results of its hidden tests, whose points are compared.
+
 
     Raises:
-        AssignmentError: if they differ.
+        AssignmentError: if they do not; the message names the cell.
     """
     tested = {cell.grade_id: cell.points for cell in cells}
     for cell in spec.automatic:
@@ -68,7 +73,7 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
     Args:
         source: ``source/<assignment>/<notebook>.ipynb``.
         tests: ``grader_tests/<assignment>``.
-        config: nbgrader's, which may have other markers and stubs.
+        config: nbgrader's configuration, which may change markers and stubs.
 
     Raises:
         AssignmentError: if the notebook cannot be released, or a grade cell has no hidden tests.
@@ -107,19 +112,24 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
 
 
 def _read(source: Path) -> NotebookNode:
-    """A notebook whose cells have the same ids each time: where the file has none, nbformat makes some up, or none."""
+    """Read a notebook, and give its cells the same ids each time: nbformat invents random ids, or leaves them out."""
     notebook, again = (nbformat.read(source, as_version=4) for _ in range(2))
     for number, (cell, other) in enumerate(zip(notebook.cells, again.cells, strict=True), 1):
         if "id" not in cell or cell.id != other.id:
             cell.id = f"cell-{number}"
-            notebook.nbformat_minor = 5  # the first with ids
+            notebook.nbformat_minor = 5  # the first version with ids
     return notebook
 
 
 def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:
-    """The answers of an instructor's notebook by solution cell, each with its mark scheme, which may be empty.
+    """The answers of an instructor's notebook.
 
-    A task has no answer of its own, only a mark scheme. In code, that is comments.
+    Args:
+        source: the notebook.
+
+    Returns:
+        The answer and the mark scheme of each solution cell and task, by id. Either may be empty: a task has only a
+        mark scheme. In a code cell, the comment signs of the mark scheme are removed.
     """
     found = {}
     for cell in source.cells:

@@ -1,5 +1,6 @@
-"""From the source notebook to the student's: nbgrader's own steps, and the student half of course_lib beside it."""
+"""Makes the student's notebook from the source notebook, and puts the student half of course_lib beside it."""
 
+import ast
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from nbgrader.utils import is_grade, is_solution, is_task
 from traitlets.config import Config
 
 from ..files import PACKAGE
-from .cells import cell_name
+from .cells import cell_name, parsed
 
 __all__ = ["PREPROCESSORS", "AddStudentLibrary", "faults", "release_notebook", "student_library"]
 
@@ -37,60 +38,84 @@ _KINDS: dict[str, tuple[str, Callable[[NotebookNode], bool]]] = {
     "HIDDEN TESTS": ("Autograder tests", is_grade),
     "MARK SCHEME": ("Manually graded answer", lambda cell: is_grade(cell) or is_task(cell) or is_solution(cell)),
 }
-"""By what stands between markers: the kind of cell that it belongs into, as nbgrader's menu calls it."""
+"""By marker: the type of cell that may contain it, under its name in nbgrader's menu, and a test for this type."""
 
 
-def student_library() -> dict[str, bytes]:
-    """The files that students get, by their path: the modules directly in course_lib and the packed MNIST files.
+def student_library(mnist: bool = True) -> dict[str, bytes]:
+    """The student half of course_lib: the modules directly in its folder, without the sub-packages.
 
-    The sub-packages, with the answers and the judge in them, are no part of it.
+    Args:
+        mnist: whether the packed MNIST files (11 MB) belong to it.
+
+    Returns:
+        The content of each file by its path, which begins with ``course_lib/``.
     """
-    files = [*PACKAGE.glob("*.py"), *(PACKAGE / "mnist_files").iterdir()]
+    files = [*PACKAGE.glob("*.py"), *((PACKAGE / "mnist_files").iterdir() if mnist else ())]
     return {path.relative_to(PACKAGE.parent).as_posix(): path.read_bytes() for path in sorted(files)}
 
 
+def _identifiers(source: str) -> set[str]:
+    """The names in the code of a cell: modules and what is imported from them, variables, attributes."""
+    found: set[str] = set()
+    tree = parsed(source)
+    for node in ast.walk(tree) if tree is not None else ():
+        match node:
+            case ast.Import(names):
+                found.update(part for alias in names for part in alias.name.split("."))
+            case ast.ImportFrom(module, names):
+                found.update((module or "").split("."), (alias.name for alias in names))
+            case ast.Name(name) | ast.Attribute(attr=name):
+                found.add(name)
+            case ast.Call(ast.Attribute(attr="run_line_magic" | "run_cell_magic"), [*_, ast.Constant(str(code))]):
+                found |= _identifiers(code)  # such as "%time x = f()", which IPython turns into this call
+    return found
+
+
 class AddStudentLibrary(NbGraderPreprocessor):
-    """Writes the student half of course_lib beside each released notebook."""
+    """Writes the student half of course_lib beside each released notebook that imports it."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Hand the files to nbconvert's writer, which puts them beside the notebook."""
-        resources.setdefault("outputs", {}).update(student_library())
+        """Give the files to nbconvert, which writes them beside the notebook; MNIST only if the notebook loads it."""
+        names = {name for cell in nb.cells if cell.cell_type == "code" for name in _identifiers(cell.source)}
+        if "course_lib" in names:
+            mnist = bool(names & {"load_mnist", "unpack_mnist"})
+            resources.setdefault("outputs", {}).update(student_library(mnist))
         return nb, resources
 
 
 def faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
-    """What nbgrader does not say: in which cells of a notebook the author was careless."""
+    """The mistakes in an author's notebook, with their cells, which nbgrader's own messages do not name."""
     names = Counter(map(cell_name, cells))
-    yield from (f"two cells are called '{name}'" for name, n in names.items() if n > 1 and name)
+    yield from (f"two cells have the id '{name}'" for name, n in names.items() if n > 1 and name)
     for number, cell in enumerate(cells, 1):
         where = f"cell {number} '{cell_name(cell)}'"
         for block, (kind, is_right) in _KINDS.items():
             if cell.source.count(f"### BEGIN {block}") != cell.source.count(f"### END {block}"):
-                yield f"{where}: ### BEGIN {block} and ### END {block} do not go together"
+                yield f"{where}: ### BEGIN {block} and ### END {block} do not match"
             if f"### BEGIN {block}" in cell.source and not is_right(cell):
-                yield f"{where}: has ### BEGIN {block}, and is no '{kind}' cell: choose that in 'Create Assignment'"
-        with contextlib.suppress(SchemaTooNewError, SchemaTooOldError):  # nbgrader says the way out
+                yield f"{where}: has ### BEGIN {block}, but is no '{kind}': choose this type in 'Create Assignment'"
+        with contextlib.suppress(SchemaTooNewError, SchemaTooOldError):  # nbgrader says how to fix it
             try:
                 MetadataValidator().validate_cell(cell)
             except ValidationError as error:
                 yield ": ".join([where, *map(str, error.path), error.message])
 
 
-class Careful(NbGraderPreprocessor):
-    """Names the cells in which the author was careless, before nbgrader stops at one and does not say which."""
+class CheckSource(NbGraderPreprocessor):
+    """Names the cells with mistakes before nbgrader stops at one of them and does not say which."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Look for faults."""
+        """Refuse a notebook with mistakes."""
         if found := [*faults(nb.cells)]:
             raise RuntimeError("\n".join([f"{resources['metadata']['name']}.ipynb:", *found]))
         return nb, resources
 
 
-class NothingLeft(NbGraderPreprocessor):
-    """Refuses to release a notebook in which a misspelt marker has kept what students must not get."""
+class CheckRelease(NbGraderPreprocessor):
+    """Refuses to release a notebook that still contains a secret because a marker is misspelt."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Look for nbgrader's markers and for the judge."""
+        """Look for nbgrader's markers and for imports of the judge."""
         for cell in nb.cells:
             for left in ("### BEGIN ", "### END ", "course_lib.authoring"):
                 if left in cell.source:
@@ -100,10 +125,10 @@ class NothingLeft(NbGraderPreprocessor):
 
 
 class TidyMetadata(NbGraderPreprocessor):
-    """Leaves out what the author's Jupyter wrote into the metadata: no answer and no trace of a machine in them."""
+    """Removes metadata that the author's Jupyter wrote: it may contain an answer or traces of the author's machine."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Keep kernelspec and language of the notebook, and nbgrader's metadata and nbgrader's locks of its cells."""
+        """Keep the notebook's kernelspec and language, and the cells' tags, nbgrader metadata and locks."""
         nb.metadata = NotebookNode(
             {key: nb.metadata[key] for key in ("kernelspec", "language_info") if key in nb.metadata}
         )
@@ -113,15 +138,15 @@ class TidyMetadata(NbGraderPreprocessor):
         return nb, resources
 
 
-# nbgrader's own list without IncludeHeaderFooter and InstantiateTests, which the kit does not use, and with ours
+# nbgrader's own list with our steps, and without IncludeHeaderFooter and InstantiateTests, which the kit does not use
 _CLEAR = [LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
-_HIDE = [ClearHiddenTests, ClearMarkScheme, NothingLeft, ComputeChecksums, CheckCellMetadata]
-PREPROCESSORS = [Careful, *_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
+_HIDE = [ClearHiddenTests, ClearMarkScheme, CheckRelease, ComputeChecksums, CheckCellMetadata]
+PREPROCESSORS = [CheckSource, *_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
 """For ``c.GenerateAssignment.preprocessors``."""
 
 
 def release_config() -> Config:
-    """Nbgrader's configuration of the stubs."""
+    """Nbgrader's configuration of the text that replaces an answer."""
     config = Config()
     config.ClearSolutions.code_stub = {"python": CODE_STUB}
     config.ClearSolutions.text_stub = TEXT_STUB
@@ -129,11 +154,11 @@ def release_config() -> Config:
 
 
 def release_notebook(source: NotebookNode, config: Config | None = None) -> NotebookNode:
-    """The student's notebook made from ``source``, as ``nbgrader generate_assignment`` makes it; ``source`` is kept.
+    """Make the same student's notebook as ``nbgrader generate_assignment``.
 
     Args:
-        source: the instructor's notebook.
-        config: nbgrader's, which may have other markers and stubs.
+        source: the instructor's notebook; it is not changed.
+        config: nbgrader's configuration, which may change markers and stubs.
     """
     notebook, settings, steps = deepcopy(source), release_config(), [*_CLEAR, *_HIDE]
     settings.merge({step.__name__: config[step.__name__] for step in steps if config and step.__name__ in config})

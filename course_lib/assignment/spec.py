@@ -1,4 +1,4 @@
-"""What an assignment consists of: plain data."""
+"""The parts of an assignment, as plain data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,14 @@ __all__ = ["GradeCell", "NotebookSpec"]
 
 @dataclass(frozen=True)
 class GradeCell:
-    """A cell that carries points."""
+    """A cell with points."""
 
     grade_id: str
     points: float
     manual: bool
-    """Whether a person grades it: a free-text answer or a task."""
+    """Whether a person grades the cell: a free-text answer or a task."""
     solution: str
-    """Id of the solution cell that it grades: the last one before it; itself for a free text, empty for a task."""
+    """Id of the solution cell that it grades: the last one before it, itself for a free text, or "" for a task."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class NotebookSpec:
     assignment: str
     name: str
     source: NotebookNode
-    """The instructor's notebook, answers included."""
+    """The instructor's notebook, with answers."""
     skeleton: NotebookNode
-    """The notebook that students were given."""
+    """The notebook that students get."""
     grade_cells: list[GradeCell]
     tests: dict[str, Path]
-    """Hidden test file or folder of each grade cell that is graded automatically."""
+    """The file or folder of hidden tests, by the id of each automatically graded cell."""
 
     @property
     def automatic(self) -> list[GradeCell]:
-        """The grade cells that hidden tests grade, in the order of the notebook."""
+        """The grade cells with hidden tests, in the order of the notebook."""
         return [cell for cell in self.grade_cells if not cell.manual]

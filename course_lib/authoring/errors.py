@@ -1,11 +1,11 @@
-"""What can go wrong on the instructor's side. Each message is what a person will read: what, where, and the way out."""
+"""Errors on the instructor's side. Their messages say what is wrong, where, and how to fix it."""
 
 __all__ = ["AssignmentError", "GradingFault"]
 
 
 class AssignmentError(Exception):
-    """What was asked cannot be done: the assignment, a setting, the sandbox or the cluster is at fault."""
+    """The assignment, a setting, the sandbox or the cluster does not allow what was requested."""
 
 
 class GradingFault(Exception):
-    """The grader failed, through no fault of the student: nothing was recorded."""
+    """The grader failed, through no fault of the student. Nothing was recorded."""

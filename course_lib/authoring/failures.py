@@ -1,39 +1,48 @@
-"""How a student's notebook can fail a hidden test."""
+"""The ways in which a student's notebook can fail a hidden test."""
 
 import errno
 
 from ..messages import say
 from .result import Verdict
 
-__all__ = ["OtherParameters", "StudentFailure", "meaning", "missing_name", "raised_verdict"]
+__all__ = ["OtherParameters", "StudentFailure", "exception_verdict", "limit_verdict", "missing_name"]
 
+MAX_NOTE = 1000
+"""Characters of a note that are kept. A note may quote any text that a student's kernel sends."""
 
-NOTE = 1000
-"""Letters of a note that are kept: it may quote what a student's kernel says."""
+_NO_MEMORY = ("MemoryError", "_ArrayMemoryError", "OutOfMemoryError")  # of Python, of numpy, of torch on a GPU
 
 
 class StudentFailure(Exception):
-    """The student's notebook does not do what a hidden test asks: a verdict, never a fault of the grader.
+    """The student's notebook does not do what a hidden test asks. This is a verdict, not a fault of the grader.
 
     Args:
         verdict: what happened.
-        detail: said to the student, so never a value of the hidden test.
-        note: for the instructor.
+        detail: the student reads it, so it must not contain a value of the hidden test.
+        note: only the instructor reads it.
     """
 
     def __init__(self, verdict: Verdict, detail: str = "", note: str = "") -> None:
         self.verdict = verdict
         self.detail = detail
-        self.note = note[:NOTE]
+        self.note = note[:MAX_NOTE]
         super().__init__(f"{verdict}: {detail or self.note}")
 
 
 class OtherParameters(StudentFailure):
-    """The parameters of a model of the notebook have other shapes than the weights to inject."""
+    """The weights to inject do not fit: the model's parameters have other shapes."""
 
 
-def meaning(kind: str, message: str) -> Verdict:
-    """What an exception of the student's code says of a limit: where a limit is met, Python raises."""
+def limit_verdict(kind: str, message: str) -> Verdict:
+    """The outcome of a cell that raised an exception: ``DISK_FULL`` if it met this limit, otherwise ``ERROR``.
+
+    A cell without memory is an ``ERROR``, too: what it defined before the error is there, and it runs again in a new
+    kernel.
+
+    Args:
+        kind: name of the exception's type.
+        message: its text.
+    """
     if kind in ("OSError", "SafetensorError", "RuntimeError") and any(
         f"rrno {number}]" in message or f"os error {number}" in message for number in (errno.ENOSPC, errno.EFBIG)
     ):
@@ -41,17 +50,14 @@ def meaning(kind: str, message: str) -> Verdict:
     return Verdict.ERROR
 
 
-def raised_verdict(kind: str, message: str) -> Verdict:
-    """The verdict on an exception of the student's code; torch says by a RuntimeError that it gets no memory.
-
-    For a cell, :func:`meaning` is enough: one that raised has left what it defined, and runs again in a new kernel.
-    """
-    none_left = ("MemoryError", "_ArrayMemoryError", "OutOfMemoryError")  # Python's, numpy's, that of a graphics card
-    if kind in none_left or (kind == "RuntimeError" and "DefaultCPUAllocator" in message):
+def exception_verdict(kind: str, message: str) -> Verdict:
+    """The verdict on a test that failed by an exception: as :func:`limit_verdict`, or ``OUT_OF_MEMORY``."""
+    # on the CPU, torch raises a RuntimeError when it gets no memory
+    if kind in _NO_MEMORY or (kind == "RuntimeError" and "DefaultCPUAllocator" in message):
         return Verdict.OUT_OF_MEMORY
-    return meaning(kind, message)
+    return limit_verdict(kind, message)
 
 
 def missing_name(name: str) -> StudentFailure:
-    """The notebook does not define ``name``."""
+    """The failure of a notebook that does not define ``name``."""
     return StudentFailure(Verdict.ERROR, say("separator").join((f"NameError: {name}", say("cause.name"))))

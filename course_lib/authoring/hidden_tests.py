@@ -1,4 +1,4 @@
-"""Marks a hidden test."""
+"""The decorator that marks a function as a hidden test."""
 
 import pytest
 
@@ -8,17 +8,18 @@ __all__ = ["hidden_test"]
 
 
 def hidden_test(points: float, *, fr: str, en: str, accuracy: float | None = None) -> pytest.MarkDecorator:
-    """Mark a hidden test.
+    """Mark a function as a hidden test.
 
     Args:
-        points: what it is worth; the points of a grade cell's tests add up to those of the cell.
-        fr: what it checks, said to the student in French: the property, never a value.
+        points: what the test is worth. The points of all tests of a grade cell must add up to the points of the cell.
+        fr: what the test checks, in French. Students read it: describe the property, never give a value.
         en: the same in English.
-        accuracy: the accuracy that a model trained before this grade cell must reach on the test set. While grading, a
-            training may end there. For the report, the test also sets ``student.accuracy = (measured, required)``.
+        accuracy: the test-set accuracy that the model trained just before this grade cell must reach. While grading,
+            the training may stop as soon as it is reached. For the class report, the test also has to set
+            ``student.accuracy = (measured, required)``.
 
     Raises:
-        ValueError: if the points are no number, or less than 0.
+        ValueError: if ``points`` is not a number of at least 0.
     """
     if isinstance(points, bool) or not isinstance(points, int | float) or points < 0:
         raise ValueError(f"hidden_test: points must be a number of at least 0, not {points!r}")

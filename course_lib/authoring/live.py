@@ -1,7 +1,7 @@
-"""Run hidden tests on a namespace: in the author's own notebook, and in the kit's tests.
+"""Run hidden tests on global variables: in the author's own notebook, and in the kit's tests.
 
-The last lines of a grade cell in a source notebook call :func:`hidden_tests`. Students never get these lines, and while
-grading the judge asks the kernel instead: same tests, same questions, same wire.
+The last lines of a grade cell in a source notebook call :func:`hidden_tests`. Students never get these lines. While
+grading, the judge asks the student's kernel the same questions, in the same encoding.
 """
 
 from collections.abc import MutableMapping
@@ -20,7 +20,7 @@ __all__ = ["hidden_tests", "student_of"]
 
 
 def student_of(namespace: MutableMapping[str, Any]) -> StudentNotebook:
-    """The notebook whose global variables are ``namespace``, as hidden tests see it."""
+    """A notebook with the global variables ``namespace``, as hidden tests see it."""
     responder = Responder(namespace)
 
     def ask(question: Packet) -> Packet:
@@ -32,24 +32,28 @@ def student_of(namespace: MutableMapping[str, Any]) -> StudentNotebook:
 
 
 def hidden_tests(assignment: str, grade_id: str, namespace: MutableMapping[str, Any]) -> None:
-    """Run the hidden tests of a grade cell on a namespace and show the result.
+    """Run the hidden tests of a grade cell on a notebook's global variables, and show the result.
 
     Args:
-        assignment: name of the assignment; its tests are in ``grader_tests/<assignment>`` of this folder or one above.
-        grade_id: the grade cell.
-        namespace: global variables of a notebook.
+        assignment: the name of the assignment. Its tests are in ``grader_tests/<assignment>``, in the current folder or
+            in one above it.
+        grade_id: the name of the grade cell.
+        namespace: the global variables, ``globals()`` in a notebook.
 
     Raises:
         FileNotFoundError: if there are no such tests.
         AssertionError: if a test is not passed.
-        GradingFault: if a test failed by itself.
+        GradingFault: if a test is faulty.
     """
     here = Path.cwd()
     places = [folder / "grader_tests" / assignment for folder in (here, *here.parents)]
     candidates = [place / name for place in places for name in (f"{grade_id}.py", grade_id)]
     path = next((candidate for candidate in candidates if candidate.exists()), None)
     if path is None:
-        raise FileNotFoundError(f"no hidden tests for '{grade_id}' in grader_tests/{assignment} of {here} or above")
+        raise FileNotFoundError(
+            f"there is no grader_tests/{assignment}/{grade_id}.py in {here} or a folder above it: "
+            "write these hidden tests, or correct the names in hidden_tests(...)"
+        )
     result = run_hidden_tests([path], lambda _: student_of(namespace))[grade_id]
     display(HTML(cell_html(result)))
     assert not result.lost, "\n".join(result.lost)

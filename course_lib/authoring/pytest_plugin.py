@@ -1,4 +1,4 @@
-"""Runs hidden tests."""
+"""Collect and run hidden tests with pytest, and turn their outcomes into results."""
 
 import contextlib
 import io
@@ -20,28 +20,41 @@ from .result import CellResult, TestResult, Verdict
 __all__ = ["collect_hidden_tests", "run_hidden_tests"]
 
 
-class _Plugin:
-    """The pytest plug-in behind one run."""
+StudentAt = Callable[[str], StudentNotebook | None]
+"""Gives the student's notebook in its state at a grade cell; None ends the run of the tests."""
 
-    def __init__(self, root: Path, student_at: Callable[[str], StudentNotebook] | None) -> None:
+
+class _Plugin:
+    """The pytest plug-in of one run.
+
+    Args:
+        root: the folder with the hidden tests of the assignment.
+        student_at: returns the student's notebook at a grade cell; None to collect only.
+    """
+
+    def __init__(self, root: Path, student_at: StudentAt | None) -> None:
         self.root = root
         self.student_at = student_at
+        self.student_now: StudentNotebook | None = None
+        """The notebook at the grade cell of the test that runs."""
+        self.ended = False
+        """Whether the run has ended at a grade cell: no further test runs."""
         self.results: dict[str, list[TestResult]] = {}
         self.students: dict[str, StudentNotebook] = {}
         self.accuracies: dict[str, float] = {}
         self.faults: list[str] = []
         self.seen: set[str] = set()
-        """The grade cells that have a test, whatever becomes of it."""
+        """The grade cells that have a test, even a faulty one."""
         self.interrupt: BaseException | None = None
 
     def add_fault(self, error: BaseException) -> None:
-        """Keep an error that no test holds, by the lines of the author's files: most others are pytest's."""
+        """Record an error outside of a test. Of its traceback, only the lines in the author's files are of use."""
         lines = [
             f"{frame.filename}:{frame.lineno}: in {frame.name}\n"
             for frame in traceback.extract_tb(error.__traceback__)
             if Path(frame.filename).is_relative_to(self.root)
         ]
-        if not lines and not isinstance(error, SyntaxError):  # which names its place
+        if not lines and not isinstance(error, SyntaxError):  # a SyntaxError names its file and line itself
             lines = traceback.format_tb(error.__traceback__)
         self.faults.append("".join([*lines, *traceback.format_exception_only(error)]).rstrip())
 
@@ -49,7 +62,7 @@ class _Plugin:
     def pytest_load_initial_conftests(self) -> Generator[None, None, None]:
         try:
             yield
-        except Exception as error:  # whatever a conftest.py does; pytest wraps it
+        except Exception as error:  # raised by a conftest.py; pytest wraps it
             self.add_fault(error.__cause__ or error)
             raise
 
@@ -72,14 +85,26 @@ class _Plugin:
             for item in items:
                 self._keep(item, Verdict.NOT_ATTEMPTED)
 
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Have the notebook run up to the test's grade cell; skip the test if the run has ended there."""
+        assert self.student_at is not None
+        try:
+            self.student_now = None if self.ended else self.student_at(self._grade_id(item))
+        except GradingFault as error:
+            self.interrupt, item.session.shouldstop = error, str(error)
+            return True
+        self.ended = self.student_now is None
+        return True if self.ended else None  # None: pytest runs the test
+
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest) -> StudentNotebook:
-        assert self.student_at is not None
-        student = self.students[request.node.nodeid] = self.student_at(self._grade_id(request.node))
-        return student
+        """The student's notebook, in its state at the test's grade cell."""
+        assert self.student_now is not None
+        self.students[request.node.nodeid] = self.student_now
+        return self.student_now
 
     def _grade_id(self, item: pytest.Item) -> str:
-        """The stem of the test's file, or the folder's name when the cell has a folder."""
+        """The name of the test's file without ``.py``, or of its folder if the grade cell has a folder of tests."""
         return item.path.relative_to(self.root).parts[0].removesuffix(".py")
 
     def _keep(self, item: pytest.Item, verdict: Verdict, detail: str = "", note: str = "") -> None:
@@ -91,14 +116,16 @@ class _Plugin:
                 test.asked, test.accuracy = student.asked, self._accuracy(item, student.accuracy)
             self.results.setdefault(self._grade_id(item), []).append(test)
 
-    def _accuracy(self, item: pytest.Item, left: object) -> tuple[float, float] | None:
-        """What a test left in ``student.accuracy``, as numbers; None where one is none that JSON has."""
-        if left is None:
+    def _accuracy(self, item: pytest.Item, value: object) -> tuple[float, float] | None:
+        """The ``value`` that a test stored in ``student.accuracy``; None if JSON has no such numbers."""
+        if value is None:
             return None
         try:
-            measured, required = map(float, left)  # type: ignore[call-overload]
-        except (TypeError, ValueError, RuntimeError):  # the last one by a tensor of several numbers
-            self.faults.append(f"{item.nodeid}: student.accuracy is two numbers, measured and required, not {left!r}")
+            measured, required = map(float, value)  # type: ignore[call-overload]
+        except (TypeError, ValueError, RuntimeError):  # a tensor of several numbers raises a RuntimeError
+            self.faults.append(
+                f"{item.nodeid}: student.accuracy must be two numbers, (measured, required), not {value!r}"
+            )
             return None
         return (measured, required) if math.isfinite(measured) and math.isfinite(required) else None
 
@@ -110,13 +137,13 @@ class _Plugin:
         is_students = (isinstance(error, StudentFailure) and call.when != "teardown") or (
             isinstance(error, AssertionError) and call.when == "call"
         )
-        # where a student's answer fails nobody reads what pytest makes of it, and to find source lines takes 30 ms
+        # nobody reads pytest's report of a student's failure, and looking up source lines for it takes 30 ms
         item.config.option.tbstyle = "line" if is_students else "short"
         report = yield
         if error is None:
             if call.when == "call":
                 self._keep(item, Verdict.PASSED)
-        elif isinstance(error, GradingFault):  # a kernel was killed, the sandbox has ended: no test is at fault
+        elif isinstance(error, GradingFault):  # a kernel was killed or the sandbox has ended: the test is not at fault
             self.interrupt, item.session.shouldstop = error, str(error)
         elif not is_students:
             self.faults.append(f"{item.nodeid}\n{report.longreprtext}")
@@ -127,58 +154,65 @@ class _Plugin:
         return report
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self.interrupt = self.interrupt or excinfo.value  # to stop after a fault of the grader is an interrupt, too
+        self.interrupt = self.interrupt or excinfo.value  # pytest also interrupts itself after a fault of the grader
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             text = report.longreprtext
-            if re.search(r"^E +(SyntaxError|IndentationError|TabError):", text, re.MULTILINE):  # no line of it has run:
-                text = "\n".join(line for line in text.splitlines() if line.startswith("E"))  # the others are pytest's
+            if re.search(r"^E +(SyntaxError|IndentationError|TabError):", text, re.MULTILINE):
+                own = [line for line in text.splitlines() if line.startswith("E")]  # the other lines are pytest's code
+                text = "\n".join(own)
             self.faults.append(f"{report.nodeid}\n{text}")
 
 
 def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
-    if sys.flags.optimize:  # pytest keeps those of the tests themselves; a wrong answer would pass what they import
-        raise GradingFault("Python runs without assert statements: unset PYTHONOPTIMIZE, or leave out -O")
+    if sys.flags.optimize:  # pytest keeps the asserts of test files, but Python drops those of modules that they import
+        raise GradingFault(
+            "Python ignores assert statements, so wrong answers may pass: unset PYTHONOPTIMIZE, or omit -O"
+        )
     arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
     arguments += ["--rootdir", str(plugin.root), "--confcutdir", str(plugin.root), "--tb=short", *options]
-    arguments += ["--disable-plugin-autoload"]  # whatever else is installed has no say in marks
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):  # nor has the shell: -x would end a run at the first wrong answer
+    # neither other installed packages nor the shell may change marks: -x would stop at the first wrong answer
+    arguments += ["--disable-plugin-autoload"]
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
-    # plug-ins that take time and are of no use here; the first collects garbage ten times at the end, for 0.6 s
+    # these plug-ins cost time and are of no use here: the first one alone runs the garbage collector for 0.6 s
     arguments += [f"-pno:{name}" for name in ("unraisableexception", "threadexception", "faulthandler", "logging")]
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             code = pytest.main(arguments, plugins=[plugin])
-    except (Exception, SystemExit) as error:  # of a hook that runs late; sys.exit in a file
+    except (Exception, SystemExit) as error:  # raised by a hook that runs late, or by sys.exit in a file
         plugin.add_fault(error)
         code = pytest.ExitCode.INTERNAL_ERROR
-    finally:  # a later run, of another assignment or after an edit, must import its own files
+    finally:  # forget the imported files: a later run may grade another assignment, or files that were edited
         for name, module in list(sys.modules.items()):
             if (getattr(module, "__file__", None) or "").startswith(f"{plugin.root}{os.sep}"):
                 del sys.modules[name]
-                while name := name.rpartition(".")[0]:  # a folder of tests is a module without a file
+                while name := name.rpartition(".")[0]:  # the folders above it are modules without a file
                     if getattr(sys.modules.get(name), "__file__", None) is None:
                         sys.modules.pop(name, None)
     if plugin.interrupt is None and code not in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         plugin.faults += [
-            f"{path}: there is no hidden test in it; the names of their functions begin with test_"
+            f"{path}: there is no hidden test in it; the name of a test function must begin with test_"
             for path in paths
             if path.stem not in plugin.seen
         ]
-    if plugin.interrupt is not None and not plugin.faults:  # pytest ends a run with bad files by an interrupt, too
+    if plugin.interrupt is not None and not plugin.faults:  # pytest also interrupts a run with files that do not load
         raise plugin.interrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not plugin.faults:
         plugin.faults.append(f"pytest ended with {pytest.ExitCode(code).name} on {', '.join(map(str, paths))}")
 
 
 def collect_hidden_tests(paths: Sequence[Path]) -> dict[str, CellResult]:
-    """The hidden tests in ``paths`` by grade cell, each marked not attempted.
+    """The hidden tests in ``paths`` by grade cell, each with the verdict ``NOT_ATTEMPTED``.
+
+    Args:
+        paths: files or folders of hidden tests, one for each grade cell, all in the same folder.
 
     Raises:
-        AssignmentError: if a file cannot be collected; the message names it.
+        AssignmentError: if a test cannot be used. The message names its file.
     """
-    if not paths:  # free texts only
+    if not paths:  # an assignment may consist of free texts only
         return {}
     plugin = _Plugin(paths[0].parent, None)
     _run(paths, plugin, "--collect-only")
@@ -190,21 +224,22 @@ def collect_hidden_tests(paths: Sequence[Path]) -> dict[str, CellResult]:
 
 
 def run_hidden_tests(
-    paths: Sequence[Path], student_at: Callable[[str], StudentNotebook], accuracies: dict[str, float] | None = None
+    paths: Sequence[Path], student_at: StudentAt, accuracies: dict[str, float] | None = None
 ) -> dict[str, CellResult]:
     """Run the hidden tests in ``paths``, in that order.
 
     Args:
-        paths: hidden test files or folders.
-        student_at: gives the student's notebook in its state at a grade cell. A ``pytest.exit.Exception`` that it
-            raises ends the run.
-        accuracies: is given the accuracies that the tests require, by grade cell, before the first of them runs.
+        paths: files or folders of hidden tests, one for each grade cell, all in the same folder.
+        student_at: returns the student's notebook in its state at a grade cell. None ends the run, and the results so
+            far are returned.
+        accuracies: filled with the accuracy that each grade cell requires, before the first test runs.
 
     Returns:
         The results by grade cell.
 
     Raises:
-        GradingFault: if a hidden test is at fault; the message names it. Or what ``student_at`` raises.
+        GradingFault: if a hidden test is faulty. The message names the test.
+        Exception: any other exception of ``student_at`` that ends the run.
     """
     if not paths:
         return {}
@@ -213,5 +248,5 @@ def run_hidden_tests(
         plugin.accuracies = accuracies
     _run(paths, plugin)
     if plugin.faults:
-        raise GradingFault("A hidden test failed by itself.\n\n" + "\n\n".join(plugin.faults))
+        raise GradingFault("A hidden test is faulty.\n\n" + "\n\n".join(plugin.faults))
     return {grade_id: CellResult(grade_id, tests) for grade_id, tests in plugin.results.items()}

@@ -1,4 +1,4 @@
-"""What grading a notebook gives: plain data that passes between processes and into files."""
+"""The result of grading a notebook: plain data that passes between processes and into files."""
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -10,13 +10,13 @@ __all__ = ["CellResult", "NotebookResult", "TestResult", "Verdict", "printable"]
 
 
 def printable(text: str) -> str:
-    """A text of the student's in one line that cannot change how a terminal, a table or a page shows what follows."""
+    """A student's text in one line, without characters that would disturb a terminal, a table or a page."""
     line = " ".join(text.split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 class Verdict(StrEnum):
-    """What a hidden test found. Each has its word and its hint in ``course_lib.messages``."""
+    """The outcome of a hidden test. ``course_lib.messages`` has a word and a hint for each."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -41,16 +41,16 @@ class TestResult:
     name: str
     points: float
     rationale: Text
-    """What the test checks, for the student."""
+    """What the test checks. The student reads it."""
     verdict: Verdict
     detail: str = ""
-    """Said to the student with the verdict: an error, a likely cause; never a value or a line of the hidden test."""
+    """An error or a likely cause. The student reads it, so it never has a value or a line of the hidden test."""
     note: str = ""
     """For the instructor only."""
     asked: list[str] = field(default_factory=list)
-    """What the judge asked and what came back, for the instructor only."""
+    """Questions of the judge and the notebook's answers, one line each, for the instructor only."""
     accuracy: tuple[float, float] | None = None
-    """Of a trained model: the accuracy that was measured, and the one that is required."""
+    """The measured and the required accuracy of a trained model."""
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "TestResult":
@@ -63,7 +63,7 @@ class TestResult:
 
     @property
     def score(self) -> float:
-        """The points earned: all or none."""
+        """The earned points: all or none."""
         return self.points if self.verdict is Verdict.PASSED else 0.0
 
     @property
@@ -79,12 +79,12 @@ class TestResult:
 
 @dataclass
 class CellResult:
-    """The outcome of one grade cell that is graded automatically."""
+    """The result of one grade cell that is graded automatically."""
 
     grade_id: str
     tests: list[TestResult]
     solution: str = ""
-    """Id of the solution cell that it grades; formgrader has a person's comment there."""
+    """Id of the solution cell that it grades. In formgrader, comments belong to that cell."""
 
     @property
     def points(self) -> float:
@@ -93,34 +93,34 @@ class CellResult:
 
     @property
     def score(self) -> float:
-        """The points earned; 0.7 and 0.2 and 0.1 are 1."""
+        """The earned points, rounded so that 0.7, 0.2 and 0.1 add up to 1."""
         return round(sum(test.score for test in self.tests), 6)
 
     @property
     def lost(self) -> list[str]:
-        """For the instructor: a line on each test that was not passed."""
+        """A line about each test that was not passed, for the instructor."""
         return [f"{t.name}: {t.verdict} {t.detail} {t.note}" for t in self.tests if t.verdict is not Verdict.PASSED]
 
 
 @dataclass
 class NotebookResult:
-    """The outcome of one notebook of one submission."""
+    """The result of one notebook of one submission."""
 
     cells: list[CellResult]
     repairs: list[str] = field(default_factory=list)
-    """What was mended before grading, in the student's language."""
+    """What was repaired before grading, in the student's language."""
     unreadable: str = ""
-    """Why the file could not be read at all, or empty."""
+    """Why the file could not be read; empty if it could."""
     unanswered: list[str] = field(default_factory=list)
-    """Cells for a person that were handed in as they were given: 0 points, and nobody has to look."""
+    """Manually graded cells that were handed in unchanged: they get 0 points, and nobody has to look at them."""
     protection: str = "none"
-    """The sandbox that the student's code ran in."""
+    """The kind of sandbox that the student's code ran in."""
     device: str = "cpu"
-    """Where models were to be trained; what fails on a graphics card is trained on the CPU."""
+    """Where models should be trained. A training that fails on a graphics card is repeated on the CPU."""
     seconds: float = 0.0
     """How long the grading took."""
     phases: dict[str, float] = field(default_factory=dict)
-    """Where these seconds went, as in ``NotebookRunner.seconds``; the rest is the judge's."""
+    """Seconds for each phase, as in ``NotebookRunner.seconds``. The judge itself takes the rest."""
 
     @property
     def score(self) -> float:
@@ -147,7 +147,7 @@ class NotebookResult:
         return cls(**content | {"cells": cells})
 
     def public(self) -> dict[str, Any]:
-        """All that a student may see, as JSON: kept in the metadata of the autograded notebook."""
+        """Everything that a student may see, as JSON. It is stored in the metadata of the autograded notebook."""
         content = asdict(self)
         for cell in content["cells"]:
             for test in cell["tests"]:

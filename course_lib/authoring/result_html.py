@@ -1,4 +1,4 @@
-"""A result as HTML and as text."""
+"""The result of a grade cell as HTML and as text."""
 
 import re
 from html import escape
@@ -6,7 +6,7 @@ from html import escape
 from ..messages import say
 from .result import CellResult, Verdict
 
-__all__ = ["cell_html", "number", "symbol", "word"]
+__all__ = ["cell_html", "cell_text", "number", "symbol", "word"]
 
 _LOOK = {Verdict.PASSED: ("✓", "#1a7f37"), Verdict.NOT_ATTEMPTED: ("…", "#57606a")}
 _CELL = "text-align:left;padding:.2em .8em"
@@ -19,24 +19,24 @@ def number(points: float) -> str:
 
 
 def symbol(verdict: Verdict) -> tuple[str, str]:
-    """A letter for a verdict, and its colour; neither stands without the verdict's word."""
+    """The symbol of a verdict, and its colour. Always show the verdict's word beside them."""
     return _LOOK.get(verdict, _OTHER)
 
 
 def word(verdict: Verdict) -> str:
-    """A verdict as text, in the language in use: its letter and its word."""
+    """A verdict as text, in the current language: its symbol and its word."""
     return f"{symbol(verdict)[0]} {say(f'verdict.{verdict}')}"
 
 
 def cell_html(cell: CellResult) -> str:
-    """The result of a grade cell as a table, in the language in use."""
+    """The result of a grade cell as a table, in the current language."""
     head = "".join(
         f"<th style='{_CELL}'>{escape(say(f'feedback.{name}'))}</th>" for name in ("verdict", "test", "points", "hint")
     )
     rows = []
     for test in cell.tests:
-        letter, colour = symbol(test.verdict)
-        verdict = f"<b style='color:{colour}'>{letter}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
+        sign, colour = symbol(test.verdict)
+        verdict = f"<b style='color:{colour}'>{sign}&nbsp;{escape(say(f'verdict.{test.verdict}'))}</b>"
         points = f"{number(test.score)}&nbsp;/&nbsp;{number(test.points)}"
         texts = (verdict, escape(str(test.rationale)), points, _no_formula(escape(test.hint)))
         rows.append("<tr>" + "".join(f"<td style='{_CELL}'>{text}</td>" for text in texts) + "</tr>")
@@ -45,11 +45,12 @@ def cell_html(cell: CellResult) -> str:
 
 
 def _no_formula(html: str) -> str:
-    """HTML in which nothing is TeX: an error message could draw over the marks; MathJax takes no formula with tags."""
+    """HTML without formulas: as TeX, an error message could draw over the marks. MathJax ignores formulas with tags."""
     return re.sub(r"[$\\]", r"<span>\g<0></span>", html)
 
 
 def cell_text(cell: CellResult) -> str:
+    """The result of a grade cell as text, in the current language."""
     lines = [say("feedback.title", score=number(cell.score), points=number(cell.points))]
     for test in cell.tests:
         verdict = f"{word(test.verdict)} ({number(test.score)}/{number(test.points)})"

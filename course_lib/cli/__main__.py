@@ -1,49 +1,61 @@
-"""The kit's own commands, beside nbgrader's."""
+"""The kit's own commands, which complete those of nbgrader."""
 
+import argparse
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
+__all__ = ["COMMANDS", "main"]
+
 COMMANDS = {
-    "doctor": "look over this machine and this course: what is fine, what is not, how to mend it",
-    "new": "make a new assignment to start from: source notebook and hidden tests",
-    "appeal": "grade one submission again and show what each hidden test asked and what came back",
-    "cache": "say how much the result cache holds, or empty it",
-    "demo": "make a course with a demo class, and grade it",
+    "init": "make a new course folder",
+    "new": "add a small working assignment to the course",
+    "doctor": "check this machine and this course; say how to fix what is wrong",
+    "appeal": "grade one submission again; show what each hidden test asked and what came back",
+    "cache": "show the size of the result cache, or empty it",
+    "demo": "make a course with a demo class and grade it",
 }
-"""By the name of the command, which is that of its module."""
+"""The summary of each command, by its name. The module of the same name has its ``add_arguments`` and ``run``."""
 
-HELP = """usage: course [--debug] COMMAND ...
+EPILOG = """'course COMMAND --help' says more about a command.
 
-{commands}
+Releasing and grading are commands of nbgrader: nbgrader generate_assignment, autograde, formgrader, generate_feedback,
+export."""
 
-'course COMMAND --help' says more. --debug shows where an error comes from.
-Grading itself is nbgrader's: generate_assignment, autograde, formgrader, generate_feedback, export."""
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of a command line. It imports only the modules of commands that ``arguments`` name."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("course", description=__doc__, epilog=EPILOG, formatter_class=raw)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, formatter_class=raw)
+        if name in arguments:
+            module = import_module(f".{name}", __package__)
+            command.description = module.__doc__
+            module.add_arguments(command)
+    return parser
 
 
 def main() -> None:
-    """Run one of the commands."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments[:1]
-    arguments = arguments[debug:]
-    if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(map(len, COMMANDS))
-        print(HELP.format(commands="\n".join(f"  {name:{width}}  {says}" for name, says in COMMANDS.items())))
+    """Run the command that the command line names."""
+    parser = _parser(sys.argv[1:])
+    arguments = parser.parse_args()
+    if arguments.command is None:
+        parser.print_help()
         return
-    name, *rest = arguments
-    if name not in COMMANDS:
-        sys.exit(f"course: there is no command '{name}'. There are: {', '.join(COMMANDS)}.")
-    sys.argv = [f"course {name}", *rest]
     try:
-        import_module(f".{name}", __package__).main()
+        import_module(f".{arguments.command}", __package__).run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head`: nobody reads on, and Python would complain once more at its end
+    except BrokenPipeError:  # the reader, such as `head`, has ended; Python must not flush to it when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
-        if debug:
+        if arguments.debug:
             raise
-        sys.exit(f"course {name}: {type(error).__name__}: {error}".replace("\n", " "))
+        sys.exit(f"course {arguments.command}: {type(error).__name__}: {error}".replace("\n", " "))
 
 
 if __name__ == "__main__":

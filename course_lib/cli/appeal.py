@@ -2,8 +2,8 @@
 
     course appeal mnist1 anna
 
-Run in the course's folder, with its configuration. Nothing is recorded: the marks in the gradebook stay, and are shown
-beside the new ones. What is printed holds the inputs of hidden tests: it is for the instructor, not for the student.
+Run this in the course folder. Nothing is recorded: the marks in the gradebook stay, and are shown beside the new ones.
+The output contains the inputs of hidden tests. It is for the instructor, not for the student.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import AutogradeApp
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..authoring.errors import AssignmentError, GradingFault
 from ..authoring.result import printable
@@ -23,16 +24,19 @@ from ..messages import say
 from ..nbgrader_plugins.autograde import JudgedAutograde
 from ..records.gradebook import automatic_marks
 
-__all__ = ["account", "main"]
+__all__ = ["account", "add_arguments", "run"]
 
 
 def account(name: str, graded: GradedNotebook, recorded: Mapping[str, float | None]) -> Iterator[str]:
-    """The lines that account for every point of a graded notebook.
+    """Account for every point of a graded notebook.
 
     Args:
-        name: of the notebook: an assignment may have several.
+        name: of the notebook; an assignment may have several.
         graded: the notebook.
         recorded: marks in the gradebook, by grade cell.
+
+    Yields:
+        The lines of the account.
     """
     result = graded.result
     protection = say("labelled", name=say("appeal.protection"), text=result.protection)
@@ -61,22 +65,24 @@ def _recorded(converter: JudgedAutograde, student: str) -> dict[str, float | Non
         return automatic_marks(submission)
 
 
-def main() -> None:
-    """Grade one submission again and print the account of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("assignment")
-    parser.add_argument("student")
-    arguments = parser.parse_args()
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``course appeal``."""
+    parser.add_argument("assignment", help="such as mnist1")
+    parser.add_argument("student", help="the name of the student's folder in submitted/")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Grade one submission again and print the account of its points."""
     app = AutogradeApp()
     app.initialize(["--log-level=ERROR"])
     app.coursedir.assignment_id = arguments.assignment
     converter = JudgedAutograde(coursedir=app.coursedir, parent=app)
     folder = Path(app.coursedir.format_path(app.coursedir.submitted_directory, arguments.student, arguments.assignment))
     if not folder.is_dir():
-        sys.exit(f"{folder}: there is no such folder. Give the assignment, then the student, as they are called there.")
+        sys.exit(f"{folder} does not exist. Give the assignment, then the student, as these folders are named")
     try:
         notebooks = converter.appeal(arguments.student)
-    except (AssignmentError, BrokenExecutor, GradingFault) as error:
+    except (AssignmentError, BrokenExecutor, GradingFault, OSError, SQLAlchemyError) as error:
         sys.exit(str(error))
     recorded = _recorded(converter, arguments.student)
     print("\n\n".join("\n".join(account(name, graded, recorded)) for name, graded in notebooks.items()))

@@ -1,8 +1,8 @@
-"""The demo: a course folder with a class of students, graded by the stock nbgrader commands.
+"""Make a course folder with a demo class, and grade it with nbgrader's own commands.
 
     course demo demo
 
-The folder gets a copy of the assignment; real submissions and the real gradebook are never touched.
+The folder gets a copy of the assignment mnist1. Real submissions and the real gradebook are never touched.
 """
 
 import argparse
@@ -21,33 +21,34 @@ from ..nbgrader_plugins.exporters import Report
 from ..records.class_record import read_class
 from ..reports.marks_table import marks_table
 from .demo_class import CLASS, Situation, fill
+from .init import copy_course_files
 
-__all__ = ["main", "make_course"]
+__all__ = ["ASSIGNMENT", "add_arguments", "make_course", "run"]
 
-PROJECT = Path(__file__).parents[2]
 ASSIGNMENT = "mnist1"
 REPORT = "report.html"
 MARK = ".demo"
-"""File in a folder that may be replaced."""
+"""The name of an empty file in each demo course. Only a folder with this file may be replaced."""
 
 
 def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
-    """Make ``folder`` a course with the assignment and one submission for each situation.
+    """Make a course folder with the assignment and one submission for each situation.
+
+    Args:
+        folder: a new folder or an earlier demo, which is replaced.
+        situations: the students.
 
     Raises:
-        AssignmentError: if the folder is there and no earlier demo: it may be a real course.
+        AssignmentError: if the folder exists and is not an earlier demo, because it may be a real course.
     """
     if folder.exists():
         here = Path.cwd().is_relative_to(folder.resolve())
         if here or (any(folder.iterdir()) and not (folder / MARK).exists()):
-            raise AssignmentError(f"{folder} is there and no earlier demo: name a new folder, or remove it first")
+            raise AssignmentError(f"{folder} exists and is not an earlier demo: name a new folder, or remove it first")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / MARK).touch()
-    for config in PROJECT.glob("nbgrader_config.*"):
-        shutil.copy(config, folder)
-    for name in ("source", "grader_tests"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    copy_course_files(folder, ASSIGNMENT)
     spec = load_notebook_spec(
         folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder / "grader_tests" / ASSIGNMENT
     )
@@ -58,21 +59,24 @@ def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
 
 
 def _nbgrader(folder: Path, *arguments: str) -> None:
-    # the command of this Python's environment; it calls others (alembic) by name
+    """Run an nbgrader command of this Python environment in the course folder."""
     command = [sys.executable, "-m", "nbgrader", *arguments, "--log-level=WARN"]
     print("$ nbgrader", *arguments, flush=True)
     subprocess.run(command, cwd=folder, check=True)
 
 
-def main() -> None:
-    """Make the demo course, release, grade, write feedback, print the marks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="folder of the demo course; an earlier demo in it is replaced")
-    folder: Path = parser.parse_args().folder.resolve()
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``course demo``."""
+    parser.add_argument("folder", type=Path, help="the new course folder; an earlier demo in it is replaced")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make the demo course, release, grade, write feedback pages and a report, and print the marks."""
+    folder: Path = arguments.folder.resolve()
     try:
         make_course(folder)
     except AssignmentError as error:
-        parser.error(str(error))
+        sys.exit(f"course demo: {error}")
     _nbgrader(folder, "generate_assignment", ASSIGNMENT)
     _nbgrader(folder, "autograde", ASSIGNMENT)
     _nbgrader(folder, "generate_feedback", ASSIGNMENT)
@@ -82,8 +86,9 @@ def main() -> None:
         print(marks_table(read_class(gradebook, coursedir, ASSIGNMENT)))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     print(
-        f"\nStudent's notebook:  {shown}/release/{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
-        f"\nReport on the class:  {shown}/{REPORT}"
+        f"\nStudent's notebook:       {shown}/release/{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
+        f"\nReport on the class:      {shown}/{REPORT}"
         f"\nFeedback of one student:  {shown}/feedback/partly_right/{ASSIGNMENT}/{ASSIGNMENT}.html"
-        f"\nFormgrader:  cd {shown} && {Path(sys.executable).with_name('jupyter')} lab   (menu Nbgrader > Formgrader)"
+        f"\nFormgrader:               cd {shown} && {Path(sys.executable).with_name('jupyter')} lab   "
+        "(menu Nbgrader > Formgrader)"
     )

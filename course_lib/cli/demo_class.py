@@ -1,7 +1,6 @@
-"""A class of students for ``mnist1``: what each hands in, and the marks that it must get.
+"""A class of students for ``mnist1``: their submissions and the marks that they must get.
 
-Each situation is a change of the released notebook. :func:`fill` puts answers into it; what a situation does not answer
-is answered right.
+A situation describes how one student's submission differs from a perfect one. :func:`fill` makes the submission.
 """
 
 import copy
@@ -66,11 +65,11 @@ class Situation:
 
     name: str
     answers: Callable[[dict[str, str]], dict[str, str]] = field(default=lambda right: right)
-    """From the right answers by solution cell to the student's; a cell left out stays as it was given."""
+    """Turns the right answers, by solution cell, into the student's. A cell without an answer stays as released."""
     damage: Callable[[NotebookNode], None] = field(default=lambda notebook: None)
-    """What happens to the notebook's cells."""
+    """Changes the cells of the filled notebook."""
     cut: float = 1
-    """The part of the file that is handed in."""
+    """The fraction of the file that is submitted: less than 1 for a truncated file."""
     lost: Marks = field(default_factory=dict)
     """Points lost, by grade cell."""
 
@@ -86,7 +85,7 @@ def right_answers(spec: NotebookSpec) -> dict[str, str]:
 
 
 def fill(spec: NotebookSpec, situation: Situation) -> bytes:
-    """The file that the student of ``situation`` hands in."""
+    """The file that the student of ``situation`` submits."""
     notebook = copy.deepcopy(spec.skeleton)
     answers = situation.answers(right_answers(spec))
     for cell in notebook.cells:

@@ -1,8 +1,9 @@
-"""Make a new assignment to start from: one function to write, its hidden tests, one free text.
+"""Add a small working assignment to the course: one function to write, its hidden tests, one free-text question.
 
     course new exercise2
 
-Run in the course's folder. The new assignment can be released and graded as it is; nothing that is there is changed.
+Run this in the course folder. You can release and grade the new assignment at once, and then change it. Nothing that
+exists is changed.
 """
 
 import argparse
@@ -10,50 +11,50 @@ import re
 import sys
 from pathlib import Path
 
-__all__ = ["main", "make_assignment"]
+__all__ = ["add_arguments", "make_assignment", "run"]
 
 TEMPLATE = Path(__file__).parent / "templates" / "exercise"
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]{0,49}"
-"""What an assignment can be called: it becomes part of paths, addresses and of names in nbgrader's exchange."""
+"""Names of assignments: they become part of paths, of addresses and of names in nbgrader's exchange."""
 
 NEXT_STEPS = """{made}
 
-Change them to what you want to ask, then
+Change these files to your exercise, then run
 
     nbgrader generate_assignment {name}    # writes release/{name}, what students get
     nbgrader autograde {name}              # grades submitted/<student>/{name}/{name}.ipynb
 
-`autograde` grades the answers in the source first: a hidden test that does not fit them is named."""
+`autograde` grades the answers in the source notebook first, and names each hidden test that they do not pass."""
 
 
 def make_assignment(course: Path, name: str) -> list[Path]:
-    """Write source and hidden tests of a new assignment.
+    """Write the source notebook and the hidden tests of a new assignment.
 
     Args:
-        course: the course's folder.
+        course: the course folder.
         name: of the assignment and its notebook.
 
     Returns:
         The new files.
 
     Raises:
-        ValueError: if nothing can be made; the message says why.
+        ValueError: if the name is not allowed, the folder is not a course, or the assignment exists; the message says
+            how to fix it.
     """
     if not re.fullmatch(NAME, name):
         raise ValueError(
-            f"'{name}' cannot be the name of an assignment: letters (no accents), digits, '_' and '-' can, "
-            "50 at most, the first one a letter"
+            f"'{name}' cannot be the name of an assignment. Use up to 50 letters without accents, digits, '_' and '-', "
+            "and begin with a letter"
         )
     if not (course / "nbgrader_config.py").exists():
         raise ValueError(
-            f"{course} has no nbgrader_config.py: run this in the course's folder. A new course begins with copies of "
-            "the kit's nbgrader_config.py and nbgrader_config.json"
+            f"{course} has no nbgrader_config.py: run this in the course folder. 'course init FOLDER' makes a new one"
         )
     folders = {".ipynb": course / "source" / name, ".py": course / "grader_tests" / name}
     for folder in folders.values():
         if folder.exists():
-            raise ValueError(f"{folder} is there already: choose another name, or remove it")
+            raise ValueError(f"{folder} exists already. Nothing was written: choose another name, or remove it")
     made = []
     for path in sorted(TEMPLATE.glob("*.*")):
         folder = folders[path.suffix]
@@ -63,14 +64,16 @@ def make_assignment(course: Path, name: str) -> list[Path]:
     return made
 
 
-def main() -> None:
-    """Make the assignment and say what comes next."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``course new``."""
     parser.add_argument("name", help="of the assignment, such as exercise2")
-    name: str = parser.parse_args().name
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make the assignment and print the next steps."""
     try:
-        made = make_assignment(Path.cwd(), name)
+        made = make_assignment(Path.cwd(), arguments.name)
     except ValueError as error:
         sys.exit(f"course new: {error}")
     shown = "\n".join(str(path.relative_to(Path.cwd())) for path in made)
-    print(NEXT_STEPS.format(made=shown, name=name))
+    print(NEXT_STEPS.format(made=shown, name=arguments.name))

@@ -1,4 +1,7 @@
-"""What a result depends on."""
+"""Everything that a result depends on, as one hash: the key of the result cache.
+
+A change of reports, exports or commands is not in it: they show marks and do not decide them.
+"""
 
 import hashlib
 import json
@@ -13,17 +16,21 @@ import nbformat
 
 from ..assignment.spec import NotebookSpec
 from ..files import PACKAGE
-from ..judge.task import Limits
+from ..judge.limits import Limits
 
-__all__ = ["cache_key", "stamps_of_tests", "versions"]
+__all__ = ["cache_key", "decides_marks", "stamps_of_tests", "versions"]
 
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel", "ipython", "nbclient", "nbformat", "nbgrader",
-            "nh3", "pytest", "safetensors")  # fmt: skip
+            "nh3", "pytest", "safetensors", "xxhash")  # fmt: skip
 """Whose versions a result depends on."""
 
 
+DECIDING = ("mnist_files", "kernel", "reference", "authoring", "assignment", "judge")
+"""The folders of course_lib that decide marks, beside the student half."""
+
+
 def _files(folder: Path) -> Iterable[Path]:
-    """The files below a folder, behind links too, in order; not what Python, Jupyter or a desktop leaves there."""
+    """The files below a folder, also behind links, in order; without hidden files and Python's caches."""
     for path in sorted(Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names):
         parts = path.relative_to(folder).parts
         if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts):
@@ -31,7 +38,7 @@ def _files(folder: Path) -> Iterable[Path]:
 
 
 def _tests(spec: NotebookSpec) -> dict[str, Path]:
-    """The files of the hidden tests by name, data among them, and the modules beside their folder, to be imported."""
+    """The files of the hidden tests by name, with their data, and the modules beside their folder."""
     return {
         path.relative_to(folder.parent).as_posix(): path
         for folder in sorted({path.parent for path in spec.tests.values()})
@@ -40,7 +47,7 @@ def _tests(spec: NotebookSpec) -> dict[str, Path]:
 
 
 def stamps_of_tests(specs: Iterable[NotebookSpec]) -> dict[Path, int]:
-    """The files of the hidden tests, with when each was changed: workers read them each time."""
+    """The files of the hidden tests, each with the time of its last change in ns."""
     return {path: path.stat().st_mtime_ns for spec in specs for path in _tests(spec).values()}
 
 
@@ -50,27 +57,38 @@ def _digest_files(digest: "hashlib._Hash", files: dict[str, Path]) -> None:
         digest.update(path.read_bytes())
 
 
-def versions() -> list[str]:
-    """What grades here: Python, :data:`PACKAGES`, and all of course_lib by a hash."""
-    course_lib = hashlib.sha256()
-    _digest_files(course_lib, {str(path.relative_to(PACKAGE)): path for path in _files(PACKAGE)})
+def versions(all_code: bool = False) -> list[str]:
+    """What grades here: Python, :data:`PACKAGES`, and the code of course_lib that decides marks, as a hash.
+
+    Args:
+        all_code: hash all of course_lib, for a worker of a cluster, which must be able to talk to this command.
+    """
+    digest = hashlib.sha256()
+    files = {path.relative_to(PACKAGE).as_posix(): path for path in _files(PACKAGE)}
+    _digest_files(digest, {name: path for name, path in files.items() if all_code or decides_marks(name)})
     packages = [f"{name} {version(name)}" for name in PACKAGES]
-    return [f"Python {platform.python_version()}", *packages, f"course_lib {course_lib.hexdigest()[:32]}"]
+    return [f"Python {platform.python_version()}", *packages, f"course_lib {digest.hexdigest()[:32]}"]
+
+
+def decides_marks(name: str) -> bool:
+    """Whether a file of course_lib decides marks: one of the student half, or in a folder of :data:`DECIDING`."""
+    folder, _, rest = name.partition("/")
+    return not rest or folder in DECIDING
 
 
 def cache_key(spec: NotebookSpec, beside: Path, limits: Limits, here: Sequence[str], **settings: str) -> str:
-    """Hash of what the result of any submission of a notebook depends on, apart from the submission.
+    """Hash of everything that a result depends on, apart from the submission.
 
-    These are the source notebook, what students get of it, its hidden tests and the files beside it, the limits, and
-    the versions of what grades. The number of threads is none of it: marks must not depend on it.
+    That is the source notebook, the released one, the hidden tests, the files beside the source, the limits and the
+    versions. The number of threads is left out: marks must not depend on it.
 
     Args:
         spec: the notebook.
         beside: the folder of the source notebook.
         limits: what a submission may use.
-        here: the :func:`versions` of what grades.
-        **settings: whatever else changes a result: language, protection, device, whether models are trained once, which
-            files are not shown.
+        here: the :func:`versions` that grade.
+        **settings: the other settings that change a result: language, protection, device, whether models are trained
+            once, which files are hidden from students.
     """
     parts = [*here, json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
     digest = hashlib.sha256("\n".join(parts).encode())

@@ -1,4 +1,4 @@
-"""Read what was handed in as if every file were a trap: a link to the answers, a pipe, a device, too many bytes."""
+"""Read submitted files safely: any of them may be a link to the answers, a pipe, a device, or far too large."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from typing import Any
 from dateutil.tz import gettz
 from nbgrader.utils import parse_utc
 
-from ..judge.rebuild import UnreadableNotebook
+from ..judge.read_notebook import UnreadableNotebook
 from ..messages import say
 
 __all__ = [
@@ -21,26 +21,32 @@ __all__ = [
 ]  # fmt: skip
 
 STAMP = "timestamp.txt"
+"""The file in which ``nbgrader submit`` writes the time of the submission."""
 
 SECRET = "submission_secret.txt"
-"""By which ``nbgrader release_feedback`` and ``fetch_feedback`` find each other."""
+"""The file by which ``nbgrader fetch_feedback`` finds what ``nbgrader release_feedback`` has released."""
 
 MAX_NOTEBOOK = 256 * 2**20
-"""Bytes: outputs of 200 MB happen."""
+"""Bytes of a notebook: some have outputs of 200 MB."""
 
 MAX_UPLOAD = 2 * MAX_NOTEBOOK
-"""Bytes of all that one student handed in."""
+"""Bytes of all files of one student."""
 
-MAX_STAMP = 100
+MAX_STAMP, MAX_SECRET = 100, 1000
+"""Bytes of these files."""
 
 
 def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
-    """The content of a plain file; OSError for anything else, ValueError for more than ``most`` bytes.
+    """Read a plain file; never follow a link or wait for a pipe.
 
     Args:
         path: the file.
-        most: bytes.
+        most: bytes that the file may have.
         folder: descriptor of the folder that a relative ``path`` starts in.
+
+    Raises:
+        OSError: if it cannot be read, or is not a plain file.
+        ValueError: if it has more than ``most`` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with open(descriptor, "rb") as stream:
@@ -53,28 +59,33 @@ def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
 
 
 def read_submitted(path: Path, source: Path) -> bytes:
-    """The bytes of ``submitted/<student>/<assignment>/<notebook>.ipynb``, or of the one file of all but that name.
+    """Read ``submitted/<student>/<assignment>/<notebook>.ipynb``.
+
+    If there is no such file, read the one whose name differs only in capitals or in how accents are stored.
 
     Args:
-        path: of the file.
-        source: folder of the source notebooks: a file with the name of one of them is no other one that was renamed.
+        path: the file.
+        source: folder of the source notebooks. A file that has the name of another notebook of the assignment is that
+            notebook, not a renamed one.
 
     Raises:
-        UnreadableNotebook: if it is not there, or if it or one of its two folders is a link or otherwise not what it
-            should be.
+        UnreadableNotebook: if the file is missing or too large, or if the file or one of its two folders is a link or
+            another special file.
     """
     if path.parent.is_symlink() or path.parents[1].is_symlink():
         raise UnreadableNotebook(say("rebuild.no_file"))
-    found, others = path, []
+    file, others = path, []
     if not os.path.lexists(path):
         others = [other for other in sorted(path.parent.glob("*.ipynb")) if not (source / other.name).exists()]
-        same = [other for other in others if _folded(other.name) == _folded(path.name)]
-        found = same[0] if len(same) == 1 else path
+        similar = [other for other in others if _folded(other.name) == _folded(path.name)]
+        file = similar[0] if len(similar) == 1 else path
     try:
-        return read_plain(found, MAX_NOTEBOOK)
+        return read_plain(file, MAX_NOTEBOOK)
     except FileNotFoundError as error:
-        there = say("rebuild.others", names=", ".join(repr(other.name) for other in others[:5])) if others else ""
-        raise UnreadableNotebook(say("rebuild.not_there", name=path.name) + there) from error
+        reason = say("rebuild.not_there", name=path.name)
+        if others:
+            reason += say("rebuild.others", names=", ".join(repr(other.name) for other in others[:5]))
+        raise UnreadableNotebook(reason) from error
     except ValueError as error:
         raise UnreadableNotebook(say("rebuild.too_large", size=MAX_NOTEBOOK >> 20)) from error
     except OSError as error:
@@ -82,48 +93,56 @@ def read_submitted(path: Path, source: Path) -> bytes:
 
 
 def _folded(name: str) -> str:
-    """What a file system that takes é for e and an accent, or a capital for a small letter, may change in a name."""
+    """A file name without what some file systems ignore or change: capitals, and how accents are stored."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def stamped_time(stamp: bytes) -> datetime:
-    """The time in a time stamp file, in UTC: nbgrader's ``parse_utc``, mended for what stands behind a space.
+    """The time in a time stamp file, in UTC.
 
-    It takes +0200 for 200 seconds, and a zone that this machine does not know, such as CEST, for UTC.
+    nbgrader's ``parse_utc`` reads time zones wrongly if a space stands before them: +0200 as 200 seconds, and a zone
+    that this machine does not know, such as CEST, as UTC. This function corrects the first and refuses the second.
 
     Raises:
-        Exception: anything that a parser of dates may raise.
+        Exception: of any type that a parser of dates may raise, if the text is not a time.
     """
     text = re.sub(r" (?=(?:Z|[+-]\d\d:?\d\d)$)", "", stamp.decode().strip())
     words = text.split(" ")
     if len(words) == 3 and gettz(words[2]) is None:
-        raise ValueError(f"{words[2]!r} is no time zone that is known here")
-    found: datetime = parse_utc(text)
-    return found
+        raise ValueError(f"{words[2]!r} is not a time zone that this machine knows")
+    time: datetime = parse_utc(text)
+    return time
 
 
 def read_stamp(folder: Path) -> bytes | None:
-    """The time stamp file of a submission; None when there is none that says a time in a zone that is known."""
+    """The content of a submission's time stamp file; None if it is missing, or if :func:`stamped_time` refuses it."""
     try:
         content = read_plain(folder / STAMP, MAX_STAMP)
         stamped_time(content)
-    except Exception:  # no such file, or anything that a parser of dates may raise
+    except Exception:  # a missing file, or any type that a parser of dates may raise
         return None
     return content
 
 
 def read_receipt(folder: Path) -> dict[str, bytes]:
-    """What ``nbgrader submit`` wrote beside a submission: time stamp and secret by file name, where they are there."""
+    """The files that ``nbgrader submit`` wrote beside a submission: time stamp and secret.
+
+    Returns:
+        Content by file name. A file that is missing or not valid is left out.
+    """
     stamp = read_stamp(folder)
-    found = {} if stamp is None else {STAMP: stamp}
+    receipt = {} if stamp is None else {STAMP: stamp}
     with contextlib.suppress(OSError, ValueError):
-        secret = read_plain(folder / SECRET, 1000)
+        secret = read_plain(folder / SECRET, MAX_SECRET)
         if re.fullmatch(rb"[0-9a-f]+", secret):
-            found[SECRET] = secret
-    return found
+            receipt[SECRET] = secret
+    return receipt
 
 
 def timestamp(coursedir: Any, folder: str) -> datetime | None:
-    """When a submission was handed in, in UTC: nbgrader's ``get_existing_timestamp``, which trusts the file, mended."""
+    """When a submission was handed in, in UTC; None if unknown.
+
+    Replaces nbgrader's ``get_existing_timestamp``, which trusts the file and stops on a bad one.
+    """
     content = read_stamp(Path(folder))
     return None if content is None else stamped_time(content)

@@ -1,4 +1,4 @@
-"""What the worker processes do. Only they import torch: the command itself starts in a second."""
+"""The worker processes. Only they import torch, so that the command itself starts in a second."""
 
 import ctypes
 import importlib
@@ -21,18 +21,19 @@ from ..kernel.fork_server import importing
 from ..mnist import unpack_mnist
 from .cache_key import versions
 
+__all__ = ["MEMORY", "check_machine", "grade_in_a_process_of_its_own", "grade_submission", "worker_processes"]
+
 MEMORY = 2 * 2**30
-"""Bytes of private memory that a worker may reserve; it needs a quarter of it."""
-
-__all__ = ["check_machine", "grade_in_a_process_of_its_own", "grade_submission", "worker_processes"]
+"""Bytes of private memory that a worker may reserve. It needs a quarter of them."""
 
 
-def start_worker(parent: int, room: Path | None) -> None:
-    """Leave interrupts to the process that runs the command, and die when it is killed.
+def start_worker(parent: int, workspace: Path | None) -> None:
+    """Prepare a worker process: it ignores interrupts, dies with its parent, has little memory, and has torch loaded.
 
     Args:
-        parent: the pid of that process.
-        room: the folder with what kernels see, or None for no sandbox. The sandbox starts while this imports torch.
+        parent: pid of the process that runs the command. Only that process handles interrupts.
+        workspace: the folder with the files that kernels see; None for no sandbox. The sandbox starts here, so that it
+            is ready when torch has been imported.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
@@ -40,41 +41,44 @@ def start_worker(parent: int, room: Path | None) -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:
             os._exit(1)
-    if room is not None:
-        sandbox(room / "library", room / "files")
-    # a message may be larger than any limit on it can tell: then this worker dies, not the machine
+    if workspace is not None:
+        sandbox(workspace / "library", workspace / "files")
+    # A kernel may send a message so large that reading it fills the memory: then this worker dies, not the machine.
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     with importing():
         importlib.import_module("course_lib.judge.pipeline")
 
 
-def grade_submission(jobs: Sequence[GradingTask]) -> list[GradedNotebook]:
+def grade_submission(tasks: Sequence[GradingTask]) -> list[GradedNotebook]:
     """Grade the notebooks of one submission."""
     from ..judge.pipeline import grade
 
-    return [grade(job) for job in jobs]
+    return [grade(task) for task in tasks]
 
 
-def worker_processes(workers: int, room: Path | None) -> ProcessPoolExecutor:
-    """An executor of processes that grade, all of them started at once: each takes seconds.
+def worker_processes(workers: int, workspace: Path | None) -> ProcessPoolExecutor:
+    """Start worker processes, all at once because each takes seconds to start.
 
     Args:
         workers: their number.
-        room: the folder with what kernels see, or None for no sandbox.
+        workspace: the folder with the files that kernels see; None for no sandbox.
 
     Raises:
         GradingFault: if the machine cannot start them.
     """
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
     try:
-        executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), room))
-    except OSError as error:  # Python keeps its locks there; the system's message names no place
+        executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), workspace))
+    except OSError as error:  # Python keeps its locks in /dev/shm, which the system's message does not say
         raise GradingFault(
-            f"No worker can be started: {error}: see that /dev/shm can be written and has room"
+            f"No worker can be started: {error}. Check that /dev/shm is writable and has free space."
         ) from error
     program = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")  # each worker would import the program: all of nbgrader, 1 s
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # there, until start_worker ignores it
+    sys.modules["__main__"] = ModuleType(
+        "__main__"
+    )  # else each worker imports the program, which takes 1 s for nbgrader
+    # workers inherit the blocked interrupt, until start_worker ignores it
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         for _ in range(workers):
             executor.submit(int)
@@ -84,44 +88,50 @@ def worker_processes(workers: int, room: Path | None) -> ProcessPoolExecutor:
     return executor
 
 
-_pools: dict[Path, ProcessPoolExecutor] = {}
-"""In a Dask worker: the processes that grade for it, by what their kernels import: each command has its own."""
+# -- in a Dask worker --------------------------------------------------------------------------------------------------
 
-_starting = threading.Lock()
+_executors: dict[Path, ProcessPoolExecutor] = {}
+"""The processes that grade for this Dask worker, by the library folder of their kernels. Each command has its own."""
+
+_executors_lock = threading.Lock()
 
 
 def check_machine(protection: Protection, folders: Sequence[Path], others: Sequence[str]) -> None:
-    """See in a Dask worker that kernels can run there, and marks are those of here.
+    """Check, in a Dask worker, that kernels can run and that marks are the same as on the command's machine.
 
     Args:
-        protection: of the students' kernels.
-        folders: which it must see.
-        others: the :func:`course_lib.execution.cache_key.versions` of the command that asks.
+        protection: the sandbox of the students' kernels.
+        folders: the folders that the worker must see.
+        others: the :func:`course_lib.execution.cache_key.versions` of the command.
 
     Raises:
-        AssignmentError, GradingFault or OSError: if not; the message says why.
+        AssignmentError, GradingFault or OSError: if the worker cannot grade. The message says why.
     """
     if multiprocessing.current_process().daemon:
-        raise GradingFault("it may not start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False where workers start")
+        raise GradingFault(
+            "it may not start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False in the environment of the workers"
+        )
     if protection != "none":
         check_protection()
     unpack_mnist(cache_folder())
     for folder in folders:
         if not folder.is_dir():
             raise GradingFault(
-                f"it does not see {folder}: the command and all workers need the course's folder under one path, and "
-                "one COURSE_LIB_CACHE that they share"
+                f"it does not see {folder}: the command and all workers need the course folder under the same path, "
+                "and the same shared folder as COURSE_LIB_CACHE"
             )
-    if mine := [one for one in versions() if one not in others]:
-        raise GradingFault(f"its versions are others: {', '.join(mine)}: start it in the command's environment")
+    if different := [version for version in versions(all_code=True) if version not in others]:
+        raise GradingFault(
+            f"its versions differ from the command's: {', '.join(different)}. Start it in the command's environment"
+        )
 
 
-def grade_in_a_process_of_its_own(check: Callable[[], None], jobs: Sequence[GradingTask]) -> list[GradedNotebook]:
-    """Grade in a Dask worker. Its tasks are threads, but grading wants a process: it has signals and limits.
+def grade_in_a_process_of_its_own(check: Callable[[], None], tasks: Sequence[GradingTask]) -> list[GradedNotebook]:
+    """Grade in a Dask worker, in a child process: Dask runs tasks in threads, but grading uses signals and limits.
 
     Args:
-        check: :func:`check_machine` with its arguments: this worker may be so new that nobody has asked it.
-        jobs: the notebooks of one submission.
+        check: :func:`check_machine` with its arguments. It runs here, too, because the worker may be new.
+        tasks: the notebooks of one submission.
 
     Raises:
         GradingFault: if the worker cannot grade.
@@ -129,22 +139,22 @@ def grade_in_a_process_of_its_own(check: Callable[[], None], jobs: Sequence[Grad
     """
     from distributed import get_worker
 
-    library = jobs[0].library
-    with _starting:
-        if library not in _pools:
-            for ended in [folder for folder in _pools if not folder.exists()]:  # others may be at work
-                _pools.pop(ended).shutdown(wait=False, cancel_futures=True)
+    library = tasks[0].library
+    with _executors_lock:
+        if library not in _executors:
+            for ended in [folder for folder in _executors if not folder.exists()]:  # of commands that have ended
+                _executors.pop(ended).shutdown(wait=False, cancel_futures=True)
             try:
                 check()
             except (AssignmentError, GradingFault, OSError) as error:
                 raise GradingFault(f"the Dask worker {get_worker().address} cannot grade: {error}") from error
-            room = None if jobs[0].protection == "none" else library.parent
-            _pools[library] = worker_processes(get_worker().state.nthreads, room)
-        pool = _pools[library]
+            workspace = None if tasks[0].protection == "none" else library.parent
+            _executors[library] = worker_processes(get_worker().state.nthreads, workspace)
+        executor = _executors[library]
     try:
-        return pool.submit(grade_submission, jobs).result()
+        return executor.submit(grade_submission, tasks).result()
     except BrokenExecutor:
-        with _starting:
-            if _pools.get(library) is pool:
-                del _pools[library]
+        with _executors_lock:
+            if _executors.get(library) is executor:
+                del _executors[library]
         raise

@@ -1,6 +1,7 @@
 """Write a result into the autograded notebook, where formgrader and the feedback page show it.
 
-A student sees, for each hidden test, what it checks, the verdict, the points and a hint; never its source or a value.
+For each hidden test, students see what it checks, the verdict, the points and a hint. They never see its source or an
+expected value.
 """
 
 import json
@@ -18,17 +19,17 @@ from ..messages import say
 __all__ = ["METADATA", "annotate", "read_result"]
 
 METADATA = "course_lib"
-"""Key of the notebook's metadata that holds the result as JSON."""
+"""The key in the notebook's metadata that holds the result as JSON."""
 
 
 def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
-    """Add the result of each grade cell to its outputs, and what concerns the whole notebook on top."""
-    by_id = {cell.grade_id: cell for cell in result.cells}
+    """Add the result of each grade cell to its outputs, and notes about the whole notebook as a first cell."""
+    results = {cell.grade_id: cell for cell in result.cells}
     for cell in notebook.cells:
-        found = by_id.get(cell_name(cell))
-        if found is not None:
-            data = {"text/html": cell_html(found), "text/plain": cell_text(found)}
-            # first: what the student's code displayed may look like it, but stands below it
+        cell_result = results.get(cell_name(cell))
+        if cell_result is not None:
+            data = {"text/html": cell_html(cell_result), "text/plain": cell_text(cell_result)}
+            # the result comes first: the student's code may display a forged one, but only below it
             cell.outputs = [new_output("display_data", data), *cell.get("outputs", [])]
     notes = []
     if result.unreadable:
@@ -41,9 +42,11 @@ def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
 
 
 def read_result(path: Path) -> tuple[str, NotebookResult] | None:
-    """The judge's result in an autograded notebook, and its key.
+    """Read the judge's result from an autograded notebook.
 
-    None if there is no such notebook, or if another program or version wrote it, or not to its end.
+    Returns:
+        The cache key of the result, and the result. None if there is no such notebook, if it is incomplete, or if
+        another program or another version of the kit wrote it.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_bytes())["metadata"][METADATA]

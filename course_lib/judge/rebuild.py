@@ -1,34 +1,23 @@
-"""Put a submission back into the shape of the assignment: the skeleton from the source, the answers from the student.
+"""Rebuild a submission on the assignment's skeleton: given cells from the source, answers from the student.
 
-Only the student's solution cells and own extra cells are taken over. Everything that is given comes from the source
-notebook, whatever the submission made of it: its text, its metadata, its order, its locks and its points.
+The judge takes over only the student's solution cells and extra cells. Everything that was given comes from the source
+notebook. So it does not matter what the student did to the given cells: their text, metadata, order, locks or points.
 """
 
-import ast
-import hashlib
-import itertools
-import json
-import re
-import warnings
+from collections import defaultdict
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from ..assignment.cells import EXTRA, parsed
+from ..assignment.cells import EXTRA, cell_name
 from ..messages import say
+from .read_notebook import SubmittedCell
+from .split_cells import is_empty, is_prose, join_code, split_off_earlier_tries
 
-__all__ = ["PICTURES", "Rebuilt", "UnreadableNotebook", "is_base64", "read_notebook", "rebuild"]
-
-PICTURES = ("image/png", "image/jpeg")
-"""The kinds of pictures that are kept, as base64."""
-
-
-class UnreadableNotebook(Exception):
-    """The submitted bytes are no notebook; the message says why."""
+__all__ = ["Rebuilt", "rebuild"]
 
 
 @dataclass
@@ -37,259 +26,206 @@ class Rebuilt:
 
     notebook: NotebookNode
     unchanged: set[str] = field(default_factory=set)
-    """Ids of the solution cells that were handed in as they were given, or without any code, and with no text of the
-    student's beside a question."""
+    """Names of the solution cells without an answer: as given, or without any code. A cell for a text is not among
+    them if the student wrote a text beside it, which may be the answer."""
     repairs: list[str] = field(default_factory=list)
-    """What had to be mended, in the student's language."""
+    """What the judge repaired, in the student's language."""
 
 
-def read_notebook(content: bytes) -> list[NotebookNode]:
-    """The cells of a submitted notebook, of any nbformat version.
-
-    Raises:
-        UnreadableNotebook: when there is no way to find cells in it.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-        data = json.loads(text)  # says where the JSON is at fault
-        _drop_outputs(data)
-        with warnings.catch_warnings():  # cells without an id, or with a duplicate one: expected, and mended below
-            warnings.simplefilter("ignore")
-            notebook = nbformat.reads(json.dumps(data), as_version=4)
-        return [cell for cell in map(_plain_cell, notebook.cells) if cell is not None]
-    except UnicodeDecodeError as error:
-        raise UnreadableNotebook("UTF-8") from error
-    except json.JSONDecodeError as error:
-        where = say("rebuild.json", line=error.lineno) if content.strip() else say("rebuild.empty")
-        raise UnreadableNotebook(where) from error
-    except Exception as error:  # whatever nbformat meets in a file that is JSON but no notebook
-        raise UnreadableNotebook(say("rebuild.no_notebook")) from error
-
-
-def _drop_outputs(data: Any) -> None:
-    """Remove what is run again anyway: nbformat takes long over large or odd outputs."""
-    for part in [data, *data.get("worksheets", [])]:  # nbformat 3 and before had worksheets
-        for cell in part.get("cells", []):
-            if "outputs" in cell:
-                cell["outputs"] = []
-
-
-def _plain_cell(cell: Any) -> NotebookNode | None:
-    """``cell`` with the parts that matter, in their right types; None when it has no source."""
-    source = cell.get("source", "")
-    if not isinstance(source, str):
-        return None
-    metadata = cell.get("metadata")
-    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    grade_id = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
-    kind = "code" if cell.get("cell_type") == "code" else "markdown"
-    names = [name if isinstance(name, str) else None for name in (grade_id, cell.get("id"))]
-    source = source.replace("\r\n", "\n").encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-    return NotebookNode(
-        kind=kind,
-        source=source,
-        grade_id=names[0],
-        id=names[1],
-        attachments=_pictures(cell.get("attachments")),
-        intact=_is_intact(cell),
-    )
-
-
-def _is_intact(cell: Any) -> bool:
-    """Whether a cell is as it was released, by the checksum that nbgrader wrote into it.
-
-    Who forges it has the cell taken for one as given: that earns nothing.
-    """
-    try:
-        meta = cell.metadata.nbgrader
-        return bool(meta.checksum == _checksum(cell, meta))
-    except Exception:  # no checksum, or anything else in its place
-        return False
-
-
-def _checksum(cell: Any, meta: Any) -> str:
-    """Nbgrader's ``compute_checksum``: to import it takes a worker a second."""
-    grade, solution = meta.get("grade", False), meta.get("solution", False)
-    locked = not solution and (grade or meta.get("locked", False))
-    parts = [cell.source, cell.cell_type, *map(str, (grade, solution, locked)), meta["grade_id"]]
-    parts += [str(float(meta["points"]))] if grade else []
-    return hashlib.md5("".join(parts).encode(), usedforsecurity=False).hexdigest()
-
-
-def is_base64(text: str) -> bool:
-    """Whether ``text`` has only the letters of base64: nothing that a page could take for markup."""
-    return re.fullmatch(r"[A-Za-z0-9+/=\s]*", text) is not None
-
-
-def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
-    """The pictures pasted into a cell's text."""
-    pictures: dict[str, dict[str, str]] = {}
-    for name, data in attachments.items() if isinstance(attachments, dict) else ():
-        for kind in PICTURES:
-            value = data.get(kind) if isinstance(data, dict) else None
-            if isinstance(name, str) and isinstance(value, str) and is_base64(value):
-                pictures[name] = {kind: value}
-    return pictures
-
-
-def _join(pieces: list[str], is_code: bool) -> str:
-    """One cell from the pieces that a split left: joined if that is Python, else the pieces that are."""
-    if is_code:  # this magic works in the first line only
-        pieces = pieces[:1] + [re.sub(r"\A\s*%%time\b.*", "", piece) for piece in pieces[1:]]
-    joined = "\n".join(pieces)
-    if is_code and parsed(joined) is None:
-        good = [piece for piece in pieces if parsed(piece) is not None]
-        return "\n".join(good) if good else joined
-    return joined
-
-
-def _written_anew(pieces: list[str]) -> int:
-    """How many of the first ``pieces`` are earlier tries: all that they define is defined again by the last one."""
-    defined = [None if code is None else _defined(code) for code in map(parsed, pieces)]
-    last = defined[-1]
-    if last is None:
-        return 0
-    return len(list(itertools.takewhile(lambda names: names and names <= last, defined[:-1])))
-
-
-def _defined(code: ast.Module) -> set[str]:
-    """The names that a cell defines or imports, outside of its functions and classes."""
-    names = set()
-    for part in code.body:
-        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(part.name)
-        else:
-            inside = list(ast.walk(part))
-            names |= {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-            names |= {node.asname or node.name for node in inside if isinstance(node, ast.alias)}
-    return names
-
-
-def rebuild(skeleton: NotebookNode, cells: list[NotebookNode]) -> Rebuilt:
+def rebuild(skeleton: NotebookNode, cells: Sequence[SubmittedCell]) -> Rebuilt:
     """Put the student's answers and extra cells into a copy of ``skeleton``.
 
     Args:
         skeleton: the released notebook, made from the source.
-        cells: the cells of the submission, from :func:`read_notebook`.
+        cells: the cells of the submission, from :func:`course_lib.judge.read_notebook.read_notebook`.
 
     Returns:
-        A notebook in which every cell of the skeleton stands once and in its order. A student's extra cell stands
-        before the next cell of the skeleton that followed it in the submission. A solution cell that was split or
-        copied is joined, but an earlier try stays a cell of its own, which may stop on an error. A missing one is put
-        back, one for code as an empty cell: its answer may stand elsewhere.
-    """
-    notebook = deepcopy(skeleton)
-    known = {cell.metadata.nbgrader.grade_id: cell for cell in notebook.cells if "nbgrader" in cell.metadata}
-    given_lines = {cell.id: _lines(cell.source) for cell in notebook.cells}
-    given_text = {cell.source.strip() for cell in notebook.cells}
-    plain = {cell.source.strip(): cell.id for cell in notebook.cells if "nbgrader" not in cell.metadata}
-    by_source = {cell.source.strip(): n for n, cell in known.items() if not cell.metadata.nbgrader.solution}
-    pieces: dict[str, list[str]] = {}
-    pictures: dict[str, dict[str, dict[str, str]]] = {}
-    extras: dict[str | None, list[NotebookNode]] = {}  # by the id of the known cell that follows
-    waiting: list[NotebookNode] = []
-    for cell in cells:
-        if cell.grade_id is None and cell.id in known:  # nbgrader's metadata lost on the way; ids are the names here
-            cell.grade_id = cell.id
-        if cell.grade_id is None:  # the ids, too: what is given is known by its text
-            cell.grade_id = by_source.get(cell.source.strip())
-        if cell.grade_id in known:
-            given = known[cell.grade_id]
-            own = cell.source.replace(given.source, "", 1)
-            if not given.metadata.nbgrader.solution and own != cell.source and own.strip():
-                waiting.append(NotebookNode(cell, source=own, grade_id=None))  # written into a given cell
-            if cell.grade_id not in pieces:
-                extras.setdefault(cell.grade_id, []).extend(waiting)
-                waiting = []
-            # what was released may be an older version: the author has changed the cell since
-            pieces.setdefault(cell.grade_id, []).append(given.source if cell.intact else cell.source)
-            pictures.setdefault(cell.grade_id, {}).update(cell.attachments)
-        elif cell.source.strip() in plain:  # what answers a task is read below the task, not below the next text
-            for extra in waiting:
-                extra.setdefault("before", plain[cell.source.strip()])
-        elif cell.source.strip() and cell.source.strip() not in given_text:
-            if cell.kind == "markdown" and _lines(cell.source) <= given_lines.get(cell.id, set()):
-                continue  # a given text, shortened
-            waiting.append(cell)
-    extras[None] = waiting
+        A notebook in which every cell of the skeleton stands once and in the skeleton's order.
 
-    result = Rebuilt(notebook)
-    rebuilt: list[NotebookNode] = []
-    texts: list[NotebookNode] = []  # given ones since the last known cell
-    for cell in notebook.cells:
-        name = cell.metadata.nbgrader.grade_id if "nbgrader" in cell.metadata else None
-        if name is None:
-            texts.append(cell)
-        else:
-            rebuilt += _between(texts, extras.get(name, []))
-            texts = []
-            tries = _fill(cell, name, pieces.get(name, []), result)
-            rebuilt += [_extra_cell(NotebookNode(kind="code", source=source)) for source in tries]
-            if cell.cell_type == "markdown" and cell.metadata.nbgrader.solution and pictures.get(name):
-                cell.attachments = pictures[name]
-            rebuilt.append(cell)
-    notebook.cells = rebuilt + _between(texts, extras[None])
-    names: list[str | None] = [*known, None]
-    for name, following in itertools.pairwise(names):
-        around = [*extras.get(name, []), *extras.get(following, [])]
-        if known[str(name)].cell_type == "markdown" and any(map(_is_text, around)):
-            result.unchanged.discard(str(name))  # a text beside the question may be its answer: a person decides
+        - An extra cell stands before the cell of the skeleton that followed it in the submission.
+        - The pieces of a solution cell that was split or copied are joined. Earlier tries become extra cells, so that
+          an error in one of them does not stop the answer.
+        - A missing cell is put back. A missing solution cell for code is put back empty, because the answer may be in
+          another cell, which the stub would overwrite.
+    """
+    result = Rebuilt(deepcopy(skeleton))
+    collected = _collect(_Skeleton(result.notebook), cells)
+    for cell in result.notebook.cells:
+        if cell_name(cell):
+            _fill_in(cell, collected, result)
+    _leave_texts_to_a_person(result, collected.extras)
+    _place_extra_cells(result.notebook, collected.extras)
     return result
+
+
+# -- match submitted cells with the skeleton ---------------------------------------------------------------------------
+
+
+class _Skeleton:
+    """The cells of a skeleton, indexed by everything that can identify a submitted cell."""
+
+    def __init__(self, notebook: NotebookNode) -> None:
+        named = [cell for cell in notebook.cells if cell_name(cell)]
+        texts = [cell for cell in notebook.cells if not cell_name(cell)]
+        self.named = {cell_name(cell): cell for cell in named}
+        self.locked = {cell.source.strip(): cell_name(cell) for cell in named if not cell.metadata.nbgrader.solution}
+        """Names of the cells that students do not fill in, by their source."""
+        self.texts = {cell.source.strip(): cell.id for cell in texts}
+        """Ids of the cells without a name, by their source."""
+        self._sources = {cell.source.strip() for cell in notebook.cells}
+        self._lines = {cell.id: _lines(cell.source) for cell in notebook.cells}
+
+    def name_of(self, cell: SubmittedCell) -> str | None:
+        """The name of ``cell`` in the skeleton; None for an extra cell or a given text."""
+        if cell.grade_id is not None:
+            return cell.grade_id if cell.grade_id in self.named else None
+        if cell.id in self.named:  # the metadata got lost; a release uses nbgrader's names as ids, too
+            return cell.id
+        return self.locked.get(cell.source.strip())  # the ids got lost, too
+
+    def is_given(self, cell: SubmittedCell) -> bool:
+        """Whether a cell without a name holds nothing of the student's: it is empty, given, or part of a given text."""
+        source = cell.source.strip()
+        if not source or source in self._sources:
+            return True
+        return not cell.is_code and cell.id in self._lines and _lines(cell.source) <= self._lines[cell.id]
 
 
 def _lines(text: str) -> set[str]:
     return {line.strip() for line in text.splitlines()}
 
 
-def _is_text(cell: NotebookNode) -> bool:
-    """Whether a person reads it, not Python: a text, also one in a code cell, as Jupyter's new cells are."""
-    code = parsed(cell.source) if cell.kind == "code" else None
-    if code is None:
-        return True
-    return all(isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) for part in code.body)
+# -- collect what the student wrote ------------------------------------------------------------------------------------
 
 
-def _is_empty(source: str) -> bool:
-    """Whether code does nothing: the stub was taken out, and nothing but a comment written."""
-    code = parsed(source)
-    return code is not None and all(isinstance(part, ast.Pass) for part in code.body)
+@dataclass
+class _Extra:
+    """A cell that the student added, or text that the student wrote into a given cell."""
+
+    cell: SubmittedCell
+    before: str | None = None
+    """Id of the given text that followed it in the submission, if one came before the next cell with a name."""
 
 
-def _fill(cell: NotebookNode, name: str, pieces: list[str], result: Rebuilt) -> list[str]:
-    """Take the student's ``pieces`` of the cell ``name`` over, if it is one that students fill in.
+@dataclass
+class _Collected:
+    """What a submission holds, by the name of the skeleton's cell."""
 
-    Returns:
-        Those that are earlier tries.
-    """
-    if not pieces:
-        result.repairs.append(say("repair.missing", name=name))
+    pieces: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Sources of the cell: several if the student split or copied it."""
+    pictures: defaultdict[str, dict[str, dict[str, str]]] = field(default_factory=lambda: defaultdict(dict))
+    """Pictures pasted into the cell's text."""
+    extras: defaultdict[str | None, list[_Extra]] = field(default_factory=lambda: defaultdict(list))
+    """Extra cells that stand before the cell; under None, those after the last cell with a name."""
+
+
+def _collect(skeleton: _Skeleton, cells: Sequence[SubmittedCell]) -> _Collected:
+    collected = _Collected()
+    waiting: list[_Extra] = []  # extra cells, until the next cell with a name
+    for cell in cells:
+        name = skeleton.name_of(cell)
+        if name is not None:
+            original = skeleton.named[name]
+            if own := _written_into(original, cell):
+                waiting.append(_Extra(replace(cell, source=own)))
+            if name not in collected.pieces:
+                collected.extras[name], waiting = waiting, []
+            # an intact cell may come from an older release: take the author's current version
+            collected.pieces[name].append(original.source if cell.intact else cell.source)
+            collected.pictures[name].update(cell.attachments)
+        elif cell.source.strip() in skeleton.texts:  # a person reads an answer below its own task, not below the next
+            for extra in waiting:
+                extra.before = extra.before or skeleton.texts[cell.source.strip()]
+        elif not skeleton.is_given(cell):
+            waiting.append(_Extra(cell))
+    collected.extras[None] = waiting
+    return collected
+
+
+def _written_into(original: NotebookNode, cell: SubmittedCell) -> str:
+    """What the student added to a locked cell; empty if the cell is for students, or no longer has its own text."""
+    rest = cell.source.replace(original.source, "", 1)
+    locked = not original.metadata.nbgrader.solution
+    return rest if locked and rest != cell.source and rest.strip() else ""
+
+
+# -- fill in the answers -----------------------------------------------------------------------------------------------
+
+
+def _fill_in(cell: NotebookNode, collected: _Collected, result: Rebuilt) -> None:
+    """Put the student's answer into a named ``cell`` of the skeleton, if it is a solution cell."""
+    name, is_code = cell_name(cell), cell.cell_type == "code"
+    pieces = collected.pieces[name]
+    result.repairs += _repair_messages(cell, pieces)
     if not cell.metadata.nbgrader.solution:
-        if pieces and any(piece.strip() != cell.source.strip() for piece in pieces):
-            result.repairs.append(say("repair.changed", name=name))
-        return []
-    if len(pieces) > 1:
-        result.repairs.append(say("repair.duplicate", name=name))
-    written = [piece for piece in pieces if piece.strip() != cell.source.strip()]  # a copy may be as it was given
-    n = _written_anew(written) if written and cell.cell_type == "code" else 0
-    tries, written = written[:n], written[n:]
-    answer = _join(written, cell.cell_type == "code") if written else cell.source
-    given = answer.strip() == cell.source.strip() and (pieces or cell.cell_type == "code")
-    if given or (cell.cell_type == "code" and _is_empty(answer)):
+        return
+    written = [piece for piece in pieces if piece.strip() != cell.source.strip()]  # a copy may be as given
+    if is_code:
+        tries, written = split_off_earlier_tries(written)
+        collected.extras[name] += [_Extra(SubmittedCell(is_code=True, source=source)) for source in tries]
+    answer = cell.source
+    if written:
+        answer = join_code(written) if is_code else "\n".join(written)
+    as_given = answer.strip() == cell.source.strip() and (pieces or is_code)  # a missing text may be elsewhere
+    if as_given or (is_code and is_empty(answer)):
         result.unchanged.add(name)
-    cell.source = answer if pieces or cell.cell_type == "markdown" else ""  # a stub would undo an answer elsewhere
-    return tries
+    if pieces:
+        cell.source = answer
+    elif is_code:
+        cell.source = ""  # the stub would overwrite an answer in another cell
+    if not is_code and collected.pictures[name]:
+        cell.attachments = collected.pictures[name]
 
 
-def _between(texts: list[NotebookNode], extras: list[NotebookNode]) -> list[NotebookNode]:
-    """The given ``texts`` that stand between two known cells, each behind the extra cells that stood before it."""
+def _repair_messages(cell: NotebookNode, pieces: list[str]) -> list[str]:
+    """What the judge repairs in a named cell, in the student's language."""
+    if not pieces:
+        return [say("repair.missing", name=cell_name(cell))]
+    if cell.metadata.nbgrader.solution:
+        return [say("repair.duplicate", name=cell_name(cell))] if len(pieces) > 1 else []
+    changed = any(piece.strip() != cell.source.strip() for piece in pieces)
+    return [say("repair.changed", name=cell_name(cell))] if changed else []
+
+
+def _leave_texts_to_a_person(result: Rebuilt, extras: defaultdict[str | None, list[_Extra]]) -> None:
+    """Let a person grade a text cell with a text of the student's right before or after it: that may be the answer."""
+    named = [cell for cell in result.notebook.cells if cell_name(cell)]
+    next_names = [*map(cell_name, named[1:]), None]
+    for cell, next_name in zip(named, next_names, strict=True):
+        beside = extras[cell_name(cell)] + extras[next_name]
+        if cell.cell_type == "markdown" and any(_is_text(extra.cell) for extra in beside):
+            result.unchanged.discard(cell_name(cell))
+
+
+def _is_text(cell: SubmittedCell) -> bool:
+    return not cell.is_code or is_prose(cell.source)
+
+
+# -- place the extra cells ---------------------------------------------------------------------------------------------
+
+
+def _place_extra_cells(notebook: NotebookNode, extras: defaultdict[str | None, list[_Extra]]) -> None:
+    cells: list[NotebookNode] = []
+    texts: list[NotebookNode] = []  # given texts since the last cell with a name
+    for cell in notebook.cells:
+        if cell_name(cell):
+            cells += [*_interleave(texts, extras[cell_name(cell)]), cell]
+            texts = []
+        else:
+            texts.append(cell)
+    notebook.cells = cells + _interleave(texts, extras[None])
+
+
+def _interleave(texts: list[NotebookNode], extras: list[_Extra]) -> list[NotebookNode]:
+    """Put each extra cell before the given text that it preceded, the other extra cells after all ``texts``."""
     cells = []
     for text in texts:
-        cells += [_extra_cell(cell) for cell in extras if cell.get("before") == text.id] + [text]
-    known = {text.id for text in texts}
-    return cells + [_extra_cell(cell) for cell in extras if cell.get("before") not in known]
+        cells += [_extra_cell(extra.cell) for extra in extras if extra.before == text.id] + [text]
+    ids = {text.id for text in texts}
+    return cells + [_extra_cell(extra.cell) for extra in extras if extra.before not in ids]
 
 
-def _extra_cell(cell: NotebookNode) -> NotebookNode:
-    if cell.kind == "code":
+def _extra_cell(cell: SubmittedCell) -> NotebookNode:
+    if cell.is_code:
         return new_code_cell(cell.source, metadata={EXTRA: True})
     return new_markdown_cell(cell.source, metadata={EXTRA: True}, attachments=cell.attachments)

@@ -1,12 +1,16 @@
-"""The sandbox of the students' kernels: bubblewrap around a warm process that forks them.
+"""The sandbox of the students' kernels: a bubblewrap container with a fork server in it.
 
-Each grading worker has one sandbox, and another one that sees the graphics card where models are trained there. In a
-sandbox there is no network, nothing of the machine but system libraries and the Python environment, all read-only, and
-neither gradebook, source, hidden tests, references nor other submissions. The fork server
-(:mod:`course_lib.kernel.fork_server`) runs there and forks each kernel into namespaces of its own.
+Each grading worker has one sandbox, and a second one that sees the graphics card if models are trained there. A sandbox
+has no network. Of the machine, it shows system libraries and the Python environment, read-only. It does not show the
+gradebook, source notebooks, hidden tests, reference answers or other submissions. The fork server
+(:mod:`course_lib.kernel.fork_server`) runs in the sandbox and forks each kernel into its own namespaces.
 
-Nothing of the host is writable in it, not even a folder for sockets: the kernel binds them in its own scratch, and the
-judge reaches them through ``/proc/<pid>/root``.
+Kernels import course_lib from a folder that holds only the student half (:func:`kernel_folder`). If course_lib is
+installed in the Python environment, an empty folder is mounted over that copy, because it also holds the judge, the
+reference answers and the example's hidden tests.
+
+No folder of the host is writable in the sandbox, not even one for sockets: a kernel binds its sockets in its own
+scratch folder, and the judge reaches them through ``/proc/<pid>/root``.
 """
 
 import atexit
@@ -35,7 +39,8 @@ from ..files import PACKAGE, cache_folder
 from ..kernel import FIGURES
 from ..kernel.fork_server import MAX_MESSAGE
 from ..mnist import PACKED, unpack_mnist
-from .task import Device, Limits, Protection, figures_folder
+from .limits import Limits
+from .task import Device, Protection, figures_folder
 
 __all__ = [
     "CACHE",
@@ -45,54 +50,74 @@ __all__ = [
     "MACHINE_VARIABLES",
     "Sandbox",
     "SandboxProvisioner",
+    "bubblewrap",
     "check_protection",
     "end_orphans",
+    "environment_folders",
     "graphics_card",
     "kernel_folder",
     "sandbox",
 ]
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/fonts", "/etc/localtime")
-"""What a program needs of the machine. Of /etc, nothing that names its users or hosts."""
+"""What programs need from the machine. Nothing in /etc that names its users or hosts."""
 
 LIBRARY, CACHE, HOME, SOCKETS = "/library", "/mnist", "/tmp/home", "/tmp/kernel"
-"""Paths inside: what kernels import, course_lib's cache, and in a kernel's own scratch its home and its sockets."""
+"""Paths in the sandbox: course_lib, its cache, and, in a kernel's own scratch folder, its home and its sockets."""
 
 KERNEL_VARIABLES = {
     "PYTHONHASHSEED": "0",
     "USER": "student",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # course_lib imports it before IPython can choose
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # course_lib imports pyplot before IPython can choose
 }
-"""Environment variables of every kernel, and of what it is forked from: the hash seed is that process's."""
+"""Environment variables of every kernel and of the fork server, which fixes the hash seed of its kernels."""
 
 MACHINE_VARIABLES = {
     "PATH": os.pathsep.join([os.path.dirname(sys.executable), "/usr/local/bin", "/usr/bin", "/bin"]),
     "LANG": "C.UTF-8",
-    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",  # larger than a file may be
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",  # these files exceed the limit on file size
 }
-"""What a machine outside has, and a sandbox would not: a notebook may start ``python`` or a compiler, as
-``torch.compile`` does, and read and write files with accents in them."""
+"""Environment variables that a sandbox lacks. A notebook needs them to start ``python`` or a compiler (as
+``torch.compile`` does), and to read and write files with accents in their names or text."""
 
 
 BUBBLEWRAP = ("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv",
               "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp")  # fmt: skip
-"""How the command of every sandbox begins."""
+"""The first arguments of every sandbox's command."""
 
 
-def _prefixes() -> list[str]:
-    """The folders of this Python environment that :data:`SYSTEM` does not hold, outer ones first."""
+def environment_folders() -> list[str]:
+    """The folders of this Python environment that :data:`SYSTEM` does not contain, outer ones first."""
     return sorted(prefix for prefix in {sys.base_prefix, sys.prefix} if not prefix.startswith("/usr/"))
 
 
-def _bubblewrap(*binds: tuple[Path, str], device: Device = "cpu") -> list[str]:
-    """The command that runs what follows it in a sandbox; ``binds`` are shown there read-only."""
+def _paths_in_sandbox(folder: Path) -> list[str]:
+    """The paths under which a folder of the host is visible in every sandbox; empty if it is hidden."""
+    real, found = folder.resolve(), []
+    for shown in [*SYSTEM, *environment_folders()]:
+        if not os.path.islink(shown) and real.is_relative_to(Path(shown).resolve()):
+            found.append(str(Path(shown, real.relative_to(Path(shown).resolve()))))
+    return list(dict.fromkeys(found))
+
+
+def bubblewrap(*binds: tuple[Path, str], device: Device = "cpu") -> list[str]:
+    """The start of a command line: the command that follows it runs in a sandbox.
+
+    Args:
+        binds: folders of the host and the paths under which they appear in the sandbox, read-only.
+        device: ``cuda`` adds the machine's graphics cards.
+    """
     command = list(BUBBLEWRAP)
     for place in SYSTEM:
         if os.path.islink(place):
             command += ["--symlink", os.readlink(place), place]
         else:
             command += ["--ro-bind-try", place, place]
-    for source, target in [*((Path(prefix), prefix) for prefix in _prefixes()), *binds]:
+    for prefix in environment_folders():
+        command += ["--ro-bind", prefix, prefix]
+    for installed in _paths_in_sandbox(PACKAGE):  # hides the judge and all answers
+        command += ["--tmpfs", installed, "--remount-ro", installed]
+    for source, target in binds:
         command += ["--ro-bind", str(source), target]
     if device == "cuda":
         for card in map(str, sorted(Path("/dev").glob("nvidia*"))):
@@ -104,25 +129,27 @@ def _bubblewrap(*binds: tuple[Path, str], device: Device = "cpu") -> list[str]:
 
 
 def check_protection(secrets: Sequence[Path] = ()) -> None:
-    """Run a program in a sandbox.
+    """Try the sandbox, and check that it hides what students must not read.
 
     Args:
-        secrets: folders that must not be seen there.
+        secrets: folders that it must not show, such as the course's folder.
 
     Raises:
-        AssignmentError: if that does not work here; the message says what to do.
+        AssignmentError: if bubblewrap does not work, or a secret is visible; the message says how to fix it.
     """
     advice = "To grade notebooks you trust without a sandbox: c.JudgedAutograde.protection = 'none'"
     if shutil.which("bwrap") is None:
         raise AssignmentError(f"bubblewrap is missing. Install it: sudo apt install bubblewrap\n{advice}")
+    clone = PACKAGE.parent
+    if (clone / "grader_tests").is_dir():  # an editable install: the sandbox hides course_lib, but nothing beside it
+        secrets = [*secrets, clone]
     for secret in secrets:
-        for shown in (*SYSTEM, *_prefixes()):
-            if secret.is_relative_to(Path(shown).resolve()):
-                raise AssignmentError(
-                    f"{secret} lies in {shown}, which students' code can read: move it, and install course_lib with\n"
-                    "pip install --editable"
-                )
-    run = subprocess.run([*_bubblewrap(), "true"], capture_output=True, text=True, check=False)
+        if visible := _paths_in_sandbox(secret):
+            raise AssignmentError(
+                f"{secret} can be read by students' code, because the sandbox shows the Python environment and the "
+                f"system's folders ({visible[0]}).\nMove {secret.name} to another place."
+            )
+    run = subprocess.run([*bubblewrap(), "true"], capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise AssignmentError(
             f"bubblewrap does not work here: {run.stderr.strip()}\n"
@@ -134,37 +161,40 @@ def check_protection(secrets: Sequence[Path] = ()) -> None:
 def graphics_card(protection: Protection) -> str:
     """The name of the graphics card that kernels can compute on.
 
+    Args:
+        protection: of the kernels.
+
     Raises:
-        GradingFault: if there is none, or it does not work there; the message says why.
+        GradingFault: if there is no card, or it does not work under this protection; the message says why.
     """
     program = "import torch; print(torch.zeros(1, device='cuda').sum().item(), torch.cuda.get_device_name())"
-    command = [] if protection == "none" else _bubblewrap(device="cuda")
+    command = [] if protection == "none" else bubblewrap(device="cuda")
     command += [sys.executable, "-c", program]
     try:
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=Limits.start)
     except subprocess.TimeoutExpired as error:
-        raise GradingFault("it does not answer") from error
+        raise GradingFault("the graphics card does not answer") from error
     if run.returncode != 0:
-        raise GradingFault((run.stderr.strip() or f"status {run.returncode}").splitlines()[-1])
+        raise GradingFault((run.stderr.strip() or f"Python ended with status {run.returncode}").splitlines()[-1])
     return run.stdout.strip().removeprefix("0.0 ")
 
 
 def kernel_folder(target: Path) -> Path:
-    """Fill ``target`` with what a student's kernel imports: the modules of the student half, and course_lib.kernel."""
+    """Fill ``target`` with the course_lib that a student's kernel imports: the student half and course_lib.kernel."""
     package = target / "course_lib"
     (package / "kernel").mkdir(parents=True)
     for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "kernel").glob("*.py")]:
         shutil.copy(path, package / path.relative_to(PACKAGE))
-    shutil.copytree(PACKED, package / PACKED.name)  # load_mnist may be given a folder beside the notebook
+    shutil.copytree(PACKED, package / PACKED.name)  # a notebook may call load_mnist with a folder of its own
     return target
 
 
 class Sandbox:
-    """A sandbox with a warm process in it.
+    """A sandbox with a fork server in it.
 
     Args:
         library: the folder that kernels import course_lib from.
-        files: the folder whose files stand beside the notebook while it runs.
+        files: the folder whose files are copied beside the notebook before it runs.
         device: on ``cuda``, kernels see the machine's graphics cards.
     """
 
@@ -182,7 +212,7 @@ class Sandbox:
         program = [sys.executable, "-m", "course_lib.kernel.fork_server", str(theirs.fileno())]
         with theirs:
             self._process = subprocess.Popen(
-                [*_bubblewrap(*binds, device=device), *settings, *program],
+                [*bubblewrap(*binds, device=device), *settings, *program],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -193,11 +223,20 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether the warm process runs."""
+        """Whether the fork server runs."""
         return self._process.poll() is None
 
-    def _receive(self, seconds: float) -> tuple[dict[str, Any], int]:
-        """A message, and the pid of the process that sent it, as the system tells it."""
+    @property
+    def pid(self) -> int:
+        """The pid of bubblewrap."""
+        return self._process.pid
+
+    def receive(self, seconds: float) -> tuple[dict[str, Any], int]:
+        """The next message, and the pid of its sender as the system reports it.
+
+        Raises:
+            GradingFault: if no message comes within ``seconds``, or the sandbox has ended.
+        """
         if not select.select([self._control], [], [], seconds)[0]:
             raise GradingFault("The sandbox does not answer.")
         data, ancillary, _, _ = self._control.recvmsg(MAX_MESSAGE, socket.CMSG_SPACE(12))
@@ -208,35 +247,59 @@ class Sandbox:
         pid = next((struct.unpack("3i", d[:12])[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS), 0)
         return json.loads(data), pid
 
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait until the fork server has imported its packages.
+
+        Raises:
+            GradingFault: if this takes longer, or the sandbox has ended.
+        """
+        if not self._ready:
+            self.receive(seconds)
+            self._ready = True
+
     def fork(
         self, connection: dict[str, Any], limits: dict[str, Any], environment: dict[str, str], optimizers: bool
     ) -> int:
-        """Fork a kernel; its pid, as this process sees it."""
-        if not self._ready:
-            self._receive(limits["start"])
-            self._ready = True
+        """Fork a kernel.
+
+        Args:
+            connection: the kernel's connection file.
+            limits: the fields of :class:`course_lib.judge.limits.Limits`.
+            environment: the kernel's environment variables.
+            optimizers: whether the notebook seems to use torch's optimizers, which take time to import.
+
+        Returns:
+            The kernel's pid in this process's namespace.
+
+        Raises:
+            GradingFault: if the kernel does not start.
+        """
+        self.wait_until_ready(limits["start"])
         self._kernels += 1
         request = {"id": self._kernels, "start": connection, "limits": limits, "environment": environment}
-        request |= {"optimizers": optimizers, "keep": [prefix for prefix in _prefixes() if prefix.startswith("/tmp/")]}
+        request |= {
+            "optimizers": optimizers,
+            "keep": [prefix for prefix in environment_folders() if prefix.startswith("/tmp/")],
+        }
         self._control.send(json.dumps(request).encode())
         while True:
-            message, pid = self._receive(limits["start"])
+            message, pid = self.receive(limits["start"])
             if message["id"] != self._kernels:
-                continue  # the end of an earlier kernel
+                continue  # about an earlier kernel, which has ended
             if "started" in message:
                 return pid
             raise GradingFault(f"A kernel could not be started in the sandbox: {message.get('failed', 'it ended')}")
 
     def ending(self) -> tuple[Verdict | None, bool]:
-        """Once a kernel has ended: the limit that it went beyond, if any, and whether it was killed."""
+        """After a kernel has ended: the limit that it exceeded, if any, and whether a signal killed it."""
         try:
-            message, _ = self._receive(5)
-        except (GradingFault, OSError):  # the sandbox went down with it
+            message, _ = self.receive(5)
+        except (GradingFault, OSError):  # the sandbox ended too
             return None, True
         return Verdict(message["ended"]) if message["ended"] else None, message["killed"]
 
     def close(self) -> None:
-        """End the sandbox and all that is in it."""
+        """End the sandbox and every process in it."""
         self._control.close()
         self._process.kill()
         self._process.wait()
@@ -244,7 +307,10 @@ class Sandbox:
 
 
 def end_orphans() -> None:
-    """End sandboxes that were killed in the moment of their start, or their judge: bubblewrap then waits for ever."""
+    """End sandboxes that have lost their judge.
+
+    If a sandbox or its judge is killed while the sandbox starts, bubblewrap's inner process waits forever.
+    """
     ours = "\0".join(BUBBLEWRAP).encode()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, IndexError, ValueError):
@@ -255,13 +321,13 @@ def end_orphans() -> None:
 
 
 _sandboxes: dict[tuple[Path, Path | None, Device], Sandbox] = {}
-"""This process's sandboxes."""
+"""The sandboxes of this process."""
 
 
 def sandbox(library: Path, files: Path | None, device: Device = "cpu") -> Sandbox:
-    """The sandbox of this process for an assignment, started when there is none.
+    """The sandbox of this process for an assignment; it is started if it does not run yet.
 
-    Call it from the main thread: the sandbox ends with the thread that started it.
+    Call this function from the main thread: a sandbox ends with the thread that started it.
     """
     found = _sandboxes.get((library, files, device))
     if found is None or not found.alive:
@@ -278,23 +344,23 @@ def _close_all() -> None:
 
 
 class SandboxProvisioner(KernelProvisionerBase):
-    """Starts a kernel by forking it in a sandbox, and ends it with all that it started."""
+    """Forks a kernel in a sandbox, and ends the kernel and all its child processes."""
 
     sandbox = AnyTrait()
     limits = AnyTrait()
     environment = AnyTrait()
     optimizers = AnyTrait()
-    """Whether torch's optimizers will be needed, as it seems."""
+    """Whether the notebook seems to use torch's optimizers."""
     pid = 0
     over: Verdict | None = None
-    """The limit that the kernel went beyond."""
+    """The limit that the kernel exceeded."""
     killed = False
-    """Whether a SIGKILL ended it. Its own code cannot send one: it is process 1 of its namespace."""
+    """Whether a SIGKILL ended the kernel. The student's code cannot send one to process 1 of its namespace."""
     _pidfd: int | None = None
 
     @property
     def has_process(self) -> bool:
-        """Whether a kernel was started and not cleaned up."""
+        """Whether a kernel was started and has not been waited for."""
         return self._pidfd is not None
 
     async def poll(self) -> int | None:
@@ -304,7 +370,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         return 0 if select.select([self._pidfd], [], [], 0)[0] else None
 
     async def wait(self) -> int | None:
-        """Wait for the kernel's end; then every process that it started is dead."""
+        """Wait until the kernel and all its child processes have ended."""
         if self._pidfd is not None:
             select.select([self._pidfd], [], [])
             os.close(self._pidfd)
@@ -313,26 +379,26 @@ class SandboxProvisioner(KernelProvisionerBase):
         return 0
 
     async def send_signal(self, signum: int) -> None:
-        """Send a signal to the kernel; to a dead one, nothing."""
+        """Send a signal to the kernel, unless it has ended."""
         if self._pidfd is not None and await self.poll() is None:
             signal.pidfd_send_signal(self._pidfd, signum)
 
     async def kill(self, restart: bool = False) -> None:
-        """Kill the kernel and all that it started."""
+        """Kill the kernel and all its child processes."""
         await self.send_signal(signal.SIGKILL)
-        if self._pidfd is not None:  # its manager would look again after 0.1 s only
+        if self._pidfd is not None:  # the kernel manager would only look again after 0.1 s
             select.select([self._pidfd], [], [], 5)
 
     async def terminate(self, restart: bool = False) -> None:
-        """The same: a student's code gets no chance to react."""
+        """Kill the kernel, too: the student's code gets no chance to react."""
         await self.kill()
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """No command is run here."""
+        """Start no command: the fork server makes the kernel."""
         return kwargs | {"cmd": []}
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Fork the kernel; it has bound its sockets when this returns."""
+        """Fork the kernel; when this returns, the kernel has bound its sockets."""
         ports = {f"{name}_port": n for n, name in enumerate(("shell", "iopub", "stdin", "control", "hb"), 1)}
         key = self.parent.session.key.decode()
         info = {"transport": "ipc", "ip": SOCKETS, "key": key, "signature_scheme": "hmac-sha256"} | ports
@@ -342,4 +408,4 @@ class SandboxProvisioner(KernelProvisionerBase):
         return self.connection_info
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Nothing of a kernel is left but memory, which the system takes back."""
+        """Do nothing: a kernel leaves nothing behind."""

@@ -1,8 +1,8 @@
-"""Make what a student's code and text left in a notebook safe to store and to open in a browser.
+"""Make what a student left in a notebook safe to store and to open in a browser.
 
-formgrader shows it in the instructor's own session: a script there could change marks. Outputs are cleaned when they
-are stored. Markdown is cleaned after it was turned into HTML, by the filter that ``nbgrader_config.py`` gives to
-formgrader and to the feedback pages: before that, nobody can tell what becomes of it.
+formgrader shows the notebook in the instructor's own session, where a script could change marks. Outputs are cleaned
+before the notebook is stored. Markdown is cleaned after nbconvert has turned it into HTML, because nobody can tell
+beforehand what HTML it becomes: ``nbgrader_config.py`` gives these filters to formgrader and to the feedback pages.
 """
 
 import contextlib
@@ -12,20 +12,19 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-import nh3
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from pygments.token import STANDARD_TYPES
 
 from ..assignment.cells import is_own
 from ..messages import say
-from .rebuild import PICTURES, is_base64
-from .time_limit import uninterrupted
+from .clean_html import clean_html
+from .read_notebook import PICTURES, is_base64
 
 __all__ = [
+    "MAX_SOURCE",
     "PAGE_FILTERS",
     "alternative_texts",
     "clean_html",
@@ -38,83 +37,53 @@ __all__ = [
 PAGE_FILTERS = {name: f"course_lib.judge.sanitize.{name}" for name in ("highlight_code", "markdown2html")}
 """For ``c.HTMLExporter.filters``."""
 
-MAX_HTML = 100_000
-"""Longest piece of HTML that is shown as such: the time to clean it may grow with the square of its length."""
-
-MAX_MARKDOWN = 20_000
-"""Longest text that is rendered, for the same reason."""
+# -- limits: whatever a student's code displays, a page is made in seconds. Lengths are in characters. ----------------
 
 MAX_SOURCE = 200_000
-"""Length of all that a student wrote in one notebook, as far as it is shown."""
+"""Length of all that a student wrote in a notebook. The rest is cut: the page would take minutes to make."""
+
+MAX_MARKDOWN = 20_000
+"""Length of a Markdown cell. The rest is cut: the time to render it can grow with the square of its length."""
+
+MAX_HTML = 100_000
+"""Length of an HTML output. A longer one is left out: the time to clean it can grow with the square of its length."""
+
+MAX_HIGHLIGHTED, MAX_LINE = 50_000, 1000
+"""Length of a code cell, and of its longest line. A longer one is shown without colours: the time to highlight it grows
+with the square of the length of a line."""
 
 MAX_PICTURES = 2**26
-"""Letters of all pictures in one text, as often as they may stand there: each time, the page has all of it again."""
+"""Length of the largest picture pasted into a cell, times the pictures that the cell shows. Beyond it, the cell loses
+its pictures: the page would contain the same picture again each time the cell shows it."""
 
-MAX_COLOURED = 50_000
-MAX_LINE = 1000
-"""Longest program, and longest line of one, that is shown in colours: the time grows with the square of a line."""
-
-MAX_ALTERNATIVE = 1000
-"""Longest text that stands for a picture."""
-
-MAX_STYLE = 1000
-"""Longest style of an element that is kept: to look for functions in it takes a time that grows with its square."""
-
-MAX_REOPENED = 2_000_000
-"""A parser opens unclosed tags again in each paragraph: their length, times all tags, may not be more than this."""
-
-MAX_PRINTED, MAX_TRACEBACK = 1000, 100
-"""Most lines that are shown of what a cell printed, and of a traceback: as many as nbgrader shows."""
+MAX_ALT_TEXT = 1000
+"""Length of the text that stands for a picture where it cannot be seen. The rest is cut: the page would become huge."""
 
 MAX_ESCAPES = 20_000
-"""Escape sequences of a terminal in a notebook that become colours: the time grows with them times a text's length."""
+"""Terminal escape sequences in a notebook. Further texts lose theirs: the time to turn them into colours grows with
+their number times the length of the text."""
+
+MAX_PRINTED, MAX_TRACEBACK = 1000, 100
+"""Lines of what a cell printed, and of a traceback. The rest is cut, as nbgrader does: nobody reads more."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;]*[@-~]?)?")
 _LONG_ESCAPE = re.compile(r"\x1b\[[^@-~\n]{100,}")
-_CALL = re.compile(r"([^\s,:;(]*)\(")
-_OPEN = re.compile(r"<\s*(?:a|b|code|em|i|s|small|strong|u)\b[^>]*>?", re.IGNORECASE)
-
-_TAGS = {
-    "a", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del", "details", "div", "dl",
-    "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "kbd", "li", "ol", "p", "pre", "s", "small",
-    "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
-}  # fmt: skip
-_ATTRIBUTES = {
-    "*": {"style", "role", "title", "align", "colspan", "rowspan"}, "a": {"href"}, "img": {"src", "alt"},
-}  # fmt: skip
-_FUNCTIONS = {"color-mix", "hsl", "hsla", "linear-gradient", "rgb", "rgba"}
-"""Of CSS: none that makes a request."""
-# nothing that moves or hides what stands around it
-_STYLES = {
-    "background", "background-color", "border", "border-collapse", "border-left", "color", "font-size", "font-style",
-    "font-weight", "padding", "text-align",
-}  # fmt: skip
-_CLASSES = {"div": {"highlight"}, "span": {name for name in STANDARD_TYPES.values() if name}}
 
 
 def sanitize_notebook(notebook: NotebookNode) -> None:
-    """Clean the outputs of every cell, and bound the texts that the student wrote."""
-    left, escapes = MAX_SOURCE, MAX_ESCAPES
+    """Limit the length of what the student wrote, then clean the outputs of every cell."""
+    source_left, escapes_left = MAX_SOURCE, MAX_ESCAPES
+    for cell in filter(is_own, notebook.cells):  # first: cleaning may run out of time, and this takes none
+        source_left = _limit_source(cell, source_left)
     for cell in notebook.cells:
-        own = is_own(cell)
         if cell.cell_type == "code":
-            cell.outputs = list(_shortened([_output(output) for output in cell.get("outputs", [])]))
-            escapes = _few_colours(cell.outputs, escapes)
+            cell.outputs = list(_limit_printed([_clean_output(output) for output in cell.get("outputs", [])]))
+            escapes_left = _limit_escapes(cell.outputs, escapes_left)
             cell.execution_count = None
-        elif own:
-            cell.source = re.sub(r"[^\S\n]{100,}", " ", cell.source)  # takes a renderer minutes
-            sizes = [len(value) for data in cell.get("attachments", {}).values() for value in data.values()]
-            if max(sizes, default=0) * (cell.source.count("![") + cell.source.lower().count("<img")) > MAX_PICTURES:
-                del cell["attachments"]
-        if own:
-            most = left if cell.cell_type == "code" else min(left, MAX_MARKDOWN)
-            if len(cell.source) > most:
-                cell.source = cell.source[:most] + " […]"
-            left = max(0, left - len(cell.source))
 
 
 def drop_outputs(notebook: NotebookNode) -> None:
-    """For a notebook that took too long to clean: show nothing of what it displayed."""
+    """Remove all outputs, for a notebook whose outputs took too long to clean."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [new_output("stream", name="stderr", text=say("output.cut"))] if cell.outputs else []
@@ -122,38 +91,100 @@ def drop_outputs(notebook: NotebookNode) -> None:
             cell.source = cell.source[:MAX_MARKDOWN]
 
 
-def clean_html(text: str) -> str:
-    """HTML without scripts, frames, remote images, or anything that leaves its place on the page.
+def _limit_source(cell: NotebookNode, left: int) -> int:
+    """Cut what the student wrote in ``cell`` to ``left`` characters; returns how many are left for the next cells."""
+    longest = left
+    if cell.cell_type != "code":
+        longest = min(left, MAX_MARKDOWN)
+        cell.source = re.sub(r"[^\S\n]{100,}", " ", cell.source)  # a renderer takes minutes over long blanks
+        sizes = [len(picture) for data in cell.get("attachments", {}).values() for picture in data.values()]
+        shown = cell.source.count("![") + cell.source.lower().count("<img")
+        if max(sizes, default=0) * shown > MAX_PICTURES:
+            del cell["attachments"]
+    if len(cell.source) > longest:
+        cell.source = cell.source[:longest] + " […]"
+    return max(0, left - len(cell.source))
 
-    Raises:
-        ValueError: if it is made to become very long.
+
+# -- outputs -----------------------------------------------------------------------------------------------------------
+
+
+def _clean_output(output: NotebookNode) -> NotebookNode:
+    """Build the output again, from the parts that a page may show."""
+    if output.output_type == "stream":
+        return new_output("stream", name=output.name, text=output.text)
+    if output.output_type == "error":
+        lines = output.traceback[-MAX_TRACEBACK:]
+        return new_output("error", ename=output.ename, evalue=output.evalue, traceback=lines)
+    cleaned = {mime_type: _clean_data(mime_type, value) for mime_type, value in output.data.items()}
+    data = {mime_type: value for mime_type, value in cleaned.items() if value}
+    markdown = output.data.get("text/markdown")
+    if isinstance(markdown, str):  # shown as plain text; course_lib displays titles as Markdown
+        data["text/plain"] = re.sub(r"^#+ ", "", markdown)
+    return new_output("display_data", data, metadata=alternative_texts(output.metadata))
+
+
+def _clean_data(mime_type: str, value: Any) -> str:
+    """One representation of a displayed value; empty if a page may not show it. LaTeX may draw anywhere on a page."""
+    if not isinstance(value, str):
+        return ""
+    if mime_type == "text/plain" or (mime_type in PICTURES and is_base64(value)):
+        return value
+    if mime_type == "text/html" and len(value) <= MAX_HTML:
+        with contextlib.suppress(ValueError):
+            return clean_html(value)
+    return ""
+
+
+def alternative_texts(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The part of an output's metadata that is kept: the texts that stand for pictures where they cannot be seen.
+
+    The other metadata set how pictures look. nbconvert writes a width into the page without escaping it.
     """
-    if sum(map(len, _OPEN.findall(text))) * text.count("<") > MAX_REOPENED:
-        raise ValueError("too many unclosed tags")
-    with uninterrupted():  # nh3 goes on past what its filter of attributes raises
-        clean = nh3.clean(
-            text,
-            tags=_TAGS,
-            attributes=_ATTRIBUTES,
-            attribute_filter=_attribute,
-            url_schemes={"http", "https", "mailto", "data"},
-            url_relative="deny",
-            filter_style_properties=_STYLES,
-            allowed_classes=_CLASSES,
-        )
-    return f"<div style='contain:paint;overflow:hidden'>{clean}</div>"  # nothing is drawn outside of it
+    texts = {}
+    for mime_type in PICTURES:
+        picture = metadata.get(mime_type)
+        if isinstance(picture, dict) and isinstance(text := picture.get("alt"), str):
+            texts[mime_type] = {"alt": text[:MAX_ALT_TEXT]}
+    return texts
 
 
-def _attribute(tag: str, name: str, value: str) -> str | None:
-    if value.strip().lower().startswith("data:") and tag != "img":
-        return None
-    if name == "src" and not value.startswith("data:image/"):  # a request in the instructor's name
-        return None
-    if name == "style" and len(value) > MAX_STYLE:
-        return None
-    if name == "style" and (re.search(r"[\\\"'@]|/\*", value) or set(_CALL.findall(value.lower())) - _FUNCTIONS):
-        return None
-    return value
+def _limit_printed(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
+    """The outputs of a cell, without what it printed beyond the first :data:`MAX_PRINTED` lines."""
+    left = MAX_PRINTED  # -1 once the notice about the cut is there
+    for output in outputs:
+        if output.output_type == "stream":
+            if left < 0:
+                continue
+            *lines, rest = output.text.split("\n", left)  # a progress bar is one line: it has \r, not \n
+            if rest and len(lines) == left:
+                output.text = "\n".join([*lines, say("output.cut")])
+            left -= len(lines) + bool(rest)
+        yield output
+
+
+def _limit_escapes(outputs: list[NotebookNode], left: int) -> int:
+    """Remove overlong escape sequences, and all from a text with more than ``left``; returns how many are left."""
+
+    def limit(text: str) -> str:
+        nonlocal left
+        text = _LONG_ESCAPE.sub("", text)
+        if text.count("\x1b") > left:
+            text = _ESCAPE.sub("", text)
+        left -= text.count("\x1b")
+        return text
+
+    for output in outputs:
+        if output.output_type == "stream":
+            output.text = limit(output.text)
+        elif output.output_type == "error":
+            output.traceback = [limit(line) for line in output.traceback]
+        elif "text/plain" in output.data:
+            output.data["text/plain"] = limit(output.data["text/plain"])
+    return left
+
+
+# -- pages -------------------------------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -163,10 +194,10 @@ def _exporter() -> HTMLExporter:
 
 @pass_context
 def markdown2html(context: Any, source: str) -> str:
-    """What nbconvert makes of a Markdown cell, cleaned; the text itself where that fails."""
+    """Turn a Markdown cell into clean HTML, as nbconvert does; if that fails, show its text."""
     try:
         return clean_html(_exporter().markdown2html(context, source))
-    except Exception:  # an attachment that is missing, whatever else
+    except Exception:  # a missing attachment, or anything else that nbconvert raises
         return f"<pre>{escape(source)}</pre>"
 
 
@@ -176,80 +207,7 @@ def _highlighter() -> Highlight2HTML:
 
 
 def highlight_code(source: str, language: str | None = None, metadata: Any = None) -> str:
-    """A program in colours, or plain when that could take long."""
-    if len(source) > MAX_COLOURED or any(len(line) > MAX_LINE for line in source.splitlines()):
+    """Show a program in colours, or without if colours could take long."""
+    if len(source) > MAX_HIGHLIGHTED or any(len(line) > MAX_LINE for line in source.splitlines()):
         return f'<div class="highlight hl-ipython3"><pre>{escape(source)}</pre></div>'
     return str(_highlighter()(source, language, metadata))
-
-
-def _output(output: NotebookNode) -> NotebookNode:
-    """The same output, made anew from the parts that a notebook may have."""
-    if output.output_type == "stream":
-        return new_output("stream", name=output.name, text=output.text)
-    if output.output_type == "error":
-        lines = output.traceback[-MAX_TRACEBACK:]
-        return new_output("error", ename=output.ename, evalue=output.evalue, traceback=lines)
-    data = {kind: value for kind, value in map(_data, output.data.items()) if value}
-    markdown = output.data.get("text/markdown")
-    if isinstance(markdown, str):  # rendered only where it comes with the notebook's own text
-        data["text/plain"] = re.sub(r"^#+ ", "", markdown)  # a title, as course_lib's
-    return new_output("display_data", data, metadata=alternative_texts(output.metadata))
-
-
-def alternative_texts(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Of an output's metadata, what stands for its pictures where they cannot be seen.
-
-    The rest decides how they look: nbconvert writes a width as it is.
-    """
-    texts = {}
-    for kind in PICTURES:
-        shown = metadata.get(kind)
-        if isinstance(shown, dict) and isinstance(text := shown.get("alt"), str):
-            texts[kind] = {"alt": text[:MAX_ALTERNATIVE]}
-    return texts
-
-
-def _shortened(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
-    """The outputs of a cell, without what it printed beyond the lines that are shown."""
-    left = MAX_PRINTED
-    for output in outputs:
-        if output.output_type == "stream":
-            if left < 0:
-                continue
-            *lines, rest = output.text.split("\n", left)  # not at the \r of a progress bar
-            if rest and len(lines) == left:
-                output.text = "\n".join([*lines, say("output.cut")])
-            left -= len(lines) + bool(rest)
-        yield output
-
-
-def _few_colours(outputs: list[NotebookNode], left: int) -> int:
-    """Leave out the escape sequences of a text that has more than ``left``, and long ones; how many others may have."""
-
-    def bounded(text: str) -> str:
-        nonlocal left
-        text = _LONG_ESCAPE.sub("", text)
-        if text.count("\x1b") > left:
-            text = _ESCAPE.sub("", text)
-        left -= text.count("\x1b")
-        return text
-
-    for output in outputs:
-        for part in (output, output.get("data", {})):
-            part.update({name: bounded(part[name]) for name in ("text", "text/plain") if name in part})
-        if "traceback" in output:
-            output.traceback = list(map(bounded, output.traceback))
-    return left
-
-
-def _data(item: tuple[str, Any]) -> tuple[str, str]:
-    """One representation of a value; empty when it is not kept."""
-    kind, value = item
-    if not isinstance(value, str):
-        return kind, ""
-    if kind == "text/plain" or (kind in PICTURES and is_base64(value)):  # TeX can be drawn anywhere on the page
-        return kind, value
-    with contextlib.suppress(ValueError):
-        if kind == "text/html" and len(value) <= MAX_HTML:
-            return kind, clean_html(value)
-    return kind, ""

@@ -1,4 +1,4 @@
-"""An end to what the judge does itself with a student's text, however odd the text is."""
+"""Time limits for parsing untrusted input in the judge's own process."""
 
 import contextlib
 import signal
@@ -11,12 +11,18 @@ __all__ = ["TimeIsUp", "time_limit", "uninterrupted"]
 
 
 class TimeIsUp(BaseException):
-    """Not an Exception: nothing on the way may take it for an error of its own."""
+    """The time of a :func:`time_limit` is over.
+
+    Not an ``Exception``, so that no ``except Exception`` in a parser catches it.
+    """
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise :class:`TimeIsUp` in the block after ``seconds``. In the main thread only; elsewhere there is no limit."""
+    """Raise :class:`TimeIsUp` in the block after ``seconds``.
+
+    Works in the main thread only, because it uses a signal. In other threads, there is no limit.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -35,12 +41,15 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let a :func:`time_limit` end after the block only: what it calls would swallow what is raised in a callback."""
+    """Delay a :func:`time_limit` until the end of the block.
+
+    For libraries that swallow what is raised in a callback: the time limit would be lost.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    late: list[tuple[int, FrameType | None]] = []
-    before = signal.signal(signal.SIGALRM, lambda *of: late.append(of))
+    late: list[tuple[int, FrameType | None]] = []  # the arguments of the alarms that came during the block
+    before = signal.signal(signal.SIGALRM, lambda number, frame: late.append((number, frame)))
     try:
         yield
     finally:

@@ -1,22 +1,22 @@
 """The cache of finished trainings: one safetensors file each.
 
-Two kinds, told apart by their names:
+There are two kinds of files, told apart by their names:
 
-``<recipe>-<probe>``
+``<recipe>-<behaviour>``
     made by the instructor's own notebook; for every model that behaves the same, whatever its code.
 ``code-<hash>``
-    made by a student's code, run alone with the given cells: for equal code only, whoever wrote it. So nobody can leave
-    a bad training for somebody else's answer. An empty file says that this code trains nothing by itself.
+    made by a student's code, run alone with the given cells; for equal code only, whoever wrote it. So no student can
+    leave a bad training for another answer. An empty file says that this code trains nothing by itself.
+
+:mod:`course_lib.kernel.training_reuse` is the kernel's side.
 """
 
 import ast
-import contextlib
-import fcntl
 import hashlib
 import inspect
 import json
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import torch
@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from .. import training
+from .. import fast_cpu, training
 from ..assignment.cells import parsed
 from ..files import write_whole
 from ..kernel import fingerprint, training_reuse
@@ -32,18 +32,8 @@ from ..kernel.wire import Packet
 from .task import is_whole
 
 __all__ = [
-    "code_name",
-    "is_kept",
-    "keep_code_training",
-    "keep_figures",
-    "keep_trainings",
-    "locked",
-    "recall",
-    "recall_code",
-]
-
-Request = Packet
-"""What a kernel sends before it trains: the field ``recipe``, and tensors ``probe<i>``."""
+    "code_name", "find_training", "is_kept", "keep_code_training", "keep_figures", "keep_trainings", "load_training",
+]  # fmt: skip
 
 
 def _content(report: Packet, n: int) -> tuple[bytes, str]:
@@ -56,14 +46,21 @@ def _content(report: Packet, n: int) -> tuple[bytes, str]:
     return save(tensors, metadata=about), f"{fields['recipe']}-{behaviour}"
 
 
-def keep_trainings(report: Packet, folder: Path) -> list[str]:
-    """Write the trainings that the instructor's kernel reports; the names of the files."""
-    names = []
-    for n in range(len(report.fields.get("trainings", []))):
+def keep_trainings(report: Packet, folder: Path) -> tuple[list[str], list[str]]:
+    """Write the trainings that the instructor's kernel reports.
+
+    Returns:
+        The names of the files, and a warning for each training that must not be reused.
+    """
+    names, warnings = [], []
+    for n, fields in enumerate(report.fields.get("trainings", [])):
+        if why := fields.get("broken_promise"):
+            warnings.append(f"This training is not reused, so each student's kernel repeats it: {why}")
+            continue
         content, name = _content(report, n)
         write_whole(folder / f"{name}.safetensors", content)
         names.append(f"{name}.safetensors")
-    return names
+    return names, warnings
 
 
 def keep_figures(report: Packet, shown: Container[bytes], folder: Path) -> None:
@@ -75,35 +72,42 @@ def keep_figures(report: Packet, shown: Container[bytes], folder: Path) -> None:
 
 
 def keep_code_training(report: Packet, path: Path) -> None:
-    """Write the last training that a student's kernel reports to ``path``, or that there is none."""
+    """Write the last training that a student's kernel reports to ``path``; an empty file if it reports none."""
     try:
         content, _ = _content(report, len(report.fields["trainings"]) - 1)
-    except Exception:  # whatever the student's kernel made of it
+    except Exception:  # whatever the student's kernel made of the report
         content = b""
     write_whole(path, content)
+    if not is_kept(path):  # safetensors cannot read it: it must not be trained again and again
+        write_whole(path, b"")
 
 
 def is_kept(path: Path) -> bool:
-    """Whether the training of a student's code need not be done: it is there, or the code trains nothing."""
+    """Whether the training of a student's code need not run: it is there, or the code trains nothing."""
     return is_whole(path) or (path.is_file() and not path.stat().st_size)
 
 
-def recall(request: Request, folder: Path) -> tuple[Packet, str]:
-    """A training by the instructor's notebook that fits: its weights and history for the kernel, and its name.
+def find_training(request: Packet, folder: Path) -> tuple[Packet, str]:
+    """A training by the instructor's notebook that answers a kernel's request.
 
-    Both are empty when there is none.
+    Args:
+        request: the field ``recipe``, and tensors ``probe<i>``.
+        folder: of the trainings.
+
+    Returns:
+        Weights and history for the kernel, and the file's name; both empty if there is none.
     """
     recipe = str(request.fields.get("recipe"))
     if re.fullmatch("[0-9a-f]{32}", recipe):
         for path in sorted(folder.glob(f"{recipe}-*.safetensors")):
-            answer, _ = recall_code(request, path)
+            answer, _ = load_training(request, path)
             if answer.tensors:
                 return answer, path.name
     return Packet(), ""
 
 
-def recall_code(request: Request, path: Path) -> tuple[Packet, bool]:
-    """The same for one file; and whether that training ended before its last epoch."""
+def load_training(request: Packet, path: Path) -> tuple[Packet, bool]:
+    """The training in one file, if it answers ``request``; and whether it ended before its last epoch."""
     try:
         with safe_open(path, "pt") as stored:
             about = {name: json.loads(text) for name, text in stored.metadata().items()}
@@ -112,30 +116,32 @@ def recall_code(request: Request, path: Path) -> tuple[Packet, bool]:
             if (
                 about["recipe"] == request.fields.get("recipe")
                 and probes == set(request.tensors)
-                and all(_same(request.tensors[name], stored.get_tensor(name)) for name in probes)
+                and all(_agree(request.tensors[name], stored.get_tensor(name)) for name in probes)
             ):
                 weights = {name: stored.get_tensor(name) for name in names - probes}
-                path.touch()  # used now
+                path.touch()  # the files that were not used for longest are removed first
                 left = {"history": json.dumps(about["history"]), "training": bool(about["training"])}
                 return Packet(left, weights), bool(about["stopped"])
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError):
-        pass  # removed or damaged meanwhile, or empty; or a history as deep as Python can read just now
+        pass  # removed or damaged meanwhile, or empty; or a history that is nested too deep to read
     return Packet(), False
 
 
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+def _agree(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether two probes are equal but for rounding, which grows with the size of a whole tensor."""
     return a.shape == b.shape and bool((a.double() - b.double()).norm() <= 1e-3 * b.double().norm() + 1e-8)
 
 
 def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
-    """Name of the file for the training at the end of ``cells``; comments and layout make no difference.
+    """Name of the file for the training at the end of ``cells``. Comments and layout make no difference.
 
     Args:
         cells: code cells.
         enough: the accuracy at which the training may end.
     """
-    # a file that does not answer today's recipe and probe would be in the way of others
-    parts = [torch.__version__, *map(inspect.getsource, (training, fingerprint, training_reuse)), str(enough)]
+    # the library's own code, too: a file whose recipe and probe are those of another version would answer nothing
+    library = map(inspect.getsource, (training, fast_cpu, fingerprint, training_reuse))
+    parts = [torch.__version__, *library, str(enough)]
     for cell in cells:
         code = parsed(cell.source)
         try:
@@ -144,14 +150,3 @@ def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
             parts.append(cell.source)
     digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
     return f"code-{digest[:32]}.safetensors"
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time work on ``path``; the lock ends with its process.
-
-    Some files share a lock, so that there are never many of them.
-    """
-    with path.with_name(f"{path.stem[-2:]}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

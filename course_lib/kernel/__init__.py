@@ -1,13 +1,13 @@
-"""What runs in the student's kernel while grading: it answers the judge's questions with raw tensors.
+"""The code that runs in a student's kernel while it is graded: it answers the judge's questions with raw tensors.
 
-Nothing here knows a hidden test, an expected value, a reference or a score. A student's code shares its process and
-may patch all of it; it can only change what is answered, and the judge believes no answer, it measures.
+This package knows no hidden test, no expected value, no reference and no score. The student's code runs in the same
+process and may patch all of it. That can only change the answers, and the judge trusts no answer: it checks the values.
 """
 
 __all__ = ["FIGURES", "REQUESTS"]
 
 FIGURES = "figures"
-"""Folder of finished pictures, in the cache folder of judge and kernel; see :mod:`course_lib.kernel.figures`."""
+"""Name of the folder of finished pictures in the cache folder; see :mod:`course_lib.kernel.figures`."""
 
 REQUESTS = 50
-"""Requests for a finished training that are answered to one cell."""
+"""Requests for finished trainings that the judge answers per cell."""

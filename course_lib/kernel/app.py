@@ -1,14 +1,12 @@
-"""A student's kernel: an ordinary IPython kernel that also takes ``judge_request`` messages.
+"""A student's kernel: an ordinary IPython kernel that also answers ``judge_request`` messages.
 
-``python -m course_lib.kernel -f connection.json`` starts one by itself; the fork server forks them.
+The fork server forks such kernels; ``python -m course_lib.kernel -f connection.json`` starts a single one.
 """
 
 import contextlib
 import random
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -23,23 +21,26 @@ from . import REQUESTS, figures, training_reuse
 from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
-__all__ = ["forget_other_course_libs", "kernel_app"]
+__all__ = ["kernel_app"]
 
 SEEDS = (random.seed, np.random.seed, seed)
-"""Found now: students write ``random.seed = 0``."""
+"""Looked up at import: a student may write ``random.seed = 0`` later."""
 
 PATIENCE = 30
-"""Seconds to wait for the judge's answer about a training; then the model is trained."""
+"""Seconds to wait for the judge's answer about a training; after that, the model is trained."""
 
 
 class Stream(OutStream):
     """``sys.stdout`` or ``sys.stderr`` of the notebook."""
 
     _sending = False
-    """Whether another thread is about to send what it has taken out of the buffers."""
+    """Whether another thread has taken text out of the buffers and not sent it yet."""
 
     def flush(self) -> None:
-        """Send what was written, if anything was: the kernel asks four times for each message, 0.5 ms each."""
+        """Send the text that was written, if there is any.
+
+        The kernel flushes four times for each message. Without the check, each flush takes 0.5 ms.
+        """
         if self._buffers or self._sending:
             super().flush()
 
@@ -52,42 +53,46 @@ class Stream(OutStream):
 
 
 class StudentKernel(IPythonKernel):
-    """An IPython kernel that answers the judge, and asks it for finished trainings."""
+    """An IPython kernel that answers the judge's questions, and asks the judge for finished trainings."""
 
     msg_types: ClassVar = [*IPythonKernel.msg_types, "judge_request"]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._asking = threading.Lock()  # models may be trained in threads, and two of them at a socket end the kernel
+        self._asking = threading.Lock()  # a notebook may train in threads; two of them at one socket crash the kernel
         self._asked = 0
         training_reuse.activate(self.ask_judge)
         figures.activate(self.shell)
         self.shell.ask_exit = _end_the_cell
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Run a cell, with random, numpy and torch seeded by the number that comes with it."""
+        """Run a cell after seeding random, numpy and torch with the number in the message."""
         for seeding in SEEDS:
-            with contextlib.suppress(Exception):  # the cell runs, whatever the student's code did to it
+            with contextlib.suppress(Exception):  # the cell runs, even if the student's code has broken the seeding
                 seeding(parent["metadata"]["seed"])
         self._asked = 0
         await super().execute_request(stream, ident, parent)
 
     async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Answer one question over the shell channel."""
+        """Answer one question of the judge over the shell channel."""
         content, data = Responder(self.shell.user_ns).packed_answer(parent["content"], parent["buffers"])
         self.session.send(stream, "judge_reply", content, parent, ident, buffers=[data])
 
     def _publish_status(self, status: str, channel: str, parent: dict[str, Any] | None = None) -> None:
-        """Tell that the kernel is busy or idle; of the judge's questions nobody wants to know."""
+        """Publish that the kernel is busy or idle, except for the judge's questions: nobody reads it then."""
         if (parent or self.get_parent(channel)).get("header", {}).get("msg_type") != "judge_request":
             super()._publish_status(status, channel, parent)
 
     def ask_judge(self, question: Packet) -> Packet:
-        """Ask over the stdin channel, the one on which a running cell can wait for an answer."""
+        """Ask the judge over the stdin channel, the only one on which a running cell can wait for an answer.
+
+        Raises:
+            WireError: if this cell has asked too often, or no valid answer arrives in time.
+        """
         content, data = pack(question)
         ident = self._get_shell_context_var(self._shell_parent_ident)
         with self._asking:
-            if self._asked >= REQUESTS:  # nobody would answer
+            if self._asked >= REQUESTS:  # the judge would not answer
                 raise WireError("too many questions in one cell")
             self._asked += 1
             self.session.send(
@@ -103,28 +108,21 @@ class StudentKernel(IPythonKernel):
 
 
 def _end_the_cell() -> NoReturn:
-    """What ``exit()`` and ``quit()`` do: as ``sys.exit()``, they end the cell.
+    """Make ``exit()`` and ``quit()`` end the cell, as ``sys.exit()`` does.
 
-    IPython would end the kernel after the cell, so that each later cell and question met a dead one.
+    IPython would end the whole kernel after the cell, and all later cells and questions would fail.
     """
     raise SystemExit
 
 
 def kernel_app() -> IPKernelApp:
-    """The application around a :class:`StudentKernel`, not yet initialized."""
+    """Create the application that runs a :class:`StudentKernel`; the caller initializes it."""
     config = Config(
-        HistoryManager={"enabled": False},  # what a cell can ask for is there; the file takes time
+        HistoryManager={"enabled": False},  # `In` and `Out` still work; the history file takes time
         IPKernelApp={
             "outstream_class": f"{__name__}.{Stream.__name__}",
-            "logging_config": {"loggers": {"IPKernelApp": {"level": "ERROR"}}},  # nobody sees its log
+            "logging_config": {"loggers": {"IPKernelApp": {"level": "ERROR"}}},  # nobody reads its log
         },
     )
     app: IPKernelApp = IPKernelApp.instance(kernel_class=StudentKernel, config=config)
     return app
-
-
-def forget_other_course_libs() -> None:
-    """Import nothing from another course_lib: an editable install would lead to the judge's."""
-    library = Path(__file__).resolve().parents[2]
-    sys.path[:] = [p for p in sys.path if Path(p).resolve() == library or not (Path(p) / "course_lib").exists()]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in getattr(finder, "__module__", "")]

@@ -1,8 +1,8 @@
-"""Show a figure that the instructor's notebook has drawn already, instead of drawing it again.
+"""Reuse the pictures of figures that the instructor's notebook has already drawn.
 
-Most figures of a class are the same: the course's own cells draw them, from the same data and the same finished
-trainings. A picture is kept under a hash of all that it depends on: the function and its arguments, matplotlib's
-settings and version, the code that draws. Only the instructor's own notebook leaves pictures for others.
+Most figures of a class are the same: the assignment's own cells draw them, from the same data and the same finished
+trainings. A picture is stored under a hash of everything it depends on: the function and its arguments, matplotlib's
+settings and version, and the code that draws. Only pictures from the instructor's notebook are stored for others.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from matplotlib import pyplot as plt
 
 from .. import confusion, plots
 from ..files import cache_folder
+from ..grading_hooks import hooks
 from ..training import ConvergenceHistory
 from . import FIGURES
 from .fingerprint import fingerprint
@@ -26,13 +27,13 @@ from .wire import Packet
 
 __all__ = ["activate", "report"]
 
-_drawn: dict[str, bytes] = {}
-"""The pictures that were drawn in this kernel."""
+drawn: dict[str, bytes] = {}
+"""The pictures drawn in this kernel, by their hash."""
 
 
 def activate(shell: InteractiveShell) -> None:
-    """Make the figures of course_lib look for finished pictures, and ``shell`` show figures not made by pyplot."""
-    plots.picture = picture
+    """Make course_lib look for finished pictures, and ``shell`` show figures that were not made by pyplot."""
+    hooks.draw_picture = picture
     select_figure_formats(shell, {"png"}, bbox_inches="tight")
 
 
@@ -42,50 +43,53 @@ def _described(value: Any) -> str:
     return fingerprint(value)
 
 
-class FigureToDraw(plots.ShownFigure):
-    """A figure whose picture is known: it is drawn once something else is asked of it."""
+class LazyFigure(plots.ShownFigure):
+    """A figure that is drawn when one of its attributes is first used.
+
+    If its picture is known, most notebooks never use the figure itself, and drawing would take 5 to 30 ms.
+    """
 
     def __init__(self, draw: plots.Draw, figsize: tuple[float, float]) -> None:
-        self.__dict__["to_draw"] = draw, figsize
+        self._to_draw = draw, figsize  # Figure.__init__ waits, so that all attributes of a figure are still missing
 
-    def __getattribute__(self, name: str) -> Any:
-        """Any attribute; those that IPython looks at to display it say nothing of the drawing."""
-        own = object.__getattribute__(self, "__dict__")
-        if "to_draw" in own and name not in ("__class__", "__dict__", "shown_in") and not name.startswith("_ipython_"):
-            draw, figsize = own.pop("to_draw")
-            super().__init__(figsize=figsize)
-            draw(self)
-        return super().__getattribute__(name)
+    def __getattr__(self, name: str) -> Any:
+        """Called for a missing attribute: draw the figure, unless IPython is only looking for a way to display it."""
+        if "_to_draw" not in vars(self) or name.startswith("_ipython_"):
+            raise AttributeError(name)
+        draw, figsize = vars(self).pop("_to_draw")
+        super().__init__(figsize=figsize)
+        draw(self)
+        return getattr(self, name)
 
 
 def picture(
     draw: plots.Draw, figsize: tuple[float, float], name: str, arguments: Mapping[str, Any]
 ) -> tuple[plots.ShownFigure, bytes]:
-    """A figure and its PNG.
+    """Return a figure and its PNG, from the cache if it is there.
 
     Args:
-        draw: draws it, when no picture of it is known.
+        draw: draws the figure.
         figsize: its size in inches.
-        name: what tells it from others with the same arguments.
-        arguments: what it is made from.
+        name: distinguishes it from other figures with the same arguments.
+        arguments: everything that it is made from.
     """
-    figure = FigureToDraw(draw, figsize)
+    figure = LazyFigure(draw, figsize)
     try:
         parts = [matplotlib.__version__, *map(inspect.getsource, (plots, confusion)), name]
         parts += [f"{key}={_described(value)}" for key, value in arguments.items()]
         parts += [repr(sorted(plt.rcParams.items()))]
-    except Exception:  # nobody can tell what it is made from: a colour scale, say, or a student's own class
+    except Exception:  # an argument has no fingerprint, such as a colour scale or an object of a student's class
         return figure, print_figure(figure, bbox_inches="tight")
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    with contextlib.suppress(OSError):  # not known, or removed at this moment by a command that shares the cache
+    with contextlib.suppress(OSError):  # not there, or just deleted by another command that uses the cache
         return figure, (cache_folder() / FIGURES / f"{key}.png").read_bytes()
-    _drawn[key] = print_figure(figure, bbox_inches="tight")  # as the notebook does
-    return figure, _drawn[key]
+    drawn[key] = print_figure(figure, bbox_inches="tight")  # as Jupyter draws it
+    return figure, drawn[key]
 
 
 def report() -> Packet:
-    """The pictures drawn here: ``figures``, their keys, and tensors ``figure<i>`` of bytes."""
-    packet = Packet({"figures": list(_drawn)})
-    for i, png in enumerate(_drawn.values()):
+    """The pictures drawn in this kernel: their hashes in ``figures``, their bytes in the tensors ``figure<i>``."""
+    packet = Packet({"figures": list(drawn)})
+    for i, png in enumerate(drawn.values()):
         packet.tensors[f"figure{i}"] = torch.frombuffer(bytearray(png), dtype=torch.uint8)
     return packet

@@ -1,74 +1,60 @@
-"""What tells a value from others: the arguments of a training or of a figure, the weights of a model."""
+"""Identifies a value by its content: the arguments of a training or of a figure, the weights of a model."""
 
-import zlib
 from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
 import torch
+import xxhash
 from torch import nn
 from torch.utils.weak import WeakIdKeyDictionary
 
-__all__ = ["WORDS", "fingerprint"]
+__all__ = ["fingerprint"]
 
 SAMPLE = 10_000
-"""Elements of a tensor that are looked at again each time: numpy can change a tensor without its knowing."""
+"""Elements of a tensor that are hashed at each call: numpy can change a tensor without changing its version."""
 
-WORDS = 511
-"""Words in a row of :func:`_checksum`; odd, so that equal changes to all of them do not add up to none."""
-
-BLOCK = 64
-"""Rows that are summed at once, in both directions: the second time they come from the processor's cache."""
-
-_fingerprints: MutableMapping[torch.Tensor, tuple[object, str]] = WeakIdKeyDictionary()
-"""Of large tensors, with what tells whether they changed: the same data come with every training."""
+_known: MutableMapping[torch.Tensor, tuple[object, str]] = WeakIdKeyDictionary()
+"""Fingerprints of tensors, each with what shows whether the tensor changed. Every training gets the same large data."""
 
 
 def fingerprint(value: Any) -> str:
-    """What tells a value from others: of tensors and arrays the type, the shape and a checksum of all elements.
+    """A text that is the same for equal values only. Tensors and arrays are described by type, shape and hash.
 
     Raises:
-        TypeError: for what nobody can tell from others, such as a data loader or what a class of the notebook makes, or
-            that learns, such as a second model or an optimizer, which has parameters of any model.
+        TypeError: if two values of this type cannot be compared: a data loader, an object of a class that the notebook
+            defines. Also for a model or an optimizer, whose parameters training changes.
     """
     if isinstance(value, torch.Tensor):
         flat = value.detach().reshape(-1)
-        known = (value.data_ptr(), value._version, value.shape, _checksum(flat[:: 1 + flat.numel() // SAMPLE]))
-        if known != _fingerprints.get(value, (None, ""))[0]:
-            _fingerprints[value] = known, f"{tuple(value.shape)} {value.dtype} {_checksum(flat)}"
-        return _fingerprints[value][1]
+        state = (value.data_ptr(), value._version, value.shape, _hash(flat[:: 1 + flat.numel() // SAMPLE]))
+        if state != _known.get(value, (None, ""))[0]:
+            _known[value] = state, f"{tuple(value.shape)} {value.dtype} {_hash(flat)}"
+        return _known[value][1]
     if isinstance(value, np.ndarray):
-        writable = value if value.flags.writeable else value.copy()  # of another, torch warns in the student's cell
-        return f"{value.shape} {value.dtype} {_checksum(torch.as_tensor(writable))}"
+        return f"{value.shape} {value.dtype} {_hash(value)}"
     if isinstance(value, list | tuple | dict):  # repr would shorten tensors in them
-        return f"{type(value)} {[fingerprint(part) for part in (value.items() if isinstance(value, dict) else value)]}"
+        parts = value.items() if isinstance(value, dict) else value
+        return f"{type(value)} {[fingerprint(part) for part in parts]}"
     text = repr(value)
-    if isinstance(value, nn.Module) and _is_loss(value):  # its repr leaves out what it weighs and how it reduces
+    if isinstance(value, nn.Module) and _is_loss(value):  # its repr shows neither class weights nor the reduction
         settings = [vars(part) | dict(part.named_buffers(recurse=False)) for part in value.modules()]
         public = [{name: v for name, v in part.items() if not name.startswith("_")} for part in settings]
         return f"{text} {fingerprint(public)}"
-    ours = type(value).__module__ == "__main__" or "__main__." in text  # its repr may say nothing of its methods
-    if " at 0x" in text or ours or isinstance(value, nn.Module | torch.optim.Optimizer):
+    from_notebook = type(value).__module__ == "__main__" or "__main__." in text  # repr may not show its methods
+    if " at 0x" in text or from_notebook or isinstance(value, nn.Module | torch.optim.Optimizer):
         raise TypeError(text)
     return text
 
 
 def _is_loss(module: nn.Module) -> bool:
-    """Whether ``module`` is one of torch's without parameters."""
-    own = any(not part.__module__.startswith("torch.") for part in module.modules())
-    return not own and next(module.parameters(), None) is None
+    """Whether ``module`` is one of torch's modules without parameters."""
+    only_torch = all(part.__module__.startswith("torch.") for part in module.modules())
+    return only_torch and next(module.parameters(), None) is None
 
 
-def _checksum(tensor: torch.Tensor) -> int:
-    """CRC of the sums of rows and columns of a table of words: half the time of a CRC of all bytes."""
-    data = torch.from_numpy(np.ascontiguousarray(tensor.cpu().numpy()).reshape(-1).view(np.uint8))
-    whole = len(data) - len(data) % (8 * WORDS)
-    rows = data[:whole].view(torch.int64).view(-1, WORDS)
-    columns, sums = torch.zeros(WORDS, dtype=torch.int64), []
-    for block in rows.split(BLOCK):
-        columns += block.sum(0)
-        sums.append(block.sum(1))
-    checksum = 0
-    for part in (columns, torch.cat(sums), data[whole:]):
-        checksum = zlib.crc32(part.numpy().data, checksum)
-    return checksum
+def _hash(data: torch.Tensor | np.ndarray) -> str:
+    array = data.cpu().numpy() if isinstance(data, torch.Tensor) else data
+    if array.dtype.kind == "O":
+        raise TypeError("an array of objects")
+    return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

@@ -1,4 +1,4 @@
-"""Answers the judge's questions about one notebook's namespace.
+"""Answers the judge's questions about the global variables of one notebook.
 
 The questions, by their field ``ask``:
 
@@ -7,22 +7,24 @@ ask        fields                                answer
 ========== ===================================== =============================================================
 ping                                             ``{}``
 value      ``name``                              ``value``
-call       ``name``, ``args`` (values);          ``value``, what the function or model returned; with ``after`` also
-           ``arrays``: keys of those tensors     ``args``, its arguments as it left them
-           that arrive as numpy arrays;
+call       ``name``, ``args`` (values);          ``value``, the result of the function or model; with ``after`` also
+           ``arrays``: keys of those tensors     ``args``, its arguments after the call
+           that become numpy arrays;
            ``after``: bool
-forward    ``name``, ``x``; ``weights``: number  ``value``, the logits; with ``labels`` also the gradients of the
-           of tensors ``w0``.. to inject first;  cross entropy, ``g0``.. . A class is instantiated first, an
-           ``labels``: bool; ``train``: bool     instance is left as it was. A class is seeded: it begins with the
-                                                 same weights each time
+forward    ``name``, ``x``; ``weights``: number  ``value``, the outputs; with ``loss`` also its gradients, ``g0``.. .
+           of tensors ``w0``.. to inject first;  A class is instantiated first, with the same initial weights each
+           ``loss``: name of a loss in           time. An instance is left as it was.
+           ``torch.nn.functional`` between the
+           outputs and ``targets``; ``train``:
+           bool
 weights    ``name``                              ``parameters``, the number of the tensors ``p0``.., and the number of
                                                  ``buffers``
 trainings                                        see :mod:`course_lib.kernel.training_reuse`
 figures                                          see :mod:`course_lib.kernel.figures`
 ========== ===================================== =============================================================
 
-Every answer has a ``status``: ``ok``, ``missing`` (no such name), ``no_model``, ``other_parameters`` (the injected
-weights do not fit the model), ``raised`` (with ``type`` and ``message``).
+Every answer has a ``status``: ``ok``, ``missing`` (the notebook has no such name), ``no_model``, ``other_parameters``
+(the injected weights do not fit the model) or ``raised`` (with ``type`` and ``message`` of the exception).
 """
 
 import contextlib
@@ -44,11 +46,11 @@ __all__ = ["Responder"]
 
 
 class _Missing(Exception):
-    """The notebook defines no such name."""
+    """The notebook does not define this name."""
 
 
 class _NoModel(Exception):
-    """The name stands for something that is not a model."""
+    """The name refers to something other than a model."""
 
 
 class _OtherParameters(Exception):
@@ -56,7 +58,7 @@ class _OtherParameters(Exception):
 
 
 def raised(error: BaseException) -> Packet:
-    """The answer that reports an exception."""
+    """Build the answer that reports an exception."""
     try:
         message = str(error)[:MAX_TEXT]
     except Exception:
@@ -65,7 +67,11 @@ def raised(error: BaseException) -> Packet:
 
 
 class Responder:
-    """Answers questions about ``namespace``, the global variables of a notebook."""
+    """Answers the judge's questions.
+
+    Args:
+        namespace: the global variables of the notebook.
+    """
 
     def __init__(self, namespace: MutableMapping[str, Any]) -> None:
         self.namespace = namespace
@@ -80,14 +86,14 @@ class Responder:
         }
 
     def packed_answer(self, content: Any, buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], bytes]:
-        """The same as :meth:`answer`, as it travels."""
+        """Answer a question in the format of the wire: take and return content and binary data of a message."""
         try:
             return pack(self.answer(unpack(content, buffers)))
-        except Exception as error:  # a tensor that cannot travel: too large, sparse, on the meta device
+        except Exception as error:  # a tensor that cannot be sent: too large, sparse, or on the meta device
             return pack(raised(error))
 
     def answer(self, question: Packet) -> Packet:
-        """The answer to ``question``; whatever the student's code raises becomes part of it."""
+        """Answer ``question``; if the student's code raises an exception, the answer reports it."""
         try:
             reply = self._answers[question.fields["ask"]](question)
             reply.fields["status"] = "ok"
@@ -98,7 +104,7 @@ class Responder:
             return Packet({"status": "no_model"})
         except _OtherParameters:
             return Packet({"status": "other_parameters"})
-        except BaseException as error:  # SystemExit and KeyboardInterrupt of the student's code included
+        except BaseException as error:  # includes SystemExit and KeyboardInterrupt from the student's code
             return raised(error)
 
     def _find(self, question: Packet) -> Any:
@@ -126,7 +132,7 @@ class Responder:
         arrays: dict[str, Any] = {name: question.tensors[name].numpy() for name in question.fields["arrays"]}
         arguments = [restore(argument, question.tensors | arrays) for argument in question.fields["args"]]
         grad = torch.set_grad_enabled(not isinstance(function, nn.Module))  # a function may train something
-        with grad, _no_luck_with_memory():
+        with grad, _uninitialized_memory_is_nan():
             reply = self._reply(function(*arguments))
         if question.fields.get("after"):
             reply.fields["args"] = describe_arguments(arguments, reply.tensors)
@@ -134,18 +140,18 @@ class Responder:
 
     @contextlib.contextmanager
     def _model(self, question: Packet) -> Iterator[nn.Module]:
-        """The model that is asked about, with injected weights if there are any; afterwards it is as it was before."""
+        """Provide the model in question, with injected weights if there are any, and restore it after the block."""
         found = self._find(question)
         if isinstance(found, type):
             with torch.random.fork_rng(devices=[]):
                 seed(0)
                 found = found()
-        if found is None:  # such as it was given, above the answer: nothing was tried
+        if found is None:  # the initial value in the given cell: the student has not tried yet
             raise TypeError("NoneType is no model")
         if not isinstance(found, nn.Module):
             raise _NoModel
-        if any(isinstance(p, nn.UninitializedParameter) for p in found.parameters()):  # sizes come with a first batch
-            with torch.no_grad():
+        if any(isinstance(p, nn.UninitializedParameter) for p in found.parameters()):
+            with torch.no_grad():  # lazy layers get their sizes from a first batch
                 found(next(question.tensors[name] for name in ("x", "a0") if name in question.tensors))
         with left_as_it_was(found):
             injected = [question.tensors[f"w{i}"] for i in range(question.fields.get("weights", 0))]
@@ -158,22 +164,21 @@ class Responder:
         with self._model(question) as model:
             device = next((p.device for p in model.parameters()), torch.device("cpu"))
             x = question.tensors["x"].to(device)
-            if not question.fields.get("labels"):
+            loss = question.fields.get("loss")
+            if loss is None:
                 with torch.no_grad():
                     if isinstance(self._find(question), type) and not model.training:
                         model(x.flip(0))  # what a new model keeps of its first call shows in the second one
                     return self._reply(model(x))
-            logits = model(x)
-            reply = self._reply(logits)
-            if not isinstance(logits, torch.Tensor) or logits.dim() != 2 or len(logits) != len(x):
-                return reply  # wrong already, and no gradient to be had
-            loss = nn.functional.cross_entropy(logits, question.tensors["labels"].to(device))
-            parameters = by_shape(model)
-            trained = [p for p in parameters if p.requires_grad]
-            gradients = dict(zip(map(id, trained), torch.autograd.grad(loss, trained, allow_unused=True), strict=True))
-            for i, parameter in enumerate(parameters):
-                gradient = gradients.get(id(parameter))
-                reply.tensors[f"g{i}"] = torch.zeros_like(parameter) if gradient is None else gradient
+            outputs = model(x)
+            reply = self._reply(outputs)
+            targets = question.tensors["targets"].to(device)
+            if not isinstance(outputs, torch.Tensor) or not _fit(outputs, targets):
+                return reply  # already wrong, and no loss can be computed
+            if targets.is_floating_point() and outputs.is_floating_point():
+                targets = targets.to(outputs.dtype)  # a model may compute in float64
+            gradients = _gradients(getattr(nn.functional, loss)(outputs, targets), by_shape(model))
+            reply.tensors |= {f"g{i}": gradient for i, gradient in enumerate(gradients)}
             return reply
 
     def _weights(self, question: Packet) -> Packet:
@@ -183,13 +188,28 @@ class Responder:
         return Packet(fields, {f"p{i}": p for i, p in enumerate(parameters)})
 
 
+def _fit(outputs: torch.Tensor, targets: torch.Tensor) -> bool:
+    """Whether a loss can compare ``outputs`` with ``targets``: class labels (N,), or numbers of the outputs' shape."""
+    if targets.is_floating_point():
+        return outputs.shape == targets.shape
+    return outputs.dim() == 2 and len(outputs) == len(targets)
+
+
+def _gradients(loss: torch.Tensor, parameters: Sequence[nn.Parameter]) -> list[torch.Tensor]:
+    """The gradients of ``loss``; zeros for a parameter that it does not depend on."""
+    trained = [p for p in parameters if p.requires_grad]
+    found = dict(zip(map(id, trained), torch.autograd.grad(loss, trained, allow_unused=True), strict=True))
+    gradients = [found.get(id(p)) for p in parameters]
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
+
+
 @contextlib.contextmanager
-def _no_luck_with_memory() -> Iterator[None]:
-    """Have torch fill what ``torch.empty`` gives with NaN: by luck, it would hold the zeros that an answer forgot."""
+def _uninitialized_memory_is_nan() -> Iterator[None]:
+    """Fill the memory from ``torch.empty`` with NaN: by luck it could hold the zeros that an answer forgot to write."""
     before = torch.get_deterministic_debug_mode()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*deterministic")  # a student may have had warnings made errors
-        torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports a compiler: 1 s
+        warnings.filterwarnings("ignore", ".*deterministic")  # the notebook may turn warnings into errors
+        torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms(True) would import a compiler: 1 s
         try:
             yield
         finally:

@@ -1,9 +1,11 @@
-"""The system calls that a student's kernel may not make: those that namespaces do not fence in.
+"""Forbids a student's kernel the system calls that namespaces do not isolate.
 
-Kernel keyrings, message queues, watches for changes of files and leases of files belong to the user, not to a
-namespace; sockets of virtual machines ignore network namespaces; files in memory, semaphores and anonymous memory that
-processes share count for no limit; and some calls let a process be killed by the system for reasons of its own, which
-must stay the sign of a kill from outside. None of them has a use in a notebook.
+- Kernel keyrings, message queues, file watches and file leases belong to the user, not to a namespace.
+- Sockets of virtual machines ignore network namespaces.
+- Files in memory, semaphores and shared anonymous memory count towards no limit.
+- Some calls let a process have itself killed by the system; but a SIGKILL must remain the sign of a kill from outside.
+
+A notebook needs none of them.
 """
 
 import ctypes
@@ -19,11 +21,11 @@ from collections.abc import Container
 __all__ = ["forbid_system_calls"]
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
-# instructions of the filter's machine: load a word, keep some of its bits, compare with a constant, return
+# instructions of the filter program (BPF): load a word, mask its bits, compare it with a constant, return
 LD, AND, JEQ, JGE, RET = 0x20, 0x54, 0x15, 0x35, 0x06
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
-"""Where they stand in what the filter sees."""
+"""Offsets of these fields in the data that the filter inspects, ``struct seccomp_data``."""
 
 _MACHINES = {
     "x86_64": (0xC000003E, {
@@ -39,14 +41,16 @@ _MACHINES = {
         "msgget": 186, "mq_open": 180, "inotify_init1": 26, "fanotify_init": 262, "fcntl": 25,
     }),
 }  # fmt: skip
-"""The audit name and the numbers of system calls, by machine; new calls have the same number everywhere."""
+"""By machine: the number of its architecture in audit logs, and the numbers of the system calls."""
+
 _NEW = {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427}
+"""The numbers of newer system calls, the same on every machine."""
 
 SHARED_ANONYMOUS = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
-"""Flags of ``mmap`` for memory that several processes share, and that counts for none of them once it is unmapped."""
+"""Flags of ``mmap`` for memory that several processes share. Once unmapped, it is attributed to none of them."""
 
 WHOLE = 0xFFFFFFFF
-"""All bits of an argument, as far as a filter looks."""
+"""Mask for all bits of an argument that the filter looks at."""
 
 _BY_ARGUMENT = {
     "mmap": (3, SHARED_ANONYMOUS, SHARED_ANONYMOUS),
@@ -54,12 +58,12 @@ _BY_ARGUMENT = {
     "setrlimit": (0, WHOLE, resource.RLIMIT_CPU),
     "prlimit64": (1, WHOLE, resource.RLIMIT_CPU),
     "prctl": (0, WHOLE, PR_SET_SECCOMP),
-    "fcntl": (1, WHOLE ^ 16, fcntl.F_SETLEASE),  # and F_SETDELEG: others who open the file wait 45 s
+    "fcntl": (1, WHOLE ^ 16, fcntl.F_SETLEASE),  # and F_SETDELEG: another program that opens the file waits 45 s
 }
-"""Calls refused for one argument, counted from 0: where these bits of it have this value."""
+"""Calls that are refused only if one argument has a certain value: its index from 0, a mask, and the masked value."""
 
 
-def _program(allowed: Container[str]) -> bytes:
+def filter_program(allowed: Container[str]) -> bytes:
     architecture, numbers = _MACHINES[platform.machine()]
 
     def step(code: int, k: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -67,7 +71,7 @@ def _program(allowed: Container[str]) -> bytes:
 
     refuse = step(RET, REFUSE)
     program = [step(LD, ARCHITECTURE), step(JEQ, architecture, 1, 0), refuse, step(LD, NUMBER)]
-    program += [step(JGE, 0x40000000, 0, 1), refuse]  # the numbers of another convention for the same calls
+    program += [step(JGE, 0x40000000, 0, 1), refuse]  # numbers of the same calls in another calling convention
     for name, number in (numbers | _NEW).items():
         if name in allowed:
             continue
@@ -81,16 +85,18 @@ def _program(allowed: Container[str]) -> bytes:
 
 
 def forbid_system_calls(allowed: Container[str] = ()) -> None:
-    """Refuse them to this process and to all that it will start, for good; it must have given up new privileges.
+    """Forbid these calls, for good, to this process and to all processes that it starts.
+
+    The process must have set ``PR_SET_NO_NEW_PRIVS`` before.
 
     Args:
-        allowed: names of those that are needed all the same.
+        allowed: names of calls that are allowed nevertheless.
 
     Raises:
-        OSError: if the system has no such filters.
-        KeyError: on a machine whose system calls are not known here.
+        OSError: if the system does not support such filters.
+        KeyError: on a machine whose system calls are not listed here.
     """
-    program = _program(allowed)
+    program = filter_program(allowed)
     libc = ctypes.CDLL(None, use_errno=True)
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))

@@ -14,23 +14,23 @@ with, the judge measures them. Otherwise the judge may say at which accuracy the
 
 import contextlib
 import copy
-import dis
-import functools
 import hashlib
 import inspect
 import json
+import random
 import re
-import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from weakref import WeakSet
 
+import numpy as np
 import torch
 from torch import nn
 
-from .. import training
+from .. import fast_cpu, training
 from ..device import seed
+from ..grading_hooks import hooks
 from ..training import ConvergenceHistory, TrainingRun
 from .fingerprint import fingerprint
 from .wire import Packet
@@ -41,18 +41,6 @@ PROBE_ROWS = 32
 
 EVALUATION_ROWS = 8
 """Rows that tell whether a model is still what it was when its evaluation was known."""
-
-ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
-"""How Python looks up an attribute: a method in a way of its own up to 3.11, one of ``super()`` from 3.12 on."""
-
-GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME")
-"""How Python looks up a name of the notebook; the latter in the body of a class."""
-
-LEFT = ("STORE_GLOBAL", "STORE_ATTR")
-"""How Python sets what is there after a loop."""
-
-FILES = {"open", "write", "write_bytes", "write_text", "save", "savefig", "savetxt", "savez", "dump", "to_csv", "mkdir"}
-"""What is called to write files."""
 
 _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 """The trainings that ended in this kernel and were not reported yet."""
@@ -74,9 +62,9 @@ def activate(ask_judge: Callable[[Packet], Packet]) -> None:
     """Make ``course_lib.training_loop`` ask for finished trainings, and keep those that end here."""
     global _ask_judge
     _ask_judge = ask_judge
-    training.recall = recall
-    training.recall_evaluation = recall_evaluation
-    training.keep = keep
+    hooks.recall_training = recall
+    hooks.recall_evaluation = recall_evaluation
+    hooks.keep_training = keep
 
 
 def by_shape(model: nn.Module) -> list[nn.Parameter]:
@@ -138,15 +126,60 @@ class _Attributes:
 def recipe(run: TrainingRun, before: str = "") -> str:
     """Hash of what decides the outcome of ``run``, apart from how the model behaves.
 
+    What the loop uses of its notebook is not looked at: ``@training_loop`` promises that it depends on its arguments
+    only. :func:`broken_promise` tries that on the instructor's own notebook.
+
     Args:
         run: the training.
-        before: the recipe of the training that it goes on from; empty if the model's weights are new.
+        before: the recipe of the training that this one continues; empty if the model's weights are new.
+
+    Raises:
+        TypeError: for an argument that has no fingerprint, such as a data loader or a second model.
     """
-    parts = [torch.__version__, before, inspect.getsource(training), inspect.getsource(run.loop)]
+    parts = [torch.__version__, before, *(inspect.getsource(one) for one in (training, fast_cpu, run.loop))]
     parts += [f"{name}={fingerprint(value)}" for name, value in sorted(run.arguments.items())]
     parts += map(str, _shapes(run.model))
-    parts += _used(run.loop, _own_names(run.model), set())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def broken_promise(run: TrainingRun) -> str:
+    """Why ``run`` must not stand for other trainings: its first epoch, trained twice from one start, ends differently.
+
+    Returns:
+        One sentence for the instructor; empty if both runs end with the same weights and history.
+    """
+    arguments = run.arguments | ({"EPOCHS": 1} if "EPOCHS" in run.arguments else {})
+    ends = []
+    for _ in range(2):
+        with left_as_it_was(run.model), _random_state_kept(), _gradients_kept(run.model):
+            history = run.loop(run.model, **arguments)
+            written = torch.tensor([value for values in history.history.values() for value in values])
+            ends.append([*_copied_state(run.model), written])
+    first, second = ends
+    if len(first) == len(second) and all(
+        a.shape == b.shape and torch.allclose(a, b, rtol=1e-2, atol=1e-3) for a, b in zip(first, second, strict=True)
+    ):
+        return ""
+    return f"{run.loop.__name__} depends on more than its arguments: two trainings from the same start end differently"
+
+
+@contextlib.contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Restore the random numbers of Python, numpy and torch after the block."""
+    python, arrays = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        yield
+    random.setstate(python)
+    np.random.set_state(arrays)
+
+
+@contextlib.contextmanager
+def _gradients_kept(model: nn.Module) -> Iterator[None]:
+    """Restore the gradients of ``model`` after the block."""
+    kept = [(p, None if p.grad is None else p.grad.clone()) for p in model.parameters()]
+    yield
+    for parameter, gradient in kept:
+        parameter.grad = gradient
 
 
 def _before(model: nn.Module) -> str:
@@ -175,49 +208,6 @@ def _own_names(model: nn.Module) -> set[str]:
     """The attributes of a model that none of torch's classes gives it: its layers and its own methods."""
     torchs = {name for kind in type(model).__mro__ if kind.__module__.startswith("torch.") for name in dir(kind)}
     return set(dir(model)) - torchs - set(dir(nn.Module()))
-
-
-def _used(function: Any, own_names: set[str], seen: set[str]) -> list[str]:
-    """What a loop takes from its notebook, and what that takes: it may be a student's.
-
-    Raises:
-        OSError or TypeError: for a class of the notebook, what :func:`fingerprint` refuses, or a part of the model by
-            one of its ``own_names``, which the probe does not see alone; then nobody can tell whether two trainings are
-            the same. And for what leaves more than a trained model and a history: it would not be there.
-    """
-    sets, uses = _names(function.__code__, *LEFT), _names(function.__code__, *GLOBALS, *ATTRIBUTES)
-    if left := (sets - {"grad", "data"}) | (uses & FILES):
-        raise TypeError(f"it leaves more than a trained model: {left}")
-    if parts_of_model := _names(function.__code__, *ATTRIBUTES) & own_names:
-        raise TypeError(f"parts of the model: {parts_of_model}")
-    # what it took from where it was defined, and at that time
-    around = [cell.cell_contents for cell in function.__closure__ or ()]
-    parts = [fingerprint(value) for value in (function.__defaults__, function.__kwdefaults__, *around)]
-    for name in sorted(_names(function.__code__, *GLOBALS) - seen):
-        seen.add(name)
-        value = inspect.unwrap(found) if callable(found := function.__globals__.get(name)) else found
-        if inspect.isfunction(value) and value.__globals__ is function.__globals__:
-            parts += [f"{name}={inspect.getsource(value)}", *_used(value, own_names, seen)]
-        elif inspect.isclass(value) and value.__module__ == function.__module__:
-            raise TypeError(f"a class of the notebook: {name}")  # Python 3.13 may take another text for its source
-        elif inspect.isroutine(value) and value.__name__ != name:  # another name for a function of torch, say
-            parts.append(f"{name}={value.__module__}.{value.__name__}")
-        elif isinstance(value, types.ModuleType):
-            parts.append(f"{name}={value.__name__}")
-        elif value is not None and not inspect.isroutine(value):
-            parts.append(f"{name}={fingerprint(value)}")
-    return parts
-
-
-def _names(code: types.CodeType, *kinds: str) -> set[str]:
-    """The names that a function looks up or sets in one of these ways, the functions and classes in it included."""
-    return {name for kind, name in _instructions(code) if kind in kinds}
-
-
-@functools.cache  # it takes longer than all else that tells one training from another
-def _instructions(code: types.CodeType) -> frozenset[tuple[str, str]]:
-    own = {(step.opname, step.argval) for step in dis.get_instructions(code) if isinstance(step.argval, str)}
-    return frozenset(own.union(*(_instructions(c) for c in code.co_consts if isinstance(c, types.CodeType))))
 
 
 def _inputs(run: TrainingRun) -> list[torch.Tensor]:
@@ -352,6 +342,8 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
         before = _before(run.model)
         run.description = Packet({"recipe": recipe(run, before), "before": before}, behaviour)
         answer = _ask_judge(run.description)
+        if answer.fields.get("try_promise"):  # the instructor's notebook trains for others
+            run.description.fields["broken_promise"] = broken_promise(run)
     except Exception:
         return None  # the training itself will say what is wrong with the model
     if not answer.tensors:

@@ -1,14 +1,14 @@
 """How the judge and a student's kernel exchange values: JSON for scalars, safetensors for tensors, nothing else.
 
 A packet travels as a Jupyter message (``judge_request``, ``training_request`` and their replies): its fields are the
-message's content, its tensors one binary buffer. No pickle, no ``eval``, no type chosen by the sender. Both ends use
-this module, and either end may be lying: :func:`unpack` takes any bytes and gives a packet or a :class:`WireError`.
+content of the message, its tensors are one binary buffer. There is no pickle, no ``eval`` and no type that the sender
+chooses. Both ends use this module, and either end may lie: :func:`unpack` accepts any bytes and either returns a packet
+or raises a :class:`WireError`.
 
-A *value* is described by ``{"kind": ...}``: ``tensor`` (its data under a key of the tensors), ``bool``, ``int``,
+A *value* is described by ``{"kind": ...}``: ``tensor`` (with the key of its data among the tensors), ``bool``, ``int``,
 ``float``, ``str``, ``none``, ``list``, ``tuple``, ``dict``, or ``other`` with the name of its type.
 """
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,19 +25,22 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_BYTES = 64 * 2**20
-"""Largest binary part of a packet. MNIST's 10,000 test images in float32 are 31 MB."""
+"""Largest binary part of a packet, in bytes. MNIST's 10,000 test images in float32 take 31 MB."""
 
 MAX_HEADER = 1_000_000
-"""Largest header of the binary part, in bytes: it names each tensor, so this bounds their number."""
+"""Largest header of the binary part, in bytes. The header names each tensor, so this limits their number."""
 
 MAX_ITEMS = 1000
-"""Lists, tuples and dicts in a value, and what is in them, all together; one within another counts twice."""
+"""Most items in a value: all lists, tuples and dicts in it and their elements. A list in a list counts twice."""
+
+MAX_DEPTH = 100
+"""Most containers inside each other in a value. JSON cannot be encoded from many hundreds."""
 
 CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "dict": dict}
 
 
 class WireError(ValueError):
-    """What arrived is not a packet, or not a value of the kinds above."""
+    """The message is not a valid packet, or does not describe a valid value."""
 
 
 @dataclass
@@ -51,14 +54,14 @@ class Packet:
 
 
 def pack(packet: Packet) -> tuple[dict[str, Any], bytes]:
-    """The content and the binary buffer of the message that carries ``packet``.
+    """Convert ``packet`` to the content and the binary buffer of a message.
 
     Raises:
-        WireError: if it would be larger than the other end takes.
+        WireError: if it is larger than the other end accepts.
     """
     if sum(tensor.nbytes for tensor in packet.tensors.values()) > MAX_BYTES:
         raise WireError("more binary data than allowed")
-    with torch._C.DisableTorchFunctionSubclass():  # a subclass that a student may have returned has no say here
+    with torch._C.DisableTorchFunctionSubclass():  # a subclass of Tensor must not decide what is sent
         dense = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in packet.tensors.items()}
     return packet.fields, save(dense) if dense else b""
 
@@ -67,7 +70,7 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
     """Read a message's content and buffers.
 
     Raises:
-        WireError: if they are not what :func:`pack` makes, or too large.
+        WireError: if they do not have the format of :func:`pack`, or are too large.
     """
     if not isinstance(content, dict):
         raise WireError("content is not an object")
@@ -76,7 +79,7 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
     if len(buffers) > 1 or len(buffers[0]) > MAX_BYTES:
         raise WireError("more binary data than allowed")
     data = bytes(buffers[0])
-    if int.from_bytes(data[:8], "little") > MAX_HEADER:  # safetensors begins with its header's length
+    if int.from_bytes(data[:8], "little") > MAX_HEADER:  # safetensors data begin with the length of their header
         raise WireError("more tensors than allowed")
     try:
         return Packet(content, load(data) if data else {})
@@ -85,31 +88,32 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
 
 
 def describe(
-    value: object, key: str, tensors: dict[str, torch.Tensor], items: Iterator[int] | None = None
+    value: object, key: str, tensors: dict[str, torch.Tensor], items: Iterator[int] | None = None, depth: int = 0
 ) -> dict[str, Any]:
-    """The description of ``value``; a tensor or numeric array is put into ``tensors`` under ``key``.
+    """Describe ``value`` in JSON; put its tensors and numeric arrays into ``tensors``.
 
     Args:
-        value: anything.
-        key: the tensors in a list, tuple or dict get this and a number.
-        tensors: gets the tensors.
-        items: counts what is in lists, tuples and dicts; none for the outermost value.
+        value: any object.
+        key: the key of a tensor; those in a list, tuple or dict get this key and a number.
+        tensors: receives the tensors.
+        items: counts the items; None for the outermost value.
+        depth: number of containers around ``value``.
     """
     items = items or iter(range(MAX_ITEMS))
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
-        # mirrored ones, and those in the byte order of a file, too
+        # np.array copies: torch accepts neither negative strides nor a foreign byte order
         value = torch.as_tensor(np.array(value, value.dtype.newbyteorder("="))) if value.ndim else value.item()
     if isinstance(value, torch.Tensor):
         tensors[key] = value
         return {"kind": "tensor", "key": key}
-    if isinstance(value, list | tuple | dict) and next(items, None) is not None:
-        # a defaultdict, a Counter or a named tuple is as right as the dict or the tuple that it is
+    if isinstance(value, list | tuple | dict) and depth < MAX_DEPTH and next(items, None) is not None:
+        # a defaultdict or a Counter is sent as a dict, a named tuple as a tuple
         container = next(kind for kind, type_ in CONTAINERS.items() if isinstance(value, type_))
         inner = value.items() if isinstance(value, dict) else value
-        with contextlib.suppress(RecursionError):  # a list in itself
-            parts = [describe(part, f"{key}_{i}", tensors, items) for part, i in zip(inner, items, strict=False)]
-            if len(parts) == len(value):
-                return {"kind": container, "value": parts}
+        numbered = zip(inner, items, strict=False)
+        parts = [describe(part, f"{key}_{i}", tensors, items, depth + 1) for part, i in numbered]
+        if len(parts) == len(value):
+            return {"kind": container, "value": parts}
     if value is None:
         return {"kind": "none"}
     for kind, types in (("bool", bool), ("int", int), ("float", float), ("str", str)):
@@ -124,29 +128,29 @@ def describe(
 
 
 class Other:
-    """A value of a type that does not travel; only the name of its type does."""
+    """Stands for a value that cannot be sent; only the name of its type is."""
 
     def __init__(self, type_name: str) -> None:
         self.type_name = type_name
 
 
 Value = bool | int | float | str | torch.Tensor | Other | list[Any] | tuple[Any, ...] | dict[Any, Any] | None
-"""What travels: in lists, tuples and dicts, too."""
+"""The types of values that can be sent; lists, tuples and dicts contain such values."""
 
 
 def describe_arguments(arguments: Sequence[object], tensors: dict[str, torch.Tensor]) -> list[dict[str, Any]]:
-    """The descriptions of a function's arguments; ``tensors`` gets theirs under the keys ``a0``, ``a1``, ..."""
+    """Describe the arguments of a function; put their tensors into ``tensors`` under the keys ``a0``, ``a1``, ..."""
     return [describe(argument, f"a{i}", tensors) for i, argument in enumerate(arguments)]
 
 
 def restore(description: Any, tensors: dict[str, torch.Tensor], items: Iterator[int] | None = None) -> Value:
-    """The value that ``description`` stands for; the rest as for :func:`describe`.
+    """Return the value that ``description`` describes; the other arguments are those of :func:`describe`.
 
     Raises:
-        WireError: if there is none.
+        WireError: if the description is not valid.
     """
     if not isinstance(description, dict):
-        raise WireError("a value is not described")
+        raise WireError("the description of a value is not an object")
     kind, value = description.get("kind"), description.get("value")
     items = items or iter(range(MAX_ITEMS))
     try:

@@ -1,8 +1,9 @@
-"""Keeps nbgrader from working without the kit: ``nbgrader_config.json`` names :data:`hook` as a hook of its commands.
+"""Stop nbgrader if ``nbgrader_config.py`` cannot be loaded.
 
-When ``nbgrader_config.py`` has an error, nbgrader logs it and goes on as if there were no such file: students' code
-would run unprotected, and all marks would be nbgrader's own. The other file is read all the same, and what it names is
-only there once the first one was loaded to its end.
+nbgrader only logs an error in ``nbgrader_config.py`` and goes on without the file. It would run students' code
+unprotected, and overwrite all marks with its own. So ``nbgrader_config.json``, which nbgrader loads even then, names
+:data:`hook` as a hook of its commands. The hook exists only after ``nbgrader_config.py`` has called :func:`configured`
+in its last line.
 """
 
 from typing import Any
@@ -13,14 +14,14 @@ __all__ = ["configured"]
 
 
 def configured() -> None:
-    """Let nbgrader's commands work."""
+    """Say that nbgrader_config.py was loaded to its end: call this in its last line. Until then, no command runs."""
     globals()["hook"] = lambda **_: None
 
 
 def __getattr__(name: str) -> Any:
     if name == "hook":
         raise NbGraderException(
-            "nbgrader_config.py was not loaded to its end (the error stands above). Nothing was done: without it, "
-            "nbgrader would run students' code unprotected. 'course doctor' names the line"
+            "nbgrader_config.py was not loaded to its end (see the error above). nbgrader stops here, because it would "
+            "run students' code unprotected. Correct the file; 'course doctor' shows the line."
         )
     raise AttributeError(name)

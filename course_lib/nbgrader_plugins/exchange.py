@@ -1,7 +1,7 @@
-"""nbgrader's exchange folder, where it would fail: ``nbgrader collect`` and ``nbgrader release_feedback``.
+"""nbgrader's exchange folder, made safe for ``nbgrader collect`` and ``nbgrader release_feedback``.
 
-Students own what they hand in there, and can put anything beside it. nbgrader's ``collect`` copies all of it, 11 MB of
-MNIST for each student and what links point to, with the instructor's rights, and a bad folder ends it for everyone.
+Students own their folders in the exchange and can put anything there. nbgrader's own ``collect`` copies everything with
+the instructor's rights, also what links point to, and 11 MB of MNIST for each student. One bad folder stops it for all.
 """
 
 import os
@@ -15,19 +15,19 @@ from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 
 from ..execution.submission_files import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt, read_stamp, stamped_time
 
-__all__ = ["Collect", "ReleaseFeedback"]
+__all__ = ["Collect", "ReleaseFeedback", "copy_submission", "timestamp_doubt"]
 
 SLOW = timedelta(hours=1)
-"""For ``nbgrader submit``, from its time stamp to its last change of the folder."""
+"""A folder that changed longer after its time stamp is suspicious. ``nbgrader submit`` takes seconds."""
 
 
 class Collect(ExchangeCollect):
-    """Copies the notebooks and nbgrader's two files of each student, follows no link, and goes on past every folder."""
+    """Copies each student's notebooks and nbgrader's two files. It follows no link, and no bad folder stops it."""
 
     src_records: list[dict[str, Any]]
 
     def init_src(self) -> None:
-        """Find the submissions, without those that nobody can have made with ``nbgrader submit``."""
+        """Find the submissions, without folders that ``nbgrader submit`` cannot have made."""
         super().init_src()
         self.src_records = [record for record in self.src_records if record["username"]]
 
@@ -35,38 +35,49 @@ class Collect(ExchangeCollect):
         try:
             record: dict[str, Any] = super()._path_to_record(path)
             if not record["username"] or not record["username"].isprintable():
-                raise ValueError("nobody can be called that")
-        except Exception as error:  # whatever nbgrader and its parser of dates raise
-            self.log.error("%r is left out, 'nbgrader submit' did not make it: %s", path, error)
+                raise ValueError("no student can have this name")
+        except Exception as error:  # nbgrader and its date parser raise many types
+            self.log.error("%r is ignored, because 'nbgrader submit' did not make it: %s", path, error)
             return {"username": "", "filename": "", "timestamp": datetime.min}
         return record
 
     def do_copy(self, src: str, dest: str, log: Logger | None = None) -> None:
-        """Copy one submission; when that is not possible, say why."""
-        with tempfile.TemporaryDirectory() as room:
-            plain = Path(room, "plain")
-            plain.mkdir()
+        """Copy one submission. If that fails, log why and what to do."""
+        with tempfile.TemporaryDirectory() as temporary:
+            copy = Path(temporary, "submission")
+            copy.mkdir()
             try:
-                _copy_plain(src, plain)
-                super().do_copy(str(plain), dest, log)
-                if doubt := _doubt(src):
+                copy_submission(src, copy)
+                super().do_copy(str(copy), dest, log)
+                if doubt := timestamp_doubt(src):
                     self.log.warning("%r %s", src, doubt)
-            except (OSError, RuntimeError, ValueError) as error:  # nbgrader raises a RuntimeError for a large folder
-                self.log.error("%r is not collected: %s. Look into it, then copy what counts to %s", src, error, dest)
+            except (OSError, RuntimeError, ValueError) as error:  # nbgrader raises RuntimeError for a large folder
+                self.log.error(
+                    "%r is not collected: %s. Look at the folder, then copy the files that count to %s",
+                    src,
+                    error,
+                    dest,
+                )
 
 
-def _doubt(folder: str) -> str:
-    """What is to be doubted about the time stamp in a folder, if anything: a student may write any, or take it away."""
+def timestamp_doubt(folder: str) -> str:
+    """Why the time stamp in a folder is doubtful; empty if it is not. A student may change or delete it."""
     stamp = read_stamp(Path(folder))
     if stamp is None:
-        return f"has no {STAMP} that says a time in a known zone: it counts as never late"
+        return f"has no {STAMP} with a time in a known time zone, so it never counts as late"
     changed = datetime.fromtimestamp(os.lstat(folder).st_ctime, UTC).replace(tzinfo=None, microsecond=0)
-    slow = changed - stamped_time(stamp) > SLOW
-    return f"was changed at {changed} UTC, long after the time in its {STAMP}" if slow else ""
+    if changed - stamped_time(stamp) > SLOW:
+        return f"was changed at {changed} UTC, long after the time in its {STAMP}: the student may have dated it back"
+    return ""
 
 
-def _copy_plain(source: str, target: Path) -> None:
-    """Copy what counts of a student's folder, whatever the student puts in its place meanwhile."""
+def copy_submission(source: str, target: Path) -> None:
+    """Copy the notebooks and nbgrader's two files from a student's folder, even if the student changes it meanwhile.
+
+    Raises:
+        OSError: if the folder or a file is a link, or cannot be read.
+        ValueError: if the files have more than ``MAX_UPLOAD`` bytes.
+    """
     left = MAX_UPLOAD
     folder = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -80,7 +91,7 @@ def _copy_plain(source: str, target: Path) -> None:
 
 
 class ReleaseFeedback(ExchangeReleaseFeedback):
-    """Goes on past students who did not hand in through the exchange, and so have no place there for their feedback."""
+    """Skips students who did not submit through the exchange, where nbgrader would stop: nobody could fetch theirs."""
 
     src_path: str
 
@@ -91,4 +102,4 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
                 self.src_path = str(folder)
                 super().copy_files()
             else:
-                self.log.warning("%s: not handed in through the exchange, give it to the student otherwise", folder)
+                self.log.warning("%s: not submitted through the exchange, send the feedback to the student", folder)

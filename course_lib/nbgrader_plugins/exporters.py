@@ -1,8 +1,8 @@
-"""Plug-ins of ``nbgrader export``: the class report, Moodle's grading worksheet, and all details as CSV or JSON.
+"""Exporters for ``nbgrader export``: the class report, Moodle's grading worksheet, and all details as CSV or JSON.
 
     nbgrader export --exporter=course_lib.nbgrader_plugins.exporters.Report --to report.html
 
-Each writes one file for an assignment. What the fields mean: ``docs/export.md``.
+Each writes one file for an assignment. ``docs/exports.md`` explains the fields.
 """
 
 import csv
@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +18,24 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 from traitlets import Float, Unicode, default
 
-from ..authoring.result import Verdict
-from ..authoring.result_html import number, word
-from ..messages import language, say, set_language
-from ..records.class_record import ClassRecord, Submission, read_class
+from ..messages import language, set_language
+from ..records.class_record import ClassRecord, read_class
 from ..reports.class_report import report_html
-from .moodle import participant
+from .moodle_download import participant
+from .moodle_worksheet import MOODLE_COLUMNS, worksheet_row
 
 __all__ = ["Details", "DetailsJson", "Moodle", "Report"]
 
 
-class _Export(ExportPlugin):
-    """Writes one file about each assignment that was asked for, or about all."""
+class _Exporter(ExportPlugin):
+    """Writes one file for each assignment named on the command line, by default for all of them."""
 
     file_name = ""
-    """Of the file when no ``--to`` is given."""
+    """Name of the file if there is no ``--to``; ``{}`` stands for the assignment."""
 
-    language = Unicode(help="Language of the texts, by default that of the configured grading.").tag(config=True)
+    language = Unicode(help="Language of the texts, by default the configured language of the grading.").tag(
+        config=True
+    )
 
     @default("language")  # type: ignore[untyped-decorator]
     def _language(self) -> str:
@@ -43,7 +43,7 @@ class _Export(ExportPlugin):
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the files."""
-        known = [one.name for one in gradebook.assignments]
+        known = [assignment.name for assignment in gradebook.assignments]
         wanted = [str(name) for name in self.assignment] or known
         if not known:
             self.parent.fail("The gradebook has no assignment yet: run 'nbgrader generate_assignment NAME' first.")
@@ -58,118 +58,98 @@ class _Export(ExportPlugin):
                 record = read_class(gradebook, self.parent.coursedir, name)
             except MissingEntry:
                 self.parent.fail(f"The gradebook does not know the assignment '{name}'; it has: {', '.join(known)}.")
-            chosen = {str(student) for student in self.student}
-            if unknown := chosen.difference(record.missing, (one.student for one in record.submissions)):
-                self.parent.fail(f"The gradebook does not know the student {', '.join(sorted(unknown))}.")
-            if chosen:
-                record = replace(
-                    record,
-                    submissions=[one for one in record.submissions if one.student in chosen],
-                    missing=[student for student in record.missing if student in chosen],
-                )
+            record = self._chosen_students(record)
             place = Path(self.to or self.file_name.format(name))
-            content, opened = self.content(record, place), False
-            try:
-                with place.open("w", encoding="utf-8", newline="") as file:
-                    opened = True
-                    file.write(content)
-            except OSError as error:
-                if opened and place.is_file():
-                    place.unlink()  # half of a class would look like a whole one
-                self.parent.fail(f"{place} cannot be written: {error.strerror}.")
+            self._write(place, self.content(record, place))
             self.log.info("Wrote %s: %d submissions", place, len(record.submissions))
+
+    def _chosen_students(self, record: ClassRecord) -> ClassRecord:
+        """The class with only the students that ``--student`` names, if it names any."""
+        chosen = {str(student) for student in self.student}
+        if not chosen:
+            return record
+        if unknown := chosen.difference(record.missing, (one.student for one in record.submissions)):
+            self.parent.fail(f"The gradebook does not know the student {', '.join(sorted(unknown))}.")
+        return replace(
+            record,
+            submissions=[one for one in record.submissions if one.student in chosen],
+            missing=[student for student in record.missing if student in chosen],
+        )
+
+    def _write(self, place: Path, content: str) -> None:
+        """Write a file. If that fails halfway, delete it: half a class would look like a whole one."""
+        opened = False
+        try:
+            with place.open("w", encoding="utf-8", newline="") as file:
+                opened = True
+                file.write(content)
+        except OSError as error:
+            if opened and place.is_file():
+                place.unlink()
+            self.parent.fail(f"{place} cannot be written: {error.strerror}.")
 
     def content(self, record: ClassRecord, place: Path) -> str:
         """The text of the file ``place``."""
         raise NotImplementedError
 
 
-class Report(_Export):
+class Report(_Exporter):
     """The class report, one self-contained HTML page."""
 
     file_name = "report_{}.html"
 
     def content(self, record: ClassRecord, place: Path) -> str:
-        """The page; students' names lead to their feedback where it was generated."""
+        """The page. Students' names link to their feedback pages, if these were generated."""
         coursedir = self.parent.coursedir
         return report_html(record, place, Path(coursedir.root, coursedir.feedback_directory))
 
 
-class Moodle(_Export):
-    """Marks and feedback in the columns of Moodle's grading worksheet, in English."""
+class Moodle(_Exporter):
+    """Marks and feedback in the columns of Moodle's grading worksheet."""
 
     file_name = "moodle_{}.csv"
 
-    out_of = Float(20, help="Marks are scaled to so many points, more than 0.").tag(config=True)
+    out_of = Float(20, help="The maximum grade in Moodle, more than 0. Marks are scaled to it.").tag(config=True)
 
     def content(self, record: ClassRecord, place: Path) -> str:
-        """One line for each submission; who handed nothing in keeps the mark that Moodle has."""
+        """One line for each submission. Students who handed nothing in have no line, so Moodle keeps their marks."""
         if not self.out_of > 0:
-            self.parent.fail(f"Moodle.out_of is {self.out_of:g}: marks can be scaled to more than 0 points only.")
-        waiting = sum(one.waits > 0 for one in record.submissions)
-        if waiting:
-            self.log.warning("%d submissions have answers that wait for a person: they count as they are now", waiting)
+            self.parent.fail(f"c.Moodle.out_of is {self.out_of:g}: set it to a number above 0, such as 20.")
         numbers = {one.student: participant(one.student, one.name) for one in record.submissions}
-        unknown = [student for student, found in numbers.items() if not found]
+        self._warn(record, numbers)
+        rows = [
+            worksheet_row(one, numbers[one.student], one.score / record.out_of if record.out_of else 0, self.out_of)
+            for one in record.submissions
+        ]
+        return _csv(rows, MOODLE_COLUMNS)
+
+    def _warn(self, record: ClassRecord, numbers: dict[str, str]) -> None:
+        """Warn about marks that are not final, and about students and marks that Moodle may refuse."""
+        if waiting := sum(one.waits > 0 for one in record.submissions):
+            self.log.warning("%d submissions have answers that wait for a person: they count as they are now", waiting)
+        unknown = [student for student, number in numbers.items() if not number]
         if 0 < len(unknown) < len(numbers):
-            self.log.warning("No number of a Moodle download, so no Identifier: %s", ", ".join(unknown))
-        beyond = [one.student for one in record.submissions if one.score > record.out_of]
-        if beyond:
-            self.log.warning("More than all points, and Moodle takes the maximum at most: %s", ", ".join(beyond))
-        rows = []
-        for one in record.submissions:
-            number, share = numbers[one.student], one.score / record.out_of if record.out_of else 0
-            rows.append(
-                {
-                    "Identifier": f"Participant {number}" if number else "",
-                    "Full name": one.name,
-                    "ID number": one.student,
-                    "Email address": one.email,
-                    "Grade": f"{min(share, 1) * self.out_of:.2f}",
-                    "Maximum grade": f"{self.out_of:.2f}",
-                    "Last modified (grade)": "-",
-                    "Feedback comments": _feedback(one),
-                }
+            self.log.warning(
+                "Students without an Identifier, because they are not from a Moodle download: %s", ", ".join(unknown)
             )
-        return _csv(rows, MOODLE)
+        if beyond := [one.student for one in record.submissions if one.score > record.out_of]:
+            self.log.warning("More than all points, exported as the maximum that Moodle takes: %s", ", ".join(beyond))
 
 
-MOODLE = (
-    "Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum grade", "Last modified (grade)",
-    "Feedback comments",
+DETAILS_COLUMNS = (
+    "student_id", "last_name", "first_name", "email", "timestamp", "seconds_late", "penalty", "grade_id", "kind",
+    "test", "verdict", "points", "out_of", "waits", "rationale", "hint", "accuracy", "required_accuracy", "comment",
 )  # fmt: skip
 
 
-def _feedback(submission: Submission) -> str:
-    """What a student reads in Moodle, which takes it for HTML."""
-    lines = []
-    for mark in submission.marks:
-        points = f"{number(mark.points)} / {number(mark.out_of)}"
-        points += f" ({say('export.waits')})" if mark.waits else ""
-        lines.append(f"<b>{say('labelled', name=escape(mark.grade_id), text=points)}</b>")
-        for test in submission.tests_of(mark.grade_id):
-            if test.verdict is not Verdict.PASSED:
-                reason = escape(f"{test.rationale} {test.hint}".strip())
-                lines.append(say("labelled", name=word(test.verdict), text=reason))
-        if mark.comment:
-            lines.append(escape(mark.comment))
-    return "<br>".join(lines)
-
-
-class Details(_Export):
-    """Every hidden test and every mark of every student, one line each, as CSV."""
+class Details(_Exporter):
+    """Every mark and every hidden test of every student, one line each, as CSV."""
 
     file_name = "details_{}.csv"
 
     def content(self, record: ClassRecord, place: Path) -> str:
         """The table."""
-        return _csv(list(_details(record)), DETAILS)
-
-
-DETAILS = (
-    "student_id", "last_name", "first_name", "email", "timestamp", "seconds_late", "penalty", "grade_id", "kind",
-    "test", "verdict", "points", "out_of", "waits", "rationale", "hint", "accuracy", "required_accuracy", "comment",
-)  # fmt: skip
+        return _csv(list(_details(record)), DETAILS_COLUMNS)
 
 
 def _details(record: ClassRecord) -> Iterator[dict[str, object]]:
@@ -192,8 +172,8 @@ def _details(record: ClassRecord) -> Iterator[dict[str, object]]:
                 }  # fmt: skip
 
 
-class DetailsJson(_Export):
-    """The same and the judge's whole results, as JSON."""
+class DetailsJson(_Exporter):
+    """The same as JSON, with the judge's complete results."""
 
     file_name = "details_{}.json"
 
@@ -219,11 +199,11 @@ def _csv(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, restval="", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in rows)
     return stream.getvalue()
 
 
-def _harmless(value: object) -> object:
-    """A text that no spreadsheet takes for a formula: students choose names, and errors say what they wrote."""
-    formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and value != "-"
-    return f"'{value}" if formula else value
+def _no_formula(value: object) -> object:
+    """Put an apostrophe before a text from a student that a spreadsheet would run as a formula."""
+    is_formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and value != "-"
+    return f"'{value}" if is_formula else value

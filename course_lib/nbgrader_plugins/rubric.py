@@ -1,6 +1,6 @@
-"""Shows formgrader the expected answer and the mark scheme beside each free text.
+"""Show the expected answer and the mark scheme below each free text in formgrader.
 
-They are read from the source notebook when the page is made: no file that a student gets ever holds them.
+They are read from the source notebook when formgrader makes the page, so no file for students ever contains them.
 """
 
 from pathlib import Path
@@ -21,23 +21,23 @@ __all__ = ["ShowRubric"]
 
 
 class ShowRubric(Preprocessor):
-    """For ``c.HTMLExporter.preprocessors``; feedback pages, which come from the same exporter, stay as they are."""
+    """For ``c.HTMLExporter.preprocessors``. The same exporter makes feedback pages; these stay as they are."""
 
     enabled = True
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Put the source's answer below each answer that a person grades."""
-        if "submission_id" not in resources:  # only formgrader's grading page has one
+        """Insert the expected answer below each answer that a person grades."""
+        if "submission_id" not in resources:  # only formgrader's grading page has this key
             return nb, resources
         course = CourseDirectory(config=self.config)
         assignment, notebook = resources["assignment_id"], resources["notebook_id"]
         path = Path(course.format_path(course.source_directory, ".", assignment)) / f"{notebook}.ipynb"
         try:
             expected = expected_answers(nbformat.read(path, as_version=4))
-        except (OSError, ValueError):  # answers can be graded without
+        except (OSError, ValueError):  # no source, or a damaged one: formgrader still works
             return nb, resources
-        title = MESSAGES["rubric"]
-        in_english = self.config.JudgedAutograde.get("language", language()) == "en"  # the server has its own
+        in_english = self.config.JudgedAutograde.get("language", language()) == "en"  # formgrader does not set it
+        title = MESSAGES["rubric"].en if in_english else MESSAGES["rubric"].fr
         cells = []
         for cell in nb.cells:
             cells.append(cell)
@@ -46,7 +46,7 @@ class ShowRubric(Preprocessor):
                 answer, scheme = expected[name]
                 if cell.cell_type == "code":
                     answer = f"```python\n{answer}\n```"
-                lines = "\n\n".join((f"**{title.en if in_english else title.fr}**", answer, scheme)).splitlines()
+                lines = "\n\n".join((f"**{title}**", answer, scheme)).splitlines()
                 cells.append(new_markdown_cell("\n".join(f"> {line}" for line in lines)))
         nb.cells = cells
         return nb, resources

@@ -1,1 +1,1 @@
-"""What is kept of a class: nbgrader's gradebook, and all that is known of an assignment."""
+"""What is recorded about a class: nbgrader's gradebook, and a class in one assignment as plain data."""

@@ -1,4 +1,4 @@
-"""All that is known of a class in one assignment: the gradebook's marks and the judge's results, as plain data."""
+"""A class in one assignment as plain data: the marks in the gradebook, and the judge's results."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,38 +6,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nbgrader.api import Gradebook, Student, SubmittedAssignment
+from nbgrader.api import Gradebook, Student, SubmittedAssignment, SubmittedNotebook
 from nbgrader.coursedir import CourseDirectory
 
 from ..authoring.result import NotebookResult, TestResult, Verdict
 from ..judge.annotate import read_result
-from .gradebook import graded_cells
+from .database import graded_cells
 
 __all__ = ["ALARMING", "ClassRecord", "Mark", "Submission", "column_title", "read_class"]
 
 ALARMING = frozenset(set(Verdict) - {Verdict.PASSED, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR})
-"""The verdicts that a person should look at: an accident, an attack, or a limit that is too tight."""
+"""The verdicts that a person should look at: they come from an accident, an attack, or a limit that is too tight."""
 
 
 def column_title(grade_id: str) -> str:
-    """What a table of students calls a grade cell: by what it tests."""
+    """The title of a grade cell's column in a table of students."""
     return grade_id.removeprefix("test_")
 
 
 @dataclass(frozen=True)
 class Mark:
-    """The points of one grade cell, as they stand in the gradebook."""
+    """The points of one grade cell in the gradebook."""
 
     grade_id: str
     points: float
-    """Earned; what a person gave counts before what the judge gave."""
+    """Points earned. If a person gave points, they replace the judge's."""
     out_of: float
     by_hand: bool
     """Whether a person grades it: a free text."""
     waits: bool
-    """Whether a person has not graded it yet, or has to look again; the points are not final."""
+    """Whether a person still has to grade it, or to look at it again. Then the points are not final."""
     comment: str
-    """What a person wrote beside it."""
+    """The comment of the person who graded it."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,19 @@ class Submission:
     last_name: str
     email: str
     timestamp: datetime | None
-    """When it was handed in, in UTC; None when unknown."""
+    """When it was handed in, in UTC; None if unknown."""
     seconds_late: float
     penalty: float
     """Points taken off for being late."""
     marks: list[Mark]
     results: dict[str, NotebookResult]
-    """The judge's result of each notebook, by its name; those that were never graded are missing."""
+    """The judge's results by the name of the notebook. Notebooks without a result are missing."""
     ungraded: list[str]
-    """The notebooks that were never graded."""
+    """The notebooks without a result: not graded yet, or by another version of the kit."""
 
     @property
     def name(self) -> str:
-        """The full name, or the student's id when there is none."""
+        """The full name; the student's id if it is unknown."""
         return " ".join(part for part in (self.first_name, self.last_name) if part) or self.student
 
     @property
@@ -91,7 +91,7 @@ class Submission:
 
     @property
     def verdicts(self) -> Counter[Verdict]:
-        """How often each verdict was given, passed apart."""
+        """How often each verdict was given, except passed."""
         return Counter(test.verdict for _, test in self.tests() if test.verdict is not Verdict.PASSED)
 
 
@@ -104,7 +104,7 @@ class ClassRecord:
     cells: list[tuple[str, float]]
     """The grade cells in the order of the notebook, with their points."""
     submissions: list[Submission]
-    """By student id."""
+    """The submissions, sorted by student id."""
     missing: list[str]
     """The ids of students who handed nothing in."""
 
@@ -119,7 +119,7 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
 
     Args:
         gradebook: an open gradebook.
-        coursedir: says where autograded notebooks are.
+        coursedir: knows where the autograded notebooks are.
         assignment: name of the assignment.
 
     Raises:
@@ -134,49 +134,60 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
         submissions.append(_submission(submitted, folder, order))
     handed_in = {one.student for one in submissions}
     return ClassRecord(
-        str(coursedir.course_id),
-        assignment,
-        cells,
-        sorted(submissions, key=lambda one: one.student),
-        sorted(student.id for student in gradebook.students if student.id not in handed_in),
+        course=str(coursedir.course_id),
+        assignment=assignment,
+        cells=cells,
+        submissions=sorted(submissions, key=lambda one: one.student),
+        missing=sorted(student.id for student in gradebook.students if student.id not in handed_in),
     )
 
 
 def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, int]) -> Submission:
+    """Read one submission.
+
+    Args:
+        submitted: the submission in the gradebook.
+        folder: the folder of its autograded notebooks.
+        order: position of each grade cell in the notebooks.
+    """
     student: Student = submitted.student
-    marks, results, penalty = [], {}, 0.0
+    marks: list[Mark] = []
+    results: dict[str, NotebookResult] = {}
     for notebook in submitted.notebooks:
-        comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
         found = read_result(folder / f"{notebook.name}.ipynb")
         if found is not None:
-            _, result = found
-            results[notebook.name] = result
-            for cell in result.cells:  # the first grade cell of an answer has its comment
-                comments[cell.grade_id] = comments.pop(cell.solution, "")
-        penalty += notebook.late_submission_penalty or 0.0
-        of_source = notebook.notebook  # what is its own answer has no tests, a task neither
-        by_hand = {cell.name for cell in [*of_source.solution_cells, *of_source.task_cells]}
-        marks += [
-            Mark(
-                grade.name,
-                float(grade.score),
-                float(grade.max_score),
-                grade.cell.name in by_hand,
-                bool(grade.needs_manual_grade),
-                comments.get(grade.name, ""),
-            )
-            for grade in notebook.grades
-        ]
+            _, results[notebook.name] = found
+        marks += _marks(notebook, results.get(notebook.name))
     marks.sort(key=lambda mark: order.get(mark.grade_id, len(order)))
     return Submission(
-        student.id,
-        student.first_name or "",
-        student.last_name or "",
-        student.email or "",
-        submitted.timestamp,
-        submitted.total_seconds_late,
-        penalty,
-        marks,
-        results,
-        [notebook.name for notebook in submitted.notebooks if notebook.name not in results],
+        student=student.id,
+        first_name=student.first_name or "",
+        last_name=student.last_name or "",
+        email=student.email or "",
+        timestamp=submitted.timestamp,
+        seconds_late=submitted.total_seconds_late,
+        penalty=sum((notebook.late_submission_penalty or 0.0 for notebook in submitted.notebooks), 0.0),
+        marks=marks,
+        results=results,
+        ungraded=[notebook.name for notebook in submitted.notebooks if notebook.name not in results],
     )
+
+
+def _marks(notebook: SubmittedNotebook, result: NotebookResult | None) -> list[Mark]:
+    """The marks of one notebook."""
+    comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
+    for cell in result.cells if result else ():  # formgrader has the comment at the solution cell; move it to the mark
+        comments[cell.grade_id] = comments.pop(cell.solution, "")
+    definition = notebook.notebook
+    by_hand = {cell.name for cell in [*definition.solution_cells, *definition.task_cells]}  # these have no tests
+    return [
+        Mark(
+            grade_id=grade.name,
+            points=float(grade.score),
+            out_of=float(grade.max_score),
+            by_hand=grade.cell.name in by_hand,
+            waits=bool(grade.needs_manual_grade),
+            comment=comments.get(grade.name, ""),
+        )
+        for grade in notebook.grades
+    ]

@@ -1,19 +1,11 @@
-"""Read and write nbgrader's gradebook: one transaction for a submission, patience with other programs."""
+"""Read and write nbgrader's gradebook, with one transaction for each submission."""
 
-import contextlib
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
-from logging import Logger
-from typing import Any, TypeVar
+from typing import Any
 
 from nbgrader.api import (
     Assignment,
-    BaseCell,
-    Grade,
-    Gradebook,
-    InvalidEntry,
     MissingEntry,
     Notebook,
     Student,
@@ -21,198 +13,133 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 from sqlalchemy import text
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError, GradingFault
+from ..authoring.errors import AssignmentError
 from ..judge.task import GradedNotebook
-from ..messages import say
+from .database import Marks, automatic_marks, due, graded_cells, query_marks, query_submissions, record_notebook
+from .patient_gradebook import PatientGradebook
 
 __all__ = ["CourseGradebook", "Marks", "automatic_marks", "due", "graded_cells"]
 
-PATIENCE = 60
-"""Seconds to wait for a gradebook that another program has locked."""
-
-_NOTHING = text("UPDATE student SET id = id WHERE 1 = 0")
-"""Changes nothing, but wants to write."""
-
-T = TypeVar("T")
-
-Marks = dict[str, float | None]
-"""By grade cell; None where a person decides."""
+_LOCK = text("UPDATE student SET id = id WHERE 1 = 0")
+"""Changes nothing, but takes the lock that writing needs."""
 
 Penalize = Callable[[str, str], None]
-"""Sets the late penalty of a student's notebook, by the names of both."""
+"""Sets the late penalty of a notebook, given the student and the name of the notebook."""
 
 
-def graded_cells(notebook: Notebook) -> list[BaseCell]:
-    """The cells of a notebook in nbgrader's gradebook that carry points: grade cells, and tasks."""
-    return [*notebook.grade_cells, *notebook.task_cells]
-
-
-def due(submission: SubmittedAssignment) -> datetime | None:
-    """When a submission is due, in UTC: nbgrader's ``duedate``, mended for an extension where there is no due date."""
-    date: datetime | None = submission.assignment.duedate
-    return date if date is None or submission.extension is None else date + submission.extension
-
-
-def automatic_marks(submission: SubmittedAssignment) -> Marks:
-    """The automatic marks of a submission in nbgrader's gradebook."""
-    return {grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades}
-
-
-class CourseGradebook(AbstractContextManager["CourseGradebook"]):
-    """The gradebook of a course, open for as long as a command runs.
-
-    Args:
-        url: of the database.
-        course: id of the course.
-        log: is told when the gradebook is locked.
-    """
-
-    def __init__(self, url: str, course: str, log: Logger) -> None:
-        self._url = url
-        self._log = log
-        self._patience: float = PATIENCE
-        self._gradebook: Gradebook | None = None
-        self._gradebook = self._patiently(lambda _: Gradebook(url, course))
-
-    def __exit__(self, *error: object) -> None:
-        if self._gradebook is not None:
-            self._gradebook.close()
-
-    def _patiently(self, action: Callable[..., T], *more: object) -> T:
-        """What ``action`` returns for the gradebook, and ``more``, once no other program locks it.
-
-        Raises:
-            GradingFault: if it stays locked, or cannot be used at all.
-        """
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                return action(self._gradebook, *more)
-            except (DatabaseError, InvalidEntry) as error:  # nbgrader raises the second for the first
-                self._forget()
-                why = str(error).splitlines()[0]  # below it, SQLAlchemy has the statement and a link
-                if "locked" not in why:
-                    raise GradingFault(
-                        f"{self._url}: {why}: see that the file can be written; where it is damaged, put a copy of it "
-                        "back. Then run the command again"
-                    ) from error
-                if time.monotonic() > deadline:
-                    self._patience = 0  # of a class, only the first one waits
-                    raise GradingFault(
-                        f"{self._url} is locked by another program: close it, then run the command again"
-                    ) from error
-                self._log.warning("The gradebook is locked by another program; waiting")
-                time.sleep(1)
-            except BaseException:
-                with contextlib.suppress(SQLAlchemyError):  # an interrupt may have come while one was ended: it counts
-                    self._forget()
-                raise
-
-    def _forget(self) -> None:
-        """End an unfinished transaction."""
-        if self._gradebook is not None:
-            self._gradebook.db.rollback()
+class CourseGradebook(PatientGradebook):
+    """The gradebook of a course: what autograding reads from it and writes to it."""
 
     def check(self, spec: NotebookSpec) -> None:
-        """See that the gradebook has the grade cells of a notebook.
+        """Check that the gradebook has the grade cells of a notebook.
 
         Raises:
-            AssignmentError: if it has others.
+            AssignmentError: if it has other cells.
         """
-        advice = _way_out("cells", spec.assignment)
 
         def cells(gradebook: Any) -> tuple[dict[str, float], set[str], bool, datetime | None]:
             notebook = gradebook.find_notebook(spec.name, spec.assignment)
-            marks = {cell.name: cell.max_score for cell in graded_cells(notebook)}
+            points = {cell.name: cell.max_score for cell in graded_cells(notebook)}
             solutions = {cell.name for cell in notebook.solution_cells}
-            return marks, solutions, bool(notebook.submissions), notebook.assignment.duedate
+            return points, solutions, bool(notebook.submissions), notebook.assignment.duedate
 
         try:
-            marks, solutions, graded, due = self._patiently(cells)
+            points, solutions, has_marks, due_date = self._patiently(cells)
         except MissingEntry as error:
+            advice = _how_to_regenerate("cells", spec.assignment)
             raise AssignmentError(f"The gradebook does not know {spec.assignment}/{spec.name}: {advice}") from error
         wanted = {cell.grade_id: cell.points for cell in spec.grade_cells}
-        lacking = {cell.solution for cell in spec.grade_cells if cell.solution} - solutions
-        if marks == wanted and not lacking:
+        missing = {cell.solution for cell in spec.grade_cells if cell.solution} - solutions
+        if points == wanted and not missing:
             return
-        if graded and (marks.keys() != wanted.keys() or lacking):
-            advice = _way_out("cells", spec.assignment, graded, due)
-        different = ", ".join(sorted(lacking | {name for name, _ in marks.items() ^ wanted.items()}))
+        only_points = points.keys() == wanted.keys() and not missing
+        advice = _how_to_regenerate("cells", spec.assignment, has_marks and not only_points, due_date)
+        different = ", ".join(sorted(missing | {name for name, _ in points.items() ^ wanted.items()}))
         raise AssignmentError(
             f"The gradebook has other cells than {spec.assignment}/{spec.name}.ipynb ({different}): {advice}"
         )
 
     def check_notebooks(self, assignment: str, names: Collection[str]) -> None:
-        """See that the gradebook has just these notebooks of an assignment.
+        """Check that the gradebook has exactly these notebooks of an assignment.
 
         Raises:
             AssignmentError: if it has others.
         """
 
         def notebooks(gradebook: Any) -> tuple[set[str], bool, datetime | None]:
-            found = gradebook.find_assignment(assignment)
-            return {notebook.name for notebook in found.notebooks}, bool(found.submissions), found.duedate
+            entry = gradebook.find_assignment(assignment)
+            return {notebook.name for notebook in entry.notebooks}, bool(entry.submissions), entry.duedate
 
         try:
-            known, graded, due = self._patiently(notebooks)
+            known, has_marks, due_date = self._patiently(notebooks)
         except MissingEntry as error:
-            advice = _way_out("notebooks", assignment)
+            advice = _how_to_regenerate("notebooks", assignment)
             raise AssignmentError(f"The gradebook does not know the assignment {assignment}: {advice}") from error
         if different := known.symmetric_difference(names):
             raise AssignmentError(
                 f"The gradebook has other notebooks of {assignment} than its source ({', '.join(sorted(different))}): "
-                + _way_out("notebooks", assignment, graded, due)
+                + _how_to_regenerate("notebooks", assignment, has_marks, due_date)
             )
 
     def recorded(self, specs: Sequence[NotebookSpec]) -> dict[str, dict[str, Marks]]:
         """The automatic marks of the grade cells, by student and notebook."""
-        found: dict[str, dict[str, Marks]] = {}
+        recorded: dict[str, dict[str, Marks]] = {}
         for spec in specs:
             known = {cell.grade_id for cell in spec.grade_cells}
-            for student, grade_id, mark in self._patiently(_marks, spec):
-                marks = found.setdefault(student, {}).setdefault(spec.name, {})
+            for student, grade_id, mark in self._patiently(query_marks, spec):
+                marks = recorded.setdefault(student, {}).setdefault(spec.name, {})
                 if grade_id in known:
                     marks[grade_id] = mark
-        return found
+        return recorded
 
     def timestamps(self, assignment: str) -> dict[str, datetime | None]:
-        """When each student's submission was handed in, in UTC, as far as it is known."""
+        """When each student handed in, in UTC; None if unknown."""
 
         def read(gradebook: Any) -> list[tuple[str, datetime | None]]:
             columns = SubmittedAssignment.student_id, SubmittedAssignment.timestamp
-            return list(_submitted(gradebook, assignment, *columns))
+            return list(query_submissions(gradebook, assignment, *columns))
 
         return dict(self._patiently(read))
 
     def update_penalties(self, assignment: str, students: Collection[str], penalize: Penalize) -> set[str]:
-        """Have the penalties of notebooks set again that came late, or have one: due dates and rules change.
+        """Set the penalties of late or penalized notebooks again, because the due date or the rules may have changed.
+
+        Args:
+            assignment: name of the assignment.
+            students: only their penalties are set again.
+            penalize: sets the penalty of a notebook.
 
         Returns:
-            The students who have another penalty now.
+            The students whose penalty is another one now.
         """
 
         def penalties(gradebook: Any) -> set[tuple[str, str, float]]:
             columns = SubmittedAssignment.student_id, Notebook.name, SubmittedNotebook.late_submission_penalty
-            return {(student, name, lost or 0.0) for student, name, lost in _submitted(gradebook, assignment, *columns)}
+            return {
+                (student, name, lost or 0.0)
+                for student, name, lost in query_submissions(gradebook, assignment, *columns)
+            }
 
-        def concerned(gradebook: Any) -> list[tuple[str, str]]:
-            query = _submitted(gradebook, assignment, SubmittedAssignment.student_id, Notebook.name).filter(
+        def late(gradebook: Any) -> list[tuple[str, str]]:
+            query = query_submissions(gradebook, assignment, SubmittedAssignment.student_id, Notebook.name).filter(
                 SubmittedNotebook.late_submission_penalty.isnot(None)
                 | (SubmittedAssignment.timestamp > Assignment.duedate)
             )
             return [(student, name) for student, name in query.all() if student in students]
 
         before = self._patiently(penalties)
-        for student, name in self._patiently(concerned):
+        for student, name in self._patiently(late):
             self._patiently(lambda _, *names: penalize(*names), student, name)
-        self._forget()  # the plug-in has written over another connection
+        self._forget()  # the plug-in has written through another connection: read what is there now
         return {student for student, _, _ in self._patiently(penalties) - before}
 
     def add_students(self, names: Mapping[str, str]) -> None:
-        """Add the students, by id, that are not there yet; a full name is kept as last name: nobody can split it.
+        """Add the students that are not in the gradebook yet.
+
+        Args:
+            names: full names by student id. They become last names, because no program can tell the parts of a name.
 
         Raises:
             GradingFault: if the gradebook stays locked.
@@ -239,95 +166,63 @@ class CourseGradebook(AbstractContextManager["CourseGradebook"]):
         create: bool,
         penalize: Penalize,
     ) -> None:
-        """Record one submission, its old marks reset first.
+        """Record one submission, and replace its old automatic marks.
 
-        Marks that a person gave are kept. They are flagged for another look when the student has handed in something
-        else, or when the cell's points or the automatic mark are others; nbgrader flags them each time. A free text
-        that was handed in as given gets 0, any other waits for a person.
+        Marks that a person gave are kept. They are flagged for another look if the student's answers, the points of the
+        cell or the automatic mark have changed; nbgrader would flag them each time. A free text that was handed in as
+        given gets 0. Any other free text waits for a person.
 
         Args:
             student: the student's id.
             assignment: name of the assignment.
-            timestamp: when it was submitted, in UTC; None when unknown.
+            timestamp: when it was submitted, in UTC; None if unknown.
             graded: results by name of notebook.
-            same: by name of notebook, the cells whose points and the student's answers are those of the last time.
+            same: by name of notebook, the cells whose points and answers have not changed since they were graded last.
             create: whether to add a student that the gradebook does not know.
-            penalize: called for each notebook that came late, or that has a penalty.
+            penalize: called for each notebook that is late or has a penalty.
 
         Raises:
             GradingFault: if the gradebook stays locked.
-            MissingEntry: if it does not know the student.
+            MissingEntry: if the gradebook does not know the student, and ``create`` is false.
         """
 
         def write(gradebook: Any) -> list[str]:
-            gradebook.db.execute(_NOTHING)  # a lock shows here; nbgrader makes a traceback of a later one
+            gradebook.db.execute(_LOCK)  # fails here if locked; later, nbgrader would log a traceback
             if create:
                 gradebook.update_or_create_student(student)
-            with gradebook.db.no_autoflush:  # nbgrader links the parts of a new submission before it adds it
+            with gradebook.db.no_autoflush:  # nbgrader adds a new submission only after it has linked its parts
                 submission = gradebook.update_or_create_submission(assignment, student, timestamp=timestamp)
             late = []
             for name, result in graded.items():
                 submitted = gradebook.find_submission_notebook(name, assignment, student)
-                _record_notebook(submitted, result, same[name])
+                record_notebook(submitted, result, same[name])
                 if submission.total_seconds_late > 0 or submitted.late_submission_penalty is not None:
                     late.append(name)
             gradebook.db.commit()
-            gradebook.db.expunge_all()  # a class of any size takes the same memory
+            gradebook.db.expunge_all()  # else memory grows with the class
             return late
 
         for name in self._patiently(write):
             self._patiently(lambda _, *names: penalize(*names), student, name)
 
 
-def _way_out(what: str, assignment: str, graded: bool = False, due: datetime | None = None) -> str:
-    """What to do: where there are marks (``graded``), nbgrader adds and removes neither cells nor notebooks."""
-    generate = f"run 'nbgrader generate_assignment {assignment} --force' first"
-    if not graded:
-        return generate
+def _how_to_regenerate(what: str, assignment: str, has_marks: bool = False, due_date: datetime | None = None) -> str:
+    """Advice on how to bring the gradebook up to date.
+
+    Args:
+        what: "cells" or "notebooks". nbgrader does not add or remove those that have marks.
+        assignment: name of the assignment.
+        has_marks: whether the gradebook has marks of the assignment.
+        due_date: its due date, in UTC.
+    """
+    generate = f"run 'nbgrader generate_assignment {assignment} --force'"
+    if not has_marks:
+        return f"{generate} first"
     advice = (
-        f"there are marks already. Give the {what} their old names, or make a copy of gradebook.db and forget "
-        f"all marks of the assignment: 'nbgrader db assignment remove {assignment} --force', then {generate}"
+        f"there are marks already. Either give the {what} their old names. Or make a copy of gradebook.db, delete all "
+        f"marks with 'nbgrader db assignment remove {assignment} --force', then {generate}"
     )
-    if due is not None:
-        again = f"nbgrader db assignment add {assignment} --duedate='{due} UTC'"
-        advice += f", and set its due date again: {again}"
+    if due_date is not None:
+        again = f"nbgrader db assignment add {assignment} --duedate='{due_date} UTC'"
+        advice += f", and set the due date again: {again}"
     return advice
-
-
-def _submitted(gradebook: Any, assignment: str, *columns: Any) -> Any:
-    """A query for ``columns`` of all submitted notebooks of an assignment."""
-    return (
-        gradebook.db.query(*columns)
-        .select_from(SubmittedNotebook)
-        .join(Notebook, SubmittedNotebook.notebook_id == Notebook.id)
-        .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-        .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-        .filter(Assignment.name == assignment)
-    )
-
-
-def _marks(gradebook: Any, spec: NotebookSpec) -> list[tuple[str, str, float | None]]:
-    """Student, grade cell and automatic mark for each mark of a notebook."""
-    query = (
-        _submitted(gradebook, spec.assignment, SubmittedAssignment.student_id, BaseCell.name, Grade.auto_score)
-        .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
-        .join(BaseCell, Grade.cell_id == BaseCell.id)
-        .filter(Notebook.name == spec.name)
-    )
-    return list(query.all())
-
-
-def _record_notebook(submitted: Any, graded: GradedNotebook, same: Collection[str]) -> None:
-    scores = graded.result.marks
-    for grade in submitted.grades:
-        score = scores.get(grade.name, 0.0 if grade.name in graded.unchanged else None)
-        looked_at = grade.name in same and score == grade.auto_score and not grade.needs_manual_grade
-        grade.needs_manual_grade = score is None if grade.manual_score is None else not looked_at
-        grade.auto_score = score
-    for comment in submitted.comments:
-        if graded.result.unreadable:
-            comment.auto_comment = say("hint.unreadable", detail=graded.result.unreadable)
-        elif comment.name in graded.unchanged:
-            comment.auto_comment = say("feedback.no_response")
-        else:
-            comment.auto_comment = None

@@ -1,7 +1,7 @@
-"""Reference answers of the assignment ``mnist1``: models and functions to compare with, images to measure on.
+"""Reference answers of the assignment ``mnist1``, and the images that trained models are measured on.
 
-The models are those of the course notebook [MNIST1], by J.-L. Parouty (CNRS/SIMaP), adapted to PyTorch by L. Risser
-(CNRS/IMT); the dense one is repaired: it returns raw logits.
+The models come from the course notebook [MNIST1], by J.-L. Parouty (CNRS/SIMaP), adapted to PyTorch by L. Risser
+(CNRS/IMT). Unlike there, the dense model returns raw logits.
 """
 
 import functools
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils import vector_to_parameters
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..files import cache_folder
 from ..mnist import unpack_mnist
@@ -24,7 +24,9 @@ __all__ = [
     "one_hot",
     "predict_labels",
     "probabilities",
+    "random_images",
     "shifted",
+    "shifted_test_set",
     "test_accuracy",
     "test_set",
 ]
@@ -89,7 +91,7 @@ def one_hot(labels: torch.Tensor) -> torch.Tensor:
 
 
 def probabilities(logits: torch.Tensor) -> torch.Tensor:
-    """Logits (N, 10) to probabilities (N, 10), each row on its own."""
+    """Logits (N, 10) to probabilities (N, 10): a softmax of each row."""
     return F.softmax(logits, dim=1)
 
 
@@ -99,14 +101,21 @@ def predict_labels(y_pred: torch.Tensor) -> torch.Tensor:
 
 
 def accuracy(y_pred: torch.Tensor, labels: torch.Tensor) -> float:
-    """The fraction of rows of ``y_pred``, (N, 10), whose largest score is at the label, in [0, 1]."""
+    """The fraction of rows of the scores ``y_pred``, (N, 10), whose largest score is at the label, in [0, 1]."""
     return (predict_labels(y_pred) == labels).double().mean().item()
+
+
+def random_images(generator: torch.Generator, n: int) -> torch.Tensor:
+    """Random images, float32 (n, 28, 28). Some pixels are 0, and none has the largest value of MNIST, which is 1."""
+    grey, ink = torch.rand((2, n, 28, 28), generator=generator).unbind()
+    contrast = 0.4 + 0.5 * torch.rand((n, 1, 1), generator=generator)
+    return grey * (ink < 0.6) * contrast
 
 
 @functools.cache
 def test_set() -> tuple[torch.Tensor, torch.Tensor]:
     """MNIST's test images, float32 (10000, 28, 28) in [0, 1], and their labels, int64 (10000,)."""
-    raw = unpack_mnist(cache_folder()) / "MNIST" / "raw"  # torchvision would take a second to import, in each worker
+    raw = unpack_mnist(cache_folder()) / "MNIST" / "raw"  # importing torchvision would take a second, in each worker
     images = np.fromfile(raw / "t10k-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, 28, 28)
     labels = np.fromfile(raw / "t10k-labels-idx1-ubyte", np.uint8, offset=8)
     return torch.from_numpy(images).float() / 255, torch.from_numpy(labels).long()
@@ -115,26 +124,27 @@ def test_set() -> tuple[torch.Tensor, torch.Tensor]:
 test_set.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest
 
 
-@functools.lru_cache(maxsize=64)
-def test_accuracy(kind: type[nn.Module], weights: bytes) -> float:
-    """Accuracy of a model on the test set; models that take over the same training are measured once.
-
-    Args:
-        kind: its class.
-        weights: the bytes of ``parameters_to_vector(model.parameters())``, float32.
-    """
-    model = kind()
-    vector_to_parameters(torch.frombuffer(bytearray(weights), dtype=torch.float32), model.parameters())
-    return evaluate(model, *test_set())[1]
+def test_accuracy(model: nn.Module) -> float:
+    """The accuracy of a reference model on the test set. The same weights are measured only once."""
+    weights = parameters_to_vector(model.parameters()).detach().numpy().tobytes()
+    return _test_accuracy(type(model), weights)  # type: ignore[arg-type]  # a class is hashable
 
 
 test_accuracy.__test__ = False  # type: ignore[attr-defined]
 
 
-def shifted(images: torch.Tensor) -> torch.Tensor:
-    """Each image, (N, 28, 28), moved by -1, 0 or 1 pixel along each axis: images nobody can have memorised.
+@functools.lru_cache(maxsize=64)
+def _test_accuracy(model_class: type[nn.Module], weights: bytes) -> float:
+    """The same, for the bytes of ``parameters_to_vector(model.parameters())``, float32."""
+    model = model_class()
+    vector_to_parameters(torch.frombuffer(bytearray(weights), dtype=torch.float32), model.parameters())
+    return evaluate(model, *test_set())[1]
 
-    The moves are the same at each call. MNIST leaves a margin of four pixels, so nothing is cut off.
+
+def shifted(images: torch.Tensor) -> torch.Tensor:
+    """The images, (N, 28, 28), each moved by -1, 0 or 1 pixel along each axis, so that nobody can have memorized them.
+
+    Every call moves an image in the same way. Nothing is cut off, because MNIST has a margin of four pixels.
     """
     moves = torch.randint(-1, 2, (len(images), 2), generator=torch.Generator().manual_seed(20_250))
     result = torch.empty_like(images)
@@ -142,3 +152,9 @@ def shifted(images: torch.Tensor) -> torch.Tensor:
         chosen = (moves == move).all(dim=1)
         result[chosen] = images[chosen].roll(tuple(move.tolist()), dims=(1, 2))
     return result
+
+
+def shifted_test_set() -> tuple[torch.Tensor, torch.Tensor]:
+    """The test images, :func:`shifted`, and their labels."""
+    images, labels = test_set()
+    return shifted(images), labels

@@ -8,19 +8,18 @@ __all__ = ["marks_table"]
 
 
 def marks_table(record: ClassRecord) -> str:
-    """One line for each student: points of each cell that hidden tests grade, their sum, and what the tests found."""
-    by_hand = {mark.grade_id for one in record.submissions for mark in one.marks if mark.by_hand}
+    """One line for each student: points by cell that hidden tests grade, their sum, and how often each verdict came."""
+    by_hand = {mark.grade_id for submission in record.submissions for mark in submission.marks if mark.by_hand}
     cells = [name for name, _ in record.cells if name not in by_hand]
     rows = [[say("table.student"), *(column_title(name) for name in cells), say("table.sum"), say("table.verdicts")]]
-    for one in record.submissions:
-        found = [f"{count} {say(f'verdict.{verdict}')}" for verdict, count in one.verdicts.items()]
-        earned = [one.by_cell[name].points for name in cells]
-        verdicts = ", ".join(found) or say("table.all_passed")
-        rows.append([one.student, *map(number, earned), number(sum(earned)), verdicts])
+    for submission in record.submissions:
+        points = [submission.by_cell[name].points for name in cells]
+        verdicts = [f"{count} {say(f'verdict.{verdict}')}" for verdict, count in submission.verdicts.items()]
+        summary = ", ".join(verdicts) or say("table.all_passed")
+        rows.append([submission.student, *map(number, points), number(sum(points)), summary])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for row in rows:
-        first, *middle, last = row
-        middle = [text.rjust(width) for text, width in zip(middle, widths[1:-1], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *middle, last]).rstrip())
+    for first, *middle, last in rows:
+        numbers = [text.rjust(width) for text, width in zip(middle, widths[1:-1], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *numbers, last]).rstrip())
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

@@ -1,32 +1,30 @@
 """`cnn2`: the model CNN2, compared with the reference by what it computes."""
 
-from typing import Any
-
-from course_lib.authoring.hidden_tests import hidden_test
+from course_lib.authoring import ModelComparison, hidden_test
 
 
 @hidden_test(
     0.5,
     fr="CNN2 transforme N images (28, 28) en N fois dix sorties.",
-    en="CNN2 turns N images (28, 28) into N times ten outputs.",
+    en="CNN2 turns N images (28, 28) into ten outputs for each image.",
 )
-def test_ten_outputs_per_image(models: Any) -> None:
-    models.must_give_ten_outputs("CNN2")
+def test_ten_outputs_per_image(models: ModelComparison) -> None:
+    models.must_give_outputs("CNN2")
 
 
 @hidden_test(
     1,
     fr="CNN2 calcule ce que l'énoncé décrit : mêmes poids, mêmes sorties et mêmes gradients.",
-    en="CNN2 computes what the exercise describes: same weights, same outputs and same gradients.",
+    en="CNN2 computes what the exercise describes: with the same weights, the same outputs and the same gradients.",
 )
-def test_same_weights_same_outputs_and_gradients(models: Any) -> None:
+def test_same_weights_same_outputs_and_gradients(models: ModelComparison) -> None:
     models.must_agree("CNN2")
 
 
 @hidden_test(
     0.5,
     fr="Une image seule reçoit les mêmes sorties que parmi d'autres, et reste intacte.",
-    en="A single image gets the same outputs as among others, and is left as it was.",
+    en="A single image gets the same outputs alone as in a batch, and is not modified.",
 )
-def test_a_single_image_keeps_its_outputs(models: Any) -> None:
-    models.must_keep_a_single_image("CNN2")
+def test_a_single_image_keeps_its_outputs(models: ModelComparison) -> None:
+    models.must_separate_examples("CNN2")

@@ -1,14 +1,11 @@
 """`dimensions`: the sizes of x_train."""
 
-from course_lib.authoring.expect import wrong
-from course_lib.authoring.hidden_tests import hidden_test
-from course_lib.authoring.notebook import StudentNotebook
-from course_lib.messages import Text
+from course_lib.authoring import StudentNotebook, Text, hidden_test, wrong
 
 CAUSES = {
     10_000: Text("c'est le nombre d'images de test.", "this is the number of test images."),
     784: Text("c'est le nombre de pixels d'une image.", "this is the number of pixels of an image."),
-    60_000 * 784: Text("c'est le nombre de tous les pixels.", "this is the number of all pixels."),
+    60_000 * 784: Text("c'est le nombre de tous les pixels.", "this is the total number of pixels."),
     10: Text("c'est le nombre de classes.", "this is the number of classes."),
     3: Text("c'est le nombre de dimensions de x_train.", "this is the number of dimensions of x_train."),
     60_000: Text("c'est le nombre d'images : vérifiez l'ordre.", "this is the number of images: check the order."),
@@ -18,7 +15,7 @@ OTHER = Text("ce nombre n'est pas dans x_train.shape.", "this number does not oc
 
 
 def assert_size(student: StudentNotebook, name: str, expected: int) -> None:
-    """The variable ``name`` must hold ``expected``."""
+    """The variable ``name`` must be ``expected``."""
     size = student.integer(name)
     if size != expected:
         raise wrong(CAUSES.get(size, OTHER))

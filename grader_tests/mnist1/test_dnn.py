@@ -1,32 +1,30 @@
 """`dnn`: the model DNN, compared with the reference by what it computes."""
 
-from typing import Any
-
-from course_lib.authoring.hidden_tests import hidden_test
+from course_lib.authoring import ModelComparison, hidden_test
 
 
 @hidden_test(
     0.25,
     fr="DNN transforme N images (28, 28) en N fois dix sorties.",
-    en="DNN turns N images (28, 28) into N times ten outputs.",
+    en="DNN turns N images (28, 28) into ten outputs for each image.",
 )
-def test_ten_outputs_per_image(models: Any) -> None:
-    models.must_give_ten_outputs("DNN")
+def test_ten_outputs_per_image(models: ModelComparison) -> None:
+    models.must_give_outputs("DNN")
 
 
 @hidden_test(
     0.5,
     fr="DNN calcule ce que l'énoncé décrit : mêmes poids, mêmes sorties et mêmes gradients.",
-    en="DNN computes what the exercise describes: same weights, same outputs and same gradients.",
+    en="DNN computes what the exercise describes: with the same weights, the same outputs and the same gradients.",
 )
-def test_same_weights_same_outputs_and_gradients(models: Any) -> None:
+def test_same_weights_same_outputs_and_gradients(models: ModelComparison) -> None:
     models.must_agree("DNN")
 
 
 @hidden_test(
     0.25,
     fr="Une image seule reçoit les mêmes sorties que parmi d'autres, et reste intacte.",
-    en="A single image gets the same outputs as among others, and is left as it was.",
+    en="A single image gets the same outputs alone as in a batch, and is not modified.",
 )
-def test_a_single_image_keeps_its_outputs(models: Any) -> None:
-    models.must_keep_a_single_image("DNN")
+def test_a_single_image_keeps_its_outputs(models: ModelComparison) -> None:
+    models.must_separate_examples("DNN")

@@ -2,9 +2,8 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
-from course_lib.authoring.hidden_tests import hidden_test
+from course_lib.authoring import ModelComparison, hidden_test
 
 THRESHOLD = json.loads(Path(__file__).with_name("thresholds.json").read_text())["DNN"]["accuracy"]
 
@@ -15,5 +14,5 @@ THRESHOLD = json.loads(Path(__file__).with_name("thresholds.json").read_text())[
     en="The trained model dnn reaches the required accuracy.",
     accuracy=THRESHOLD,
 )
-def test_the_trained_model_is_accurate(models: Any) -> None:
+def test_the_trained_model_is_accurate(models: ModelComparison) -> None:
     models.must_be_accurate("dnn", "DNN")

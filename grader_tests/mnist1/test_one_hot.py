@@ -2,45 +2,42 @@
 
 import torch
 
-from course_lib.authoring.expect import expect, expect_all
-from course_lib.authoring.hidden_tests import hidden_test
-from course_lib.authoring.notebook import Dtype, StudentNotebook
-from course_lib.messages import Text
+from course_lib.authoring import Dtype, StudentNotebook, Text, expect, expect_all, hidden_test
 from course_lib.reference import mnist1 as reference
 
 SUSPECTS = {
     Text("les colonnes sont comptées à partir de la fin.",
          "the columns are counted from the end."): lambda y: reference.one_hot(y).flip(1),
     Text("le 1 est une colonne trop à droite : les labels commencent à 0.",
-         "the 1 is a column too far right: labels begin with 0."): lambda y: reference.one_hot(y).roll(1, 1),
+         "the 1 is one column too far to the right: labels start at 0."): lambda y: reference.one_hot(y).roll(1, 1),
     Text("le 1 est une colonne trop à gauche : les labels commencent à 0.",
-         "the 1 is a column too far left: labels begin with 0."): lambda y: reference.one_hot(y).roll(-1, 1),
+         "the 1 is one column too far to the left: labels start at 0."): lambda y: reference.one_hot(y).roll(-1, 1),
     Text("les labels sont comparés à 1, ..., 10 au lieu de 0, ..., 9.",
          "the labels are compared with 1, ..., 10 instead of 0, ..., 9."):
         lambda y: torch.nn.functional.pad(reference.one_hot(y), (0, 1))[:, 1:],
     Text("0 et 1 sont échangés.", "0 and 1 are swapped."): lambda y: 1 - reference.one_hot(y),
-    Text("il y a -1 au lieu de 0.", "there is -1 instead of 0."): lambda y: 2 * reference.one_hot(y) - 1,
-    Text("il n'y a que des zéros.", "there are zeros only."): lambda y: torch.zeros(len(y), 10),
-    Text("il n'y a que des 1.", "there are ones only."): lambda y: torch.ones(len(y), 10),
+    Text("il y a -1 au lieu de 0.", "there is a -1 in place of each 0."): lambda y: 2 * reference.one_hot(y) - 1,
+    Text("il n'y a que des zéros.", "there are only zeros."): lambda y: torch.zeros(len(y), 10),
+    Text("il n'y a que des 1.", "there are only ones."): lambda y: torch.ones(len(y), 10),
     Text("tous les 1 sont dans chaque ligne : il faut un indice de ligne, torch.arange(N), avec celui de la colonne, "
          "et N lignes distinctes, non N fois la même.",
-         "all the 1s are in every row: a row index, torch.arange(N), has to go with that of the column, "
-         "and N rows of their own, not N times the same one."):
+         "every row has all the 1s: use a row index, torch.arange(N), together with the column index, "
+         "and N separate rows, not the same row N times."):
         lambda y: reference.one_hot(y).amax(0).expand(len(y), 10),
     Text("les 1 des lignes précédentes restent : chaque ligne commence par des zéros.",
-         "the 1s of the rows before are still there: each row begins with zeros."):
+         "the 1s of the previous rows are still there: start each row with zeros."):
         lambda y: reference.one_hot(y).cummax(0).values,
     Text("le label 0 n'a pas de 1 : c'est une classe comme les autres.",
          "the label 0 has no 1: it is a class like the others."):
         lambda y: reference.one_hot(y).index_fill(1, torch.tensor([0]), 0),
     Text("la dernière ligne n'a pas de 1 : la boucle s'arrête trop tôt.",
-         "the last row has no 1: the loop ends too early."):
+         "the last row has no 1: the loop stops too early."):
         lambda y: reference.one_hot(y).index_fill(0, torch.tensor([len(y) - 1]), 0),
     Text("la première ligne n'a pas de 1 : la boucle commence trop tard.",
-         "the first row has no 1: the loop begins too late."):
+         "the first row has no 1: the loop starts too late."):
         lambda y: reference.one_hot(y).index_fill(0, torch.tensor([0]), 0),
     Text("les labels choisissent des lignes entières : il faut un indice de ligne, torch.arange(N), avec celui de la colonne.",
-         "the labels choose whole rows: a row index, torch.arange(N), has to go with that of the column."):
+         "the labels select whole rows: use a row index, torch.arange(N), together with the column index."):
         lambda y: torch.isin(torch.arange(len(y)), y)[:, None].expand(-1, 10),
     Text("les colonnes jusqu'au label valent toutes 1.", "all columns up to the label are 1."):
         lambda y: reference.one_hot(y).flip(1).cumsum(1).flip(1),
@@ -53,7 +50,7 @@ SUSPECTS = {
 
 
 def assert_encodes(student: StudentNotebook, labels: torch.Tensor, dtype: Dtype = "any") -> None:
-    """one_hot must encode ``labels``."""
+    """``one_hot`` must encode ``labels``."""
     encoded = student.tensor("one_hot", labels, shape=(len(labels), 10), dtype=dtype)
     expect(encoded, reference.one_hot, labels, suspects=SUSPECTS)
 
@@ -76,11 +73,14 @@ def test_float32(student: StudentNotebook) -> None:
 @hidden_test(
     0.25,
     fr="Il y a dix colonnes quels que soient les labels présents, et les labels restent intacts.",
-    en="There are ten columns whichever labels occur, and the labels are left as they were.",
+    en="There are always ten columns, whichever labels occur, and the labels are not modified.",
 )
 def test_ten_columns_whichever_labels_occur(student: StudentNotebook) -> None:
     batches = [(torch.tensor([label]),) for label in (3, 0)]
     encoded = [student.tensor("one_hot", *batch, shape=(1, 10), dtype="any") for batch in batches]
     expect_all(encoded, reference.one_hot, batches, SUSPECTS)
-    for labels in (torch.tensor([3]), torch.tensor([9, 3, 3, 0])):  # what is added to each may be 0 for the first
+    for labels in (
+        torch.tensor([3]),
+        torch.tensor([9, 3, 3, 0]),
+    ):  # an offset for each row, added in place, is 0 for the first label
         student.must_leave_alone("one_hot", labels)

@@ -1,4 +1,4 @@
-"""A reply of another type to the request to run a cell."""
+"""Answers the request to run a cell with another type of message."""
 
 k = get_ipython().kernel
 original = k.session.send

@@ -1,4 +1,4 @@
-"""Wrong when asked, with an exit handler that claims success."""
+"""Prints a score from an exit handler."""
 
 import atexit
 

@@ -1,4 +1,4 @@
-"""The test that is running stands in In, and in linecache."""
+"""Looks for the running test in IPython's `In` and in linecache."""
 
 import linecache
 import re

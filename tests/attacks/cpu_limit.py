@@ -1,4 +1,4 @@
-"""Killed by the system for a limit that it set itself: as if an administrator had done it."""
+"""Sets a CPU limit for itself, so that the system kills it as if an administrator had done it."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""Every exception is swallowed by a custom handler."""
+"""A custom handler that swallows every exception."""
 
 get_ipython().set_custom_exc((BaseException,), lambda self, etype, value, tb, tb_offset=None: None)
 

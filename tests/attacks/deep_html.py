@@ -1,4 +1,4 @@
-"""HTML that takes a cleaner the square of its length."""
+"""HTML whose cleaning takes a time that grows with the square of its length."""
 
 from IPython.display import HTML, display
 

@@ -1,4 +1,4 @@
-"""Nesting deeper than a JSON reader likes, in outputs and answers."""
+"""Outputs and answers with more nested JSON than parsers allow."""
 
 deep = []
 for _ in range(900):

@@ -1,4 +1,4 @@
-"""Fills the disk, up to a bound."""
+"""Fills the disk, up to a limit."""
 
 
 def add(x):

@@ -1,4 +1,4 @@
-"""Many small outputs, up to a bound."""
+"""Many small outputs, up to a limit."""
 
 from IPython.display import display
 

@@ -1,4 +1,4 @@
-"""A loop without end, deaf to interrupts."""
+"""An endless loop that ignores interrupts."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""Ends the process while the cell runs, with success."""
+"""Exits with success while the cell runs."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Ends the process when the function is tested."""
+"""Exits with success when the function is called."""
 
 
 def add(x):

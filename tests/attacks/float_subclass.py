@@ -1,4 +1,4 @@
-"""A float that compares as it likes."""
+"""A float that is equal to every number."""
 
 
 class Liar(float):

@@ -1,4 +1,4 @@
-"""A box that covers the judge's and says something else."""
+"""A forged result that covers the judge's."""
 
 from IPython.display import HTML, display
 

@@ -1,4 +1,4 @@
-"""Processes that start processes, up to a bound."""
+"""Processes that start processes, up to a limit."""
 import subprocess, time
 
 def add(x):

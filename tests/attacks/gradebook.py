@@ -1,4 +1,4 @@
-"""Extra credit, straight into the gradebook."""
+"""Writes extra credit into the gradebook."""
 
 import glob
 import sqlite3

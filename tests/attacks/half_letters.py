@@ -1,4 +1,4 @@
-"""Outputs with half a surrogate pair in them, which no file can hold."""
+"""Outputs with half a surrogate pair, which no file can hold."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Looks for the hidden tests all over the disk, and prints what it finds."""
+"""Searches the disk for the hidden tests, and prints what it finds."""
 
 import glob, re
 

@@ -1,4 +1,4 @@
-"""Forged results into every file descriptor there is."""
+"""Writes forged results into every open file descriptor."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Asks the grader's keyboard."""
+"""Asks for input from the grader's keyboard."""
 
 answer = input("score? ")
 

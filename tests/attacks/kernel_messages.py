@@ -1,4 +1,4 @@
-"""Sends messages of its own making over the kernel's sockets."""
+"""Sends forged messages over the kernel's sockets."""
 
 kernel = get_ipython().kernel
 

@@ -1,4 +1,4 @@
-"""Kernel keyrings, sockets of virtual machines, files in memory: what no namespace fences in."""
+"""Uses kernel keyrings, virtual machine sockets and memory files, which namespaces do not isolate."""
 
 import ctypes
 import socket

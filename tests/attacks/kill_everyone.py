@@ -1,4 +1,4 @@
-"""SIGKILL to itself, its parent, its group and every process it may signal."""
+"""Sends SIGKILL to itself, its parent, its process group and every process that it may signal."""
 
 import os
 import signal

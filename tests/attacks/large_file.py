@@ -1,4 +1,4 @@
-"""One large file, up to a bound."""
+"""Writes one large file, up to a limit."""
 
 
 def add(x):

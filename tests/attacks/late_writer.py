@@ -1,4 +1,4 @@
-"""A daemon in a new session that goes on writing full marks wherever it can."""
+"""A daemon in a new session that keeps writing into every notebook it can find."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""An object that says it equals everything."""
+"""An object that is equal to everything."""
 
 
 class Yes:

@@ -1,4 +1,4 @@
-"""Asks for finished trainings without end, and reads no answer."""
+"""Asks for a finished training thousands of times, and reads no answer."""
 
 kernel = get_ipython().kernel
 ident = kernel._get_shell_context_var(kernel._shell_parent_ident)

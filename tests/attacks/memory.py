@@ -1,4 +1,4 @@
-"""Fills the memory, up to a bound that a workstation survives."""
+"""Fills the memory, up to a limit that a workstation survives."""
 
 hoard = []
 

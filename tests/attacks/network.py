@@ -1,4 +1,4 @@
-"""Asks a friend for the answer."""
+"""Asks another computer for the answer."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""The same on the channel of outputs."""
+"""An output message without the delimiter between routing and content."""
 
 import zmq
 

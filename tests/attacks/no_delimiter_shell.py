@@ -1,4 +1,4 @@
-"""A reply without the border between its routing and its content."""
+"""A reply without the delimiter between routing and content."""
 
 k = get_ipython().kernel
 original = k.session.send

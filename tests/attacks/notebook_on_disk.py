@@ -1,4 +1,4 @@
-"""The notebook with its hidden tests lies in the working folder."""
+"""Looks in the working folder for the notebook with its hidden tests."""
 
 import glob
 import re

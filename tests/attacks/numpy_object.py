@@ -1,4 +1,4 @@
-"""An array of objects whose conversion decides when asked."""
+"""A NumPy array of an object that is equal to everything."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Processes in sessions of their own that want to outlive the kernel."""
+"""Processes in new sessions that try to outlive the kernel."""
 
 import subprocess
 

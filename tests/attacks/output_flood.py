@@ -1,4 +1,4 @@
-"""Output without end, up to a bound."""
+"""Endless output, up to a limit."""
 
 line = "x" * 10_000
 for _ in range(20_000):

@@ -1,4 +1,4 @@
-"""Reads its own process's memory for the word that marks secrets."""
+"""Searches the memory of its own process for secrets."""
 import re
 secret = re.compile(rb"canary_7c1e9[d]_\w+.{0,200}")
 

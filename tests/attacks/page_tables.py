@@ -1,4 +1,4 @@
-"""Memory that belongs to no page of its own: a gigabyte of page tables."""
+"""A gigabyte of page tables, which do not count as the process's own pages."""
 
 import ctypes
 

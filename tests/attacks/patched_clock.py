@@ -1,4 +1,4 @@
-"""Time stands still, so that no deadline ever passes; then an endless loop."""
+"""Stops the clock so that no deadline passes, then loops forever."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""torch, numpy and unittest always agree."""
+"""torch, numpy and unittest call all values equal."""
 
 import math
 import unittest

@@ -1,4 +1,4 @@
-"""The kernel's side of the wire sends values of kinds that do not exist."""
+"""Patches the kernel's side of the wire to send values of unknown types."""
 
 try:
     from course_lib.kernel import responder

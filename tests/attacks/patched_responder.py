@@ -1,4 +1,4 @@
-"""The kernel's side of the wire answers 'ok' to everything."""
+"""Patches the kernel's side of the wire to answer 'ok' to every question."""
 
 try:
     from course_lib.kernel import responder, wire

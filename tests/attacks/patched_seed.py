@@ -1,4 +1,4 @@
-"""Seeds that do not seed, to make the tests' random numbers known."""
+"""Seeds without effect, so that the tests' random numbers are known."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""An object whose pickle runs code where it is read."""
+"""An object whose pickle runs code when it is read."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""Looks for a library that the next kernel imports and that can be written to."""
+"""Looks for a writable library that the next kernel would import."""
 import sys
 for folder in [*sys.path, "/library"]:
     for name in ("torch/__init__.py", "course_lib/__init__.py", "course_lib/kernel/responder.py", "IPython/__init__.py"):

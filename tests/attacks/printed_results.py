@@ -1,4 +1,4 @@
-"""Prints that look like results."""
+"""Prints text that looks like results."""
 
 
 def add(x):

@@ -1,4 +1,4 @@
-"""A process whose name is no text."""
+"""A process whose name is not valid text."""
 
 import ctypes
 import time

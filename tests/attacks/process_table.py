@@ -1,4 +1,4 @@
-"""Reads command lines, environments and open files of every process it can see."""
+"""Reads the command lines, environments and open files of every process that it can see."""
 
 import glob, re
 

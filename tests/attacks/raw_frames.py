@@ -1,4 +1,4 @@
-"""Replies that are not messages: unsigned, cut, not JSON."""
+"""Replies that are not valid messages: unsigned, cut off, not JSON."""
 
 kernel = get_ipython().kernel
 

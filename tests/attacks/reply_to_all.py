@@ -1,4 +1,4 @@
-"""Answers every question in advance, with other questions' ids."""
+"""Answers every question in advance, with the ids of other questions."""
 
 kernel = get_ipython().kernel
 

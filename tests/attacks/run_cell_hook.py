@@ -1,4 +1,4 @@
-"""run_cell replaced by something that runs nothing more."""
+"""Replaces `run_cell` with a function that runs nothing."""
 
 shell = get_ipython()
 original = shell.run_cell

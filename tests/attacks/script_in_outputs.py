@@ -1,4 +1,4 @@
-"""HTML, SVG and JavaScript in the outputs, for whoever opens the result in a browser."""
+"""HTML, SVG and JavaScript in the outputs, which run in the browser that opens the result."""
 
 from IPython.display import HTML, SVG, Javascript, Markdown, display
 

@@ -1,4 +1,4 @@
-"""A memory fault in C."""
+"""A segmentation fault."""
 
 import ctypes
 

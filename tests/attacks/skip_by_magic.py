@@ -1,2 +1,2 @@
 %%script false --no-raise-error
-"""The cell is a shell script that fails quietly."""
+"""A cell magic that turns the cell into a shell script, which fails silently."""

@@ -1,4 +1,4 @@
-"""Memory of the system: sockets full of data that nobody reads, in several processes."""
+"""Fills the system's memory with sockets full of unread data, in several processes."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""An IPython startup file that gives the next student's kernel a wrong mean."""
+"""An IPython startup file that gives the next student's kernel a wrong `mean`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Symbolic links out of the working folder, to be followed by whoever collects it."""
+"""Symbolic links out of the working folder, for a program that collects its files."""
 
 import os
 

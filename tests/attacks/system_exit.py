@@ -1,4 +1,4 @@
-"""sys.exit when tested."""
+"""Calls `sys.exit` when the function is called."""
 
 import sys
 

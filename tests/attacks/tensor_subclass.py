@@ -1,4 +1,4 @@
-"""A tensor whose operations all answer True."""
+"""A tensor whose operations all return True."""
 
 import torch
 

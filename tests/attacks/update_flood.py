@@ -1,4 +1,4 @@
-"""One small message that replaces three hundred outputs by a large one."""
+"""One small message that replaces three hundred outputs with a large one."""
 
 from IPython.display import display, update_display
 

@@ -1,5 +1,5 @@
-"""The code cells of the course notebook [MNIST1] as published, by Jean-Luc Parouty (CNRS/SIMaP), adapted to PyTorch by Laurent
-Risser (CNRS/IMT). Only the import of its two helper modules is replaced. Not formatted: it stays as it is."""
+"""The code cells of the course notebook [MNIST1], as published by Jean-Luc Parouty (CNRS/SIMaP) and adapted to PyTorch by
+Laurent Risser (CNRS/IMT). Only the import of its two helper modules is different. Do not format or edit this file."""
 
 # %% [1]
 import torch

@@ -1,0 +1,1 @@
+"""Measurements of the kit. Run one from the project's folder: `python -m benchmarks.grading`."""

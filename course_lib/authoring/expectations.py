@@ -1,0 +1,109 @@
+"""Compare a student's answers with the reference, and name the likely cause when they differ."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..compare import close, numbers
+from ..error_hints import type_cause
+from ..kernel.wire import Value
+from ..messages import Text, say
+from .failures import StudentFailure
+from .result import Verdict
+from .values import TRANSFERABLE, is_transferable, type_name
+
+__all__ = ["Suspects", "expect", "expect_all", "likely", "rounded", "wrong"]
+
+Suspects = Mapping[Text, Callable[..., Any]]
+"""Usual mistakes: the sentence that tells the student about a mistake, and a function that makes this mistake."""
+
+
+def wrong(cause: Text) -> StudentFailure:
+    """The exception to raise if the student's answer is wrong.
+
+    Args:
+        cause: the likely cause. The student reads it, so it must not contain a hidden value.
+    """
+    return StudentFailure(Verdict.FAILED, str(cause))
+
+
+def likely(answer: Value, suspects: Suspects, *inputs: Any, atol: float = 1e-5) -> StudentFailure:
+    """The exception to raise if ``answer`` to ``inputs`` is wrong: it names the first suspect with the same answer."""
+    return _explained([answer], [answer], [inputs], suspects, atol)
+
+
+def rounded(reference: Callable[..., torch.Tensor]) -> Suspects:
+    """The usual mistake of rounding what ``reference`` returns: to two, three or four decimals."""
+
+    def rounds_to(n: int) -> Callable[..., torch.Tensor]:
+        return lambda *inputs: reference(*inputs).round(decimals=n)
+
+    return {
+        Text(f"le résultat est arrondi à {n} décimales.", f"the result is rounded to {n} decimals."): rounds_to(n)
+        for n in (2, 3, 4)
+    }
+
+
+def expect(
+    answer: Value,
+    reference: Callable[..., Any],
+    *inputs: Any,
+    suspects: Suspects,
+    atol: float = 1e-5,
+) -> None:
+    """Compare the student's answer to ``inputs`` with the answer of ``reference``.
+
+    Both may contain numbers, texts, tensors, lists, tuples and dicts; an answer of another type is wrong.
+
+    Args:
+        answer: what the student's function returned for ``inputs``.
+        reference: a function that returns the right answer.
+        *inputs: the arguments of both functions.
+        suspects: usual mistakes. If one of them gives the student's answer, the student reads its sentence.
+        atol: absolute tolerance for numbers.
+
+    Raises:
+        StudentFailure: if the answers differ.
+        ValueError: if ``reference`` returns something that no student's function can return, such as a set.
+    """
+    expect_all([answer], reference, [inputs], suspects, atol)
+
+
+def expect_all(
+    answers: Sequence[Value],
+    reference: Callable[..., Any],
+    inputs: Sequence[tuple[Any, ...]],
+    suspects: Suspects,
+    atol: float = 1e-5,
+) -> None:
+    """The same as :func:`expect` for several inputs: a suspect is only named if it explains all of the ``answers``."""
+    references = [reference(*arguments) for arguments in inputs]
+    if not all(map(is_transferable, references)):
+        raise ValueError(
+            f"the reference returns a value that no answer can be: {TRANSFERABLE}. "
+            "Add a given cell that turns the student's value into these."
+        )
+    if not close(list(answers), references, atol=atol):
+        raise _explained(answers, references, inputs, suspects, atol)
+
+
+def _explained(
+    answers: Sequence[Value],
+    references: Sequence[Any],
+    inputs: Sequence[tuple[Any, ...]],
+    suspects: Suspects,
+    atol: float,
+) -> StudentFailure:
+    """The failure for wrong ``answers``: with a suspect, else with a wrong type, else with a general hint."""
+    for cause, mistake in suspects.items():
+        pairs = zip(answers, inputs, strict=True)
+        if all(close(answer, mistake(*arguments), atol=atol) for answer, arguments in pairs):
+            return wrong(cause)
+    found = [numbers(answer) for answer in answers]
+    for answer, tensor, reference in zip(answers, found, references, strict=True):
+        both_numeric = tensor is not None and numbers(reference) is not None
+        if answer is None or not (both_numeric or type_name(answer) == type_name(reference)):
+            return StudentFailure(Verdict.FAILED, type_cause(type_name(answer), type_name(reference)))
+    is_finite = all(bool(tensor.isfinite().all()) for tensor in found if tensor is not None)
+    return StudentFailure(Verdict.FAILED, say("cause.values" if is_finite else "cause.not_finite"))

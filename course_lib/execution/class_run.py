@@ -1,0 +1,195 @@
+"""Grade a class in one assignment: discover what was handed in, plan, execute, record."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from logging import Logger
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import MissingEntry
+from sqlalchemy.exc import SQLAlchemyError
+from tqdm import tqdm
+
+from ..assignment.spec import NotebookSpec
+from ..authoring.errors import AssignmentError, GradingFault
+from ..judge.read_notebook import UnreadableNotebook
+from ..judge.task import GradedNotebook, GradingTask, figures_folder, trainings_folder
+from .assignment_folders import AssignmentFolders
+from .cache_key import stamps_of_tests
+from .recorder import Recorder
+from .result_cache import ResultCache, shrink
+from .run_settings import RunSettings
+from .source_check import SourceCheck
+from .submission_files import read_submitted
+from .worker_pool import Keys, Work, WorkerPool
+
+__all__ = ["ClassRun", "EqualSubmissions", "Plan", "RunSummary"]
+
+NewTask = Callable[[NotebookSpec, bytes | str], GradingTask]
+"""Makes a task from a notebook and what was handed in: its bytes, or why they cannot be read."""
+
+
+@dataclass
+class EqualSubmissions:
+    """Equal submissions: they are graded once."""
+
+    keys: Keys
+    students: list[str]
+
+
+@dataclass
+class Plan:
+    """What a run has to do."""
+
+    current: list[str] = field(default_factory=list)
+    """Students whose marks are up to date."""
+    outdated: dict[Keys, EqualSubmissions] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """The number of submissions to bring up to date."""
+        return sum(len(group.students) for group in self.outdated.values())
+
+
+@dataclass
+class RunSummary:
+    """The problems of a run. Students are named by their ids."""
+
+    not_graded: list[str] = field(default_factory=list)
+    """The grader failed on their submissions; nothing was recorded."""
+    unpenalized: set[str] = field(default_factory=set)
+    """Graded, but the plug-in for late penalties failed."""
+
+
+@dataclass
+class ClassRun:
+    """A run over the submissions of one assignment, with everything that it needs."""
+
+    folders: AssignmentFolders
+    settings: RunSettings
+    specs: Sequence[NotebookSpec]
+    new_task: NewTask
+    pool: WorkerPool
+    cache: ResultCache
+    recorder: Recorder
+    stamps: Mapping[Path, int]
+    """When each file of the hidden tests was changed, in ns, read before the keys were made."""
+    log: Logger
+
+    def run(self, students: Sequence[str]) -> RunSummary:
+        """Bring the marks of these students up to date: those that are missing or outdated are graded.
+
+        Raises:
+            AssignmentError: if the source notebook does not earn all its points, or if a hidden test is edited.
+        """
+        self.check_source()
+        plan = self.plan(students)
+        self.log.info("%d submissions, %d of them graded already", len(students), len(students) - plan.total)
+        summary = RunSummary()
+        with tqdm(total=plan.total, unit="submission", desc="Grading", disable=plan.total == 0) as bar:
+            verdicts: Counter[str] = Counter()
+            for group, graded in self.execute(plan):
+                for student in group.students:
+                    self.record(student, graded, summary, verdicts)
+                    bar.set_postfix(verdicts)
+                    bar.update()
+        self.recorder.update_penalties(plan.current)
+        summary.unpenalized = self.recorder.unpenalized
+        for folder in (self.cache.folder, trainings_folder(), figures_folder()):
+            shrink(folder, self.settings.cache_size)
+        return summary
+
+    def check_source(self) -> None:
+        """Grade the instructor's own notebooks."""
+        check = SourceCheck(self.settings, self.pool, self.cache, self._keep, self.log)
+        for spec in self.specs:
+            check.check(self.new_task(spec, nbformat.writes(spec.source).encode()))
+
+    def tasks(self, student: str) -> list[GradingTask]:
+        """One task for each notebook of the student's submission, as it is now."""
+        tasks = []
+        for spec in self.specs:
+            try:
+                path = self.folders.submitted(student) / f"{spec.name}.ipynb"
+                submitted: bytes | str = read_submitted(path, self.folders.source)
+            except UnreadableNotebook as error:
+                submitted = str(error)
+            tasks.append(self.new_task(spec, submitted))
+        return tasks
+
+    def plan(self, students: Sequence[str]) -> Plan:
+        """Find out which submissions are outdated, and which of them are equal."""
+        plan = Plan()
+        recorded = self.recorder.recorded(self.specs)
+        for student in students:
+            tasks = self.tasks(student)
+            if not self.settings.force and recorded.is_current(student, tasks):
+                plan.current.append(student)
+            else:
+                keys = keys_of(tasks)
+                plan.outdated.setdefault(keys, EqualSubmissions(keys, [])).students.append(student)
+        return plan
+
+    def execute(self, plan: Plan) -> Iterator[tuple[EqualSubmissions, list[GradedNotebook] | Exception]]:
+        """The results of each group of equal submissions, from the cache or graded now, or why there are none."""
+        missing = []
+        for group in plan.outdated.values():
+            found = [] if self.settings.force else [self.cache.get(key) for key in group.keys]
+            if found and None not in found:
+                yield group, [one for one in found if one is not None]
+            else:
+                missing.append(group)
+        changed: list[EqualSubmissions] = []
+        for keys, graded in self.pool.grade_all(self._work(missing, changed)) if missing else ():
+            if not isinstance(graded, Exception):
+                for key, one in zip(keys, graded, strict=True):
+                    self._keep(key, one)
+            yield plan.outdated[keys], graded
+        for group in changed:
+            yield group, GradingFault("it was handed in again while the class was graded: run the command again")
+
+    def _work(self, groups: Sequence[EqualSubmissions], changed: list[EqualSubmissions]) -> Iterator[Work]:
+        """The tasks of each group, read only now, so that few submissions are in memory."""
+        for group in groups:
+            candidates = (self.tasks(student) for student in group.students)
+            tasks = next((tasks for tasks in candidates if keys_of(tasks) == group.keys), None)
+            if tasks is None:
+                changed.append(group)
+            else:
+                yield group.keys, tasks
+
+    def record(
+        self, student: str, graded: list[GradedNotebook] | Exception, summary: RunSummary, verdicts: Counter[str]
+    ) -> None:
+        """Record the results of one student. A failure is reported at the end and does not stop the others."""
+        try:
+            if isinstance(graded, Exception):
+                raise graded
+            self.recorder.record(student, {spec.name: one for spec, one in zip(self.specs, graded, strict=True)})
+        except Exception as error:
+            expected = isinstance(error, GradingFault | MissingEntry | OSError | SQLAlchemyError)
+            self.log.error("Submission of %s: %s", student, error, exc_info=not expected)
+            summary.not_graded.append(student)
+            return
+        for spec, one in zip(self.specs, graded, strict=True):
+            verdicts.update(test.verdict.value for cell in one.result.cells for test in cell.tests)
+            if why := one.result.unreadable:
+                self.log.warning("Submission of %s: %s.ipynb: %s", student, spec.name, why)
+
+    def _keep(self, key: str, graded: GradedNotebook) -> None:
+        """Store a result.
+
+        Raises:
+            AssignmentError: if a hidden test was edited since the key was made: if the edit is undone
+                later, this result would be used for the old test.
+        """
+        edited = sorted({str(path) for path, _ in stamps_of_tests(self.specs).items() ^ self.stamps.items()})
+        if edited:
+            raise AssignmentError(f"edited while the class was graded, run the command again: {', '.join(edited)}")
+        self.cache.put(key, graded)
+
+
+def keys_of(tasks: Sequence[GradingTask]) -> Keys:
+    """The keys of all notebooks of a submission."""
+    return tuple(task.key for task in tasks)

@@ -1,0 +1,45 @@
+"""What the configuration says of a run."""
+
+import os
+from dataclasses import dataclass, field
+
+from ..judge.limits import Limits
+from ..judge.task import Device, Protection
+
+__all__ = ["RunSettings", "cores"]
+
+
+def cores() -> int:
+    """The cores that this process may use. In a Slurm job or a container, these may be few of the machine's cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class RunSettings:
+    """What the configuration says of a run; see ``c.JudgedAutograde``."""
+
+    language: str = "fr"
+    protection: Protection = "bubblewrap"
+    device: Device = "cpu"
+    scheduler: str = ""
+    """Address or scheduler file of a Dask cluster; empty: this machine."""
+    configured_workers: int = 0
+    given_limits: dict[str, float] = field(default_factory=dict)
+    train_once: bool = True
+    cache_size: int = 2 * 2**30
+    """Bytes that results, trainings and pictures may take each."""
+    force: bool = False
+    """Whether to grade everything again."""
+    add_students: bool = True
+    """Whether to add students that the gradebook does not know."""
+
+    @property
+    def workers(self) -> int:
+        """Submissions graded at the same time on this machine."""
+        return self.configured_workers or cores()
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a submission: workers share the cores."""
+        threads = 1 if self.scheduler else max(1, cores() // self.workers)
+        return Limits(**{"threads": threads} | self.given_limits)  # type: ignore[arg-type]  # checked by the settings

@@ -1,0 +1,89 @@
+"""Grade the instructor's own notebooks first: they must earn every point, and leave their trainings for the class."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from logging import Logger
+
+import nbformat
+
+from ..assignment.loader import check_points
+from ..assignment.spec import NotebookSpec
+from ..authoring.errors import AssignmentError, GradingFault
+from ..authoring.result import Verdict
+from ..judge.task import GradedNotebook, GradingTask, is_whole
+from .result_cache import ResultCache
+from .run_settings import RunSettings, cores
+from .worker_pool import WorkerPool
+
+__all__ = ["SourceCheck"]
+
+
+@dataclass(frozen=True)
+class SourceCheck:
+    """Grades source notebooks as reference, then exactly as a student's."""
+
+    settings: RunSettings
+    pool: WorkerPool
+    cache: ResultCache
+    keep: Callable[[str, GradedNotebook], None]
+    """Stores a result under a key."""
+    log: Logger
+
+    def check(self, as_students: GradingTask) -> None:
+        """Grade one source notebook, unless that was done with the same key.
+
+        The second grading reuses the trainings of the first. So a training loop that leaves more than a trained model
+        is found out here, and not by the first student; and so is a notebook that needs more time than students have.
+
+        Args:
+            as_students: the task for the source notebook, as if a student had handed it in.
+
+        Raises:
+            AssignmentError: if it does not earn every point; the message names cells and tests.
+        """
+        spec = as_students.spec
+        as_reference = replace(as_students, reference=True, key=f"{as_students.key}-source", train_once=True)
+        known = self.cache.get(as_reference.key)
+        if known is not None and all(is_whole(as_reference.trainings / name) for name in known.trainings):
+            return
+        self.log.info("Grading the source notebook %s (its models are trained if they are not yet)", spec.name)
+        if "threads" not in self.settings.given_limits:  # nothing else runs yet
+            threads = 0 if self.settings.scheduler else cores()
+            as_reference = replace(as_reference, limits=replace(as_reference.limits, threads=threads))
+        try:
+            [graded] = self.pool.grade([as_reference])
+            warnings = [*graded.warnings, *stopped_cells(spec, graded)]
+            if self.settings.train_once:
+                [again] = self.pool.grade([as_students])
+                warnings += stopped_cells(spec, again)
+        except GradingFault as error:
+            raise AssignmentError(f"No submission was graded. {error}") from error
+        for line in dict.fromkeys(warnings):
+            self.log.warning("%s", line)
+        self.log.info("The source notebook earns %g/%g", graded.result.score, graded.result.points)
+        self.keep(as_reference.key, graded)
+
+
+def stopped_cells(spec: NotebookSpec, graded: GradedNotebook) -> list[str]:
+    """A line for each cell of a source notebook that stopped on an error, although all hidden tests pass.
+
+    Raises:
+        AssignmentError: if a hidden test does not pass.
+    """
+    check_points(spec, graded.result.cells)
+    lost = [f"{cell.grade_id}: {line}" for cell in graded.result.cells for line in cell.lost]
+    stopped = [
+        f"{spec.name}.ipynb, cell '{cell.metadata.nbgrader.grade_id}' stopped: {output.ename}: {output.evalue}"
+        for cell in nbformat.reads(graded.notebook, as_version=4).cells
+        if "nbgrader" in cell.metadata
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
+    if lost:
+        slow = any(test.verdict is Verdict.TIMEOUT for cell in graded.result.cells for test in cell.tests)
+        raise AssignmentError(
+            f"The source notebook {spec.name} does not pass its own hidden tests. No submission was graded.\n"
+            + "\n".join([*stopped, *lost])
+            + "\nc.JudgedAutograde.limits in nbgrader_config.py gives more time" * slow
+        )
+    return stopped

@@ -1,0 +1,44 @@
+"""Every patch of nbgrader and nbclient, with its reason. Nothing else in the kit replaces their code."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+__all__ = ["patch_nbclient", "patch_nbgrader"]
+
+
+def patch_nbclient() -> None:
+    """Bound the time that nbclient takes for a cell's printed text.
+
+    nbclient 0.11 looks for a carriage return from each character of a line on. A line of 4 MB without any takes more
+    than an hour; with the search bound to the start of lines, it takes milliseconds.
+    """
+    import nbclient.client
+
+    nbclient.client._RGX_CARRIAGERETURN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
+
+
+def patch_nbgrader(
+    autograde: type[Any],
+    timestamp: Callable[[Any, str], datetime | None],
+    due: Callable[[Any], datetime | None],
+) -> None:
+    """Put the kit in place of three parts of nbgrader 0.9.6.
+
+    Args:
+        autograde: the class behind ``nbgrader autograde`` and formgrader's button. nbgrader has no setting for it.
+        timestamp: replaces ``CourseDirectory.get_existing_timestamp``, which follows links out of a submission and
+            raises an exception for a time that it cannot read.
+        due: replaces ``SubmittedAssignment.duedate``, which raises an exception for a student with an extension when
+            the assignment has no due date.
+    """
+    import nbgrader.apps.api
+    import nbgrader.apps.autogradeapp
+    from nbgrader.api import SubmittedAssignment
+    from nbgrader.coursedir import CourseDirectory
+
+    nbgrader.apps.autogradeapp.Autograde = autograde
+    nbgrader.apps.api.Autograde = autograde
+    CourseDirectory.get_existing_timestamp = timestamp
+    SubmittedAssignment.duedate = property(due)

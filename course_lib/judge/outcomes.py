@@ -1,0 +1,44 @@
+"""How a run of a notebook can end: the pipeline matches on these."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from ..authoring.result import CellResult
+
+__all__ = ["Finished", "NeedsTraining", "Outcome", "WantsFullTraining"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All cells and hidden tests have run."""
+
+    notebook: NotebookNode
+    """The notebook with the outputs of its cells."""
+    cells: dict[str, CellResult]
+    """The results by grade cell."""
+    trainings: list[str]
+    """Files of the finished trainings, made by the instructor's notebook, that this run made or reused."""
+    warnings: list[str]
+    """For the instructor, from the instructor's own notebook."""
+
+
+@dataclass(frozen=True)
+class NeedsTraining:
+    """The notebook is about to train a model that nobody has trained yet. It is trained first, in its own kernel."""
+
+    cells: list[NotebookNode]
+    """The cells to run there, the training cell last."""
+    enough: float | None
+    """The accuracy at which the training may end; None for a full training."""
+    path: Path
+    """Where to store the training."""
+
+
+@dataclass(frozen=True)
+class WantsFullTraining:
+    """A training ended early, at the required accuracy, and its model then lost points."""
+
+
+Outcome = Finished | NeedsTraining | WantsFullTraining

@@ -1,0 +1,59 @@
+"""Train a student's model once for all students who wrote the same code."""
+
+import contextlib
+import time
+from collections import defaultdict
+from copy import deepcopy
+
+from filelock import FileLock
+from nbformat.v4 import new_notebook
+
+from ..authoring.errors import GradingFault
+from ..kernel.wire import Packet
+from .notebook_runner import NotebookRunner
+from .outcomes import NeedsTraining
+from .task import Device, GradingTask
+from .training_cache import find_training, is_kept, keep_code_training
+
+__all__ = ["train"]
+
+
+def train(task: GradingTask, needed: NeedsTraining, seconds: defaultdict[str, float]) -> None:
+    """Run the training that ``needed`` names in its own kernel, and store it, unless another worker has done so.
+
+    A training that fails on a graphics card is repeated on the CPU: other students' code may have taken the card's
+    memory. That failure shows at once, and is not charged to the student.
+
+    Args:
+        task: the notebook that needs the training.
+        needed: what to run, and where to store it.
+        seconds: gets the time of the training. Time spent waiting for another worker's training is not charged.
+    """
+    # a few lock files serve all trainings, so that their number stays small
+    with FileLock(needed.path.with_name(f"{needed.path.stem[-2:]}.lock")):
+        began = time.monotonic()
+        if not is_kept(needed.path):
+            report = Packet()
+            if task.device != "cpu":
+                with contextlib.suppress(GradingFault):
+                    report = train_alone(task, needed, task.device)
+            if not report.fields.get("trainings"):
+                if time.monotonic() - began < task.limits.training / 10:
+                    began = time.monotonic()
+                report = train_alone(task, needed, "cpu")
+            keep_code_training(report, needed.path)
+    seconds["training"] += time.monotonic() - began
+
+
+def train_alone(task: GradingTask, needed: NeedsTraining, device: Device) -> Packet:
+    """What a kernel reports that runs only the cells of ``needed``."""
+    enough = Packet({} if needed.enough is None else {"enough": needed.enough})
+
+    def answer(request: Packet, running: int) -> Packet:
+        found, _ = find_training(request, task.trainings)
+        return found if found.tensors else enough
+
+    notebook = new_notebook(cells=deepcopy(needed.cells))
+    with NotebookRunner.for_task(task, notebook, answer, device) as runner:
+        runner.run_until(len(notebook.cells))
+        return runner.report("trainings")

@@ -1,0 +1,158 @@
+"""Starts and stops the kernel of one student's notebook, in the sandbox or without protection."""
+
+import math
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_core.utils import run_sync
+from nbformat import NotebookNode
+
+from ..authoring.errors import GradingFault
+from ..authoring.result import Verdict
+from ..files import cache_folder
+from ..kernel.wire import Packet
+from ..messages import language
+from .kernel_client import JudgeClient, JudgeKernelManager
+from .limits import Limits
+from .outcomes import NeedsTraining
+from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, SandboxProvisioner, sandbox
+from .task import Device, Protection
+
+__all__ = ["StudentKernel"]
+
+
+class _OneKernel(KernelSpecManager):
+    """Offers the student's kernel only, whatever kernels are installed and whatever name a submission has."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """The student's kernel."""
+        return KernelSpec(
+            argv=[sys.executable, "-m", "course_lib.kernel", "-f", "{connection_file}"],
+            display_name="student",
+            language="python",
+        )
+
+
+class StudentKernel:
+    """One kernel and the client that talks to it, from start to end.
+
+    Args:
+        notebook: what the kernel will run; its cells get the outputs.
+        library: the folder made by :func:`course_lib.judge.sandbox.kernel_folder`.
+        limits: what the student's code may use.
+        protection: what the code runs in.
+        files: files of the assignment that the notebook may read, copied beside it.
+        device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
+        answer_training: answers the kernel's training requests.
+
+    Raises:
+        GradingFault: if the kernel does not start.
+    """
+
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        library: Path,
+        limits: Limits,
+        protection: Protection,
+        files: Path | None,
+        device: Device,
+        answer_training: Callable[[Packet], Packet | NeedsTraining],
+    ) -> None:
+        self._scratch: Path | None = None
+        self._manager = JudgeKernelManager(kernel_spec_manager=_OneKernel(), kernel_name="student", transport="ipc")
+        self.client = JudgeClient(
+            notebook, self._manager, limits.output, answer_training, startup_timeout=math.ceil(limits.start)
+        )
+        try:
+            if protection == "bubblewrap":
+                self._manager.provisioner = SandboxProvisioner(
+                    parent=self._manager,
+                    sandbox=sandbox(library, files, device),
+                    limits=asdict(limits),
+                    environment=MACHINE_VARIABLES | _environment(LIBRARY, CACHE, HOME, limits, device),
+                    optimizers=any("optim" in cell.source for cell in notebook.cells),
+                )
+                self._manager.listens = True
+                run_sync(self._manager.start_kernel)()
+            else:
+                self._start_unprotected(library, limits, files, device)
+            self.client.start_new_kernel_client()
+        except BaseException:
+            self.stop()
+            raise
+        self.client.reset_execution_trackers()
+
+    def _start_unprotected(self, library: Path, limits: Limits, files: Path | None, device: Device) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix="k"))
+        work = self._scratch / "work"
+        if files is not None:
+            shutil.copytree(files, work)
+        work.mkdir(exist_ok=True)
+        self._manager.connection_file = str(self._scratch / "c.json")
+        self._manager.ip = str(self._scratch / "c")
+        kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+        environment = {name: os.environ[name] for name in kept if name in os.environ}
+        environment |= _environment(str(library), str(cache_folder()), str(self._scratch), limits, device)
+        run_sync(self._manager.start_kernel)(cwd=str(work), env=environment)
+
+    @property
+    def pid(self) -> int:
+        """The kernel's process."""
+        return int(self._manager.provisioner.pid)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return bool(run_sync(self._manager.is_alive)())
+
+    def interrupt(self) -> None:
+        """Send the kernel an interrupt."""
+        run_sync(self._manager.interrupt_kernel)()
+
+    def stop(self) -> Verdict:
+        """Kill the kernel with all that it started.
+
+        Returns:
+            What it had died of, as far as is known.
+
+        Raises:
+            GradingFault: if it was killed from outside: by the system, for lack of memory, or by an administrator.
+        """
+        if self.client.kc is not None:
+            self.client.kc.stop_channels()
+        died = self._manager.has_kernel and not self.alive
+        if self._manager.has_kernel:
+            run_sync(self._manager.shutdown_kernel)(now=True)
+        over: Verdict | None = getattr(self._manager.provisioner, "over", None)
+        killed = died and over is None and getattr(self._manager.provisioner, "killed", False)
+        self._manager.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        if killed:
+            raise GradingFault("A kernel was killed from outside, perhaps because the machine ran out of memory.")
+        return over or Verdict.KERNEL_DIED
+
+
+def _environment(library: str, cache: str, home: str, limits: Limits, device: Device) -> dict[str, str]:
+    """The kernel's environment variables."""
+    environment = KERNEL_VARIABLES | {
+        "PYTHONPATH": library,
+        "HOME": home,
+        "COURSE_LIB_LANG": language(),
+        "COURSE_LIB_CACHE": cache,
+        "COURSE_LIB_DEVICE": device,
+    }
+    if limits.threads:
+        environment["OMP_NUM_THREADS"] = str(limits.threads)
+    if device == "cpu":  # torch then says at once that there is no card; CUDA itself would print an error
+        environment |= {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+    elif "CUDA_VISIBLE_DEVICES" in os.environ:
+        environment["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
+    return environment

@@ -1,0 +1,91 @@
+"""A student's notebook on its way through the hidden tests."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+
+from ..assignment.cells import cell_name, first_line
+from ..authoring.failures import StudentFailure, exception_verdict, missing_name
+from ..authoring.notebook import StudentNotebook
+from ..authoring.result import CellResult, Verdict, printable
+from ..error_hints import MAX_TEXT, known_error_cause
+from ..kernel.wire import Packet
+from ..messages import say
+from .notebook_runner import NotebookRunner
+from .task import GradingTask
+
+__all__ = ["TestedNotebook"]
+
+
+class TestedNotebook:
+    """Runs a notebook up to a grade cell, and asks its kernel what the hidden tests want to know there.
+
+    Args:
+        task: what to grade.
+        runner: runs the cells.
+    """
+
+    __test__ = False  # not a test class of pytest
+
+    def __init__(self, task: GradingTask, runner: NotebookRunner) -> None:
+        self._task = task
+        self._runner = runner
+        self._index = {cell_name(cell): i for i, cell in enumerate(runner.notebook.cells)}
+        self._failures: dict[tuple[str, object], list[StudentFailure]] = {}
+        """By grade cell and the name asked about: the questions that killed the kernel or ran out of time."""
+
+    def at(self, grade_id: str) -> StudentNotebook | None:
+        """The notebook after the grade cell ``grade_id`` has run; None if a model has to be trained first."""
+        self._runner.run_until(self._index[grade_id] + 1)
+        if self._runner.needs_training is not None:
+            return None
+        return StudentNotebook(partial(self._ask, grade_id), partial(self._missing, grade_id))
+
+    def _ask(self, grade_id: str, question: Packet) -> Packet:
+        check = self._runner.outcomes.get(self._index[grade_id], Verdict.PASSED)
+        first = [] if check in (Verdict.PASSED, Verdict.ERROR) else [StudentFailure(check)]
+        failures = self._failures.setdefault((grade_id, question.fields.get("name")), first)
+        if len(failures) >= self._task.limits.failures:
+            raise failures[-1]
+        try:
+            return self._runner.ask(question)
+        except StudentFailure as failure:
+            failures.append(failure)
+            raise
+
+    def explain(self, results: Mapping[str, CellResult]) -> None:
+        """Where a test failed without a known cause, and an earlier cell of the answer stopped: name that cell."""
+        for cell in results.values():
+            stopped = self._stopped(cell.grade_id)
+            for test in cell.tests:
+                if stopped is not None and test.verdict is Verdict.FAILED and not test.detail:
+                    test.verdict, test.detail = stopped.verdict, stopped.detail
+
+    def _missing(self, grade_id: str, name: str) -> StudentFailure:
+        """Why ``name`` does not exist at a grade cell."""
+        return self._stopped(grade_id) or missing_name(name)
+
+    def _stopped(self, grade_id: str) -> StudentFailure | None:
+        """Why the first cell of the answer to ``grade_id`` stopped; None if all of them ran to their end."""
+        solution = next(c.solution for c in self._task.spec.automatic if c.grade_id == grade_id)
+        for i in range(self._index[solution] if solution else 0, self._index[grade_id]):
+            cell, verdict = self._runner.notebook.cells[i], self._runner.outcomes.get(i, Verdict.PASSED)
+            if verdict is Verdict.PASSED or cell.metadata.get("nbgrader", {}).get("grade", True):
+                continue  # neither self-checks nor the student's own cells define what is graded
+            error = next((o for o in cell.outputs if o.output_type == "error"), None)
+            if verdict is Verdict.TIMEOUT:
+                return StudentFailure(verdict, first_line(cell))
+            if verdict is Verdict.ERROR and error is not None:
+                return _raised(error.ename, error.evalue)
+            return StudentFailure(verdict)
+        return None
+
+
+def _raised(kind: str, message: str) -> StudentFailure:
+    """What to tell a student whose cell raised an exception of this type."""
+    message = re.sub(r"\(\d+\.py, line ", "(line ", message[:MAX_TEXT])  # IPython's file name means nothing here
+    error = f"{kind}: {message}"[:300] if message else kind[:300]
+    cause = known_error_cause(kind, message) or ("" if message else say("cause.error"))
+    return StudentFailure(
+        exception_verdict(kind, message), say("separator").join(filter(None, (printable(error), cause)))
+    )

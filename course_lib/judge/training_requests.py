@@ -1,0 +1,71 @@
+"""Answers a kernel that is about to train a model: with a finished training, or with the accuracy that is enough."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nbformat import NotebookNode
+
+from ..assignment.cells import cell_name, is_given, is_training
+from ..assignment.spec import GradeCell
+from ..kernel.wire import Packet
+from .outcomes import NeedsTraining
+from .task import GradingTask
+from .training_cache import code_name, find_training, is_kept, load_training
+
+__all__ = ["TrainingRequests"]
+
+
+@dataclass
+class TrainingRequests:
+    """The training requests of one run of a notebook."""
+
+    task: GradingTask
+    cells: Sequence[NotebookNode]
+    """All cells of the notebook."""
+    accuracies: Mapping[str, float]
+    """By grade cell: the accuracy that the model trained before it must reach."""
+    early: bool
+    """Whether trainings may end as soon as a model is accurate enough."""
+    reused: list[str] = field(default_factory=list)
+    """Files of the instructor's trainings that were reused."""
+    ended_early: set[str] = field(default_factory=set)
+    """Grade cells whose model was not trained to the last epoch."""
+
+    def answer(self, request: Packet, running: int) -> Packet | NeedsTraining:
+        """Answer the request that the cell with the index ``running`` has sent.
+
+        Returns:
+            A packet with weights, or with the accuracy that is enough, or an empty one: then the kernel trains as long
+            as the code says. Or, if the model has to be trained first, what to train.
+        """
+        if not self.task.train_once:
+            return Packet()
+        found, name = find_training(request, self.task.trainings)
+        if found.tensors:
+            self.reused.append(name)
+            return found
+        if self.task.reference:
+            return Packet({"try_promise": True})
+        graded = self._grade_cell_after(running)
+        if graded is None or not is_training(self.cells[running]):
+            return Packet()
+        if request.fields.get("stopped"):
+            self.ended_early.add(graded.grade_id)
+            return Packet()
+        alone = [
+            cell for cell in self.cells[: running + 1]
+            if cell.cell_type == "code" and (is_given(cell) or cell_name(cell) == graded.solution)
+        ]  # fmt: skip
+        enough = self.accuracies.get(graded.grade_id) if self.early else None
+        path = self.task.trainings / code_name(alone, enough)
+        if not is_kept(path):
+            return NeedsTraining(alone, enough, path)
+        found, ended_early = load_training(request, path)
+        if ended_early:
+            self.ended_early.add(graded.grade_id)
+        return found if found.tensors or enough is None else Packet({"enough": enough})
+
+    def _grade_cell_after(self, running: int) -> GradeCell | None:
+        """The next automatically graded cell: it asks for the model that is being trained."""
+        later = {cell_name(cell) for cell in self.cells[running + 1 :]}
+        return next((cell for cell in self.task.spec.automatic if cell.grade_id in later), None)

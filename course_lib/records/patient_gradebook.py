@@ -1,0 +1,78 @@
+"""Open nbgrader's gradebook, and wait while another program has locked it."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from logging import Logger
+from typing import Self, TypeVar
+
+from nbgrader.api import Gradebook, InvalidEntry
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+from ..authoring.errors import GradingFault
+
+__all__ = ["PatientGradebook"]
+
+PATIENCE = 60
+"""Seconds to wait for a gradebook that another program has locked."""
+
+T = TypeVar("T")
+
+
+class PatientGradebook:
+    """nbgrader's gradebook, open as long as a command runs.
+
+    Args:
+        url: URL of the database.
+        course: id of the course.
+        log: gets a warning while the gradebook is locked.
+    """
+
+    def __init__(self, url: str, course: str, log: Logger) -> None:
+        self._url = url
+        self._log = log
+        self._patience: float = PATIENCE
+        self._gradebook: Gradebook | None = None
+        self._gradebook = self._patiently(lambda _: Gradebook(url, course))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._gradebook is not None:
+            self._gradebook.close()
+
+    def _patiently(self, action: Callable[..., T], *more: object) -> T:
+        """Call ``action`` with the gradebook and ``more``; try again while another program locks the gradebook.
+
+        Raises:
+            GradingFault: if the gradebook stays locked, or cannot be used at all.
+        """
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return action(self._gradebook, *more)
+            except (DatabaseError, InvalidEntry) as error:  # nbgrader turns some of the first into the second
+                self._forget()
+                why = str(error).splitlines()[0]  # the other lines are SQL and a link
+                if "locked" not in why:
+                    raise GradingFault(
+                        f"{self._url}: {why}. Check that the file is writable. If it is damaged, put a copy of it "
+                        "back. Then run the command again"
+                    ) from error
+                if time.monotonic() > deadline:
+                    self._patience = 0  # the next submissions do not wait
+                    raise GradingFault(
+                        f"{self._url} is locked by another program: close that program, then run the command again"
+                    ) from error
+                self._log.warning("The gradebook is locked by another program: waiting for it")
+                time.sleep(1)
+            except BaseException:
+                with contextlib.suppress(SQLAlchemyError):  # refused if the interrupt came during a commit
+                    self._forget()
+                raise
+
+    def _forget(self) -> None:
+        """Roll an unfinished transaction back."""
+        if self._gradebook is not None:
+            self._gradebook.db.rollback()

@@ -1,0 +1,94 @@
+"""The figures of the class report, as vector graphics that stand inside the page."""
+
+import io
+import statistics
+from collections import defaultdict
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from ..authoring.result import Verdict
+from ..records.class_record import ClassRecord
+from .report_texts import TEXTS
+
+__all__ = ["accuracy_figure", "mark_histogram", "question_figure", "svg"]
+
+_BLUE, _DARK = "#4878a8", "#1d3a57"
+
+
+def svg(figure: Figure) -> str:
+    """A figure as an SVG element. Its words stay text; the same figure always gives the same element."""
+    stream = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):
+        figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _axes(height: float) -> tuple[Figure, Any]:
+    figure = Figure((7, height))
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def mark_histogram(scores: list[float], out_of: float) -> Figure:
+    """How many students have how many points. A score may be above ``out_of``, because of extra credit."""
+    figure, axes = _axes(2.4)
+    bins = [i - 0.5 for i in range(int(max(out_of, *scores, 0)) + 3)]
+    counts, _, bars = axes.hist(scores, bins, color=_BLUE, rwidth=0.85)
+    axes.bar_label(bars, labels=[str(int(count)) if count else "" for count in counts])
+    axes.set_xlabel(str(TEXTS["points"]))
+    axes.set_xticks(range(0, int(out_of) + 1, max(1, round(out_of / 20))))
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    return figure
+
+
+def question_figure(record: ClassRecord) -> Figure:
+    """The mean share of the points of each question, from top to bottom. Marks that are not final do not count."""
+    shares = defaultdict(list)
+    for submission in record.submissions:
+        for mark in submission.marks:
+            if mark.out_of and not mark.waits:
+                shares[mark.grade_id].append(mark.points / mark.out_of)
+    names = [name for name, points in record.cells if points]
+    figure, axes = _axes(0.5 + 0.26 * max(1, len(names)))
+    percentages = [100 * statistics.fmean(shares[name] or [0]) for name in names]
+    bars = axes.barh(names, percentages, color=_BLUE)
+    everybody = len(record.submissions)
+    labels = []
+    for name, percentage in zip(names, percentages, strict=True):
+        graded = len(shares[name])
+        labels.append(f"{percentage:.0f} %" + (f"  ({graded} / {everybody})" if graded < everybody else ""))
+    axes.bar_label(bars, labels, padding=4)
+    axes.set_xlim(0, 120)
+    axes.set_xticks([])
+    axes.invert_yaxis()
+    axes.spines["bottom"].set_visible(False)
+    return figure
+
+
+def accuracy_figure(record: ClassRecord) -> Figure | None:
+    """Each measured accuracy as a point, with its threshold as a line; None if no model was trained."""
+    rows: dict[str, list[tuple[float, float, bool]]] = defaultdict(list)  # accuracy, threshold, whether it passed
+    for submission in record.submissions:
+        for grade_id, test in submission.tests():
+            if test.accuracy is not None:
+                rows[grade_id].append((*test.accuracy, test.verdict is Verdict.PASSED))
+    if not rows:
+        return None
+    figure, axes = _axes(0.7 + 0.45 * len(rows))
+    for y, measured in enumerate(rows.values()):
+        heights = [y + 0.5 * (i / max(1, len(measured) - 1) - 0.5) for i in range(len(measured))]
+        for passed, marker in ((True, "o"), (False, "X")):  # different shapes, for readers who do not see colours
+            points = [(m[0], height) for m, height in zip(measured, heights, strict=True) if m[2] == passed]
+            xs, ys = [x for x, _ in points], [y for _, y in points]
+            axes.plot(xs, ys, marker, color=_BLUE, alpha=0.7, mec=_DARK, ms=5)
+        for threshold in {threshold for _, threshold, _ in measured}:
+            axes.vlines(threshold, y - 0.4, y + 0.4, color=_DARK, linestyle="--")
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{TEXTS['accuracy']} (- - {TEXTS['threshold']})")
+    return figure

@@ -1,0 +1,68 @@
+"""The texts of the class report, in French and in English; ``course_lib.messages`` has those that others use, too."""
+
+from ..messages import Text
+
+__all__ = ["PHASES", "TEXTS"]
+
+TEXTS = {
+    "title": Text("Bilan de la classe", "Class report"),
+    "made": Text("établi le", "made on"),
+    "students": Text("rendus", "submissions"),
+    "missing": Text("sans rendu", "nothing handed in"),
+    "mean": Text("moyenne", "mean"),
+    "median": Text("médiane", "median"),
+    "waits": Text("réponses à noter à la main", "answers to grade by hand"),
+    "eye": Text("rendus à regarder", "submissions to look at"),
+    "marks": Text("Répartition des notes", "Distribution of marks"),
+    "points": Text("points", "points"),
+    "provisional": Text(
+        "Notes provisoires : une réponse qui attend sa correction compte 0.",
+        "Provisional marks: an answer that still has to be graded by hand counts 0.",
+    ),
+    "questions": Text("Réussite par question", "Success per question"),
+    "share": Text(
+        "part moyenne des points ; entre parenthèses : combien de rendus sont déjà notés",
+        "mean share of the points; in brackets: how many submissions are already graded",
+    ),
+    "tests": Text("Réussite par test caché", "Success per hidden test"),
+    "question": Text("question", "question"),
+    "test": Text("ce qui est vérifié", "what is checked"),
+    "other": Text("autres verdicts", "other verdicts"),
+    "failures": Text("Échecs les plus fréquents", "Most frequent failures"),
+    "explanation": Text("ce que l'étudiant lit", "what the student reads"),
+    "who": Text("qui", "who"),
+    "accuracies": Text("Exactitudes mesurées et seuils", "Measured accuracies and thresholds"),
+    "accuracy": Text("exactitude", "accuracy"),
+    "threshold": Text("seuil", "threshold"),
+    "early": Text(
+        "Un modèle qui se comporte comme celui de la source reprend son entraînement. Un autre est entraîné, parfois "
+        "seulement jusqu'au seuil ; s'il calcule autrement, un test peut le mesurer sur d'autres données, avec un "
+        "autre seuil.",
+        "A model that behaves like the source's reuses its training. Any other model is trained, sometimes only up to "
+        "the threshold. If it computes something else, a test may measure it on other data, with another threshold.",
+    ),
+    "look": Text("À regarder", "To look at"),
+    "nothing": Text("rien", "nothing"),
+    "repaired": Text("réparé avant la correction", "repaired before grading"),
+    "ungraded": Text("pas encore corrigé, ou par une autre version", "not graded yet, or by another version"),
+    "unprotected": Text("corrigé sans bac à sable", "graded without a sandbox"),
+    "all": Text("Tous les étudiants", "All students"),
+    "sort": Text("un titre de colonne trie le tableau", "click a column title to sort the table"),
+    "total": Text("total", "total"),
+    "late": Text("retard", "late"),
+    "grading": Text("La correction", "Grading"),
+    "time": Text("temps de calcul", "computing time"),
+    "each": Text("par rendu, médiane", "median per submission"),
+    "longest": Text("le plus long", "longest"),
+    "sandbox": Text("bac à sable", "sandbox"),
+    "none": Text("aucun", "none"),
+}
+"""Texts by their name in the template."""
+
+PHASES = {
+    "cells": Text("cellules", "cells"),
+    "training": Text("entraînement", "training"),
+    "questions": Text("questions des tests cachés", "questions of hidden tests"),
+    "kernel": Text("démarrage du noyau", "kernel start"),
+}
+"""The phases of grading, as in ``NotebookRunner.seconds``."""
