@@ -4,7 +4,7 @@ The first line of a file describes the answer. If the answer is wrong, the secon
 must fail. The rest is the answer, as a student would write it into the cell. ``tests/answers/messages.txt`` has what
 students with wrong answers read. After a change, write it again and look at the difference:
 
-    python tests/corpus.py
+    python -m tests.corpus
 """
 
 import contextlib

@@ -49,7 +49,7 @@ def test_an_answer_gets_its_marks(answer: Answer) -> None:
 
 @pytest.mark.parametrize("cell", CODE)
 def test_the_messages_are_the_reviewed_ones(cell: str) -> None:
-    """Accept a change with `python tests/corpus.py`."""
+    """Accept a change with `python -m tests.corpus`."""
     reviewed = re.split(r"^(?=== )", MESSAGES.read_text(), flags=re.MULTILINE)
     section = next(part for part in reviewed if part.startswith(f"== {cell}\n"))
     assert messages(cell).strip() == section.strip()
