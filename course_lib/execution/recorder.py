@@ -23,7 +23,7 @@ from ..judge.task import GradedNotebook, GradingTask
 from ..records.database import Marks
 from ..records.gradebook import CourseGradebook
 from .assignment_folders import AssignmentFolders
-from .submission_files import STAMP, read_receipt, read_stamp, stamped_time
+from .submission_files import STAMP, read_receipt, submitted_at
 
 __all__ = ["Recorded", "Recorder"]
 
@@ -136,12 +136,6 @@ class Recorder:
         except Exception as error:  # the plug-in's, for one student
             self.log.error("Submission of %s: the plug-in for penalties: %s: %s", student, type(error).__name__, error)
             self.unpenalized.add(student)
-
-
-def submitted_at(folder: Path) -> datetime | None:
-    """When a submission was handed in, in UTC; None if its time stamp is missing or names no time."""
-    stamp = read_stamp(folder)
-    return None if stamp is None else stamped_time(stamp)
 
 
 def remove_leftovers(folder: Path, prefix: str) -> None:

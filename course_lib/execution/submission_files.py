@@ -17,7 +17,7 @@ from ..messages import say
 
 __all__ = [
     "MAX_UPLOAD", "SECRET", "STAMP", "read_plain", "read_receipt", "read_stamp", "read_submitted", "stamped_time",
-    "timestamp",
+    "submitted_at", "timestamp",
 ]  # fmt: skip
 
 STAMP = "timestamp.txt"
@@ -139,10 +139,15 @@ def read_receipt(folder: Path) -> dict[str, bytes]:
     return receipt
 
 
-def timestamp(coursedir: Any, folder: str) -> datetime | None:
-    """When a submission was handed in, in UTC; None if unknown.
+def submitted_at(folder: Path) -> datetime | None:
+    """When a submission was handed in, in UTC; None if its time stamp is missing or names no time."""
+    stamp = read_stamp(folder)
+    return None if stamp is None else stamped_time(stamp)
 
-    Replaces nbgrader's ``get_existing_timestamp``, which trusts the file and stops on a bad one.
+
+def timestamp(coursedir: Any, folder: str) -> datetime | None:
+    """:func:`submitted_at` for nbgrader.
+
+    Replaces its ``get_existing_timestamp``, which trusts the file and stops on a bad one.
     """
-    content = read_stamp(Path(folder))
-    return None if content is None else stamped_time(content)
+    return submitted_at(Path(folder))

@@ -5,8 +5,8 @@ There are two kinds of files, told apart by their names:
 ``<recipe>-<behaviour>``
     made by the instructor's own notebook; for every model that behaves the same, whatever its code.
 ``code-<hash>``
-    made by a student's code, run alone with the given cells; for equal code only, whoever wrote it. So no student can
-    leave a bad training for another answer. An empty file says that this code trains nothing by itself.
+    made by a student's code, run alone with the given cells, and reused for equal code only. So no student can leave a
+    bad training for another answer. An empty file says that this code trains nothing by itself.
 
 :mod:`course_lib.kernel.training_reuse` is the kernel's side.
 """

@@ -98,16 +98,16 @@ class JudgedAutograde(Settings):
     def _class_run(self) -> AbstractContextManager[ClassRun]:
         self.check_settings()
         return open_run(
-            self.folders(),
-            self.run_settings(),
-            self.coursedir.db_url,
-            self.coursedir.course_id,
-            self.coursedir.notebook_id,
-            self.config,
-            self._penalize,
-            lambda student: self.set_permissions(self.coursedir.assignment_id, student),
-            len(self.assignments),
-            self.log,
+            folders=self.folders(),
+            settings=self.run_settings(),
+            gradebook_url=self.coursedir.db_url,
+            course_id=self.coursedir.course_id,
+            notebooks=self.coursedir.notebook_id,
+            config=self.config,
+            penalize=self._penalize,
+            set_permissions=lambda student: self.set_permissions(self.coursedir.assignment_id, student),
+            submissions=len(self.assignments),
+            log=self.log,
         )
 
     def folders(self) -> AssignmentFolders:
@@ -118,15 +118,15 @@ class JudgedAutograde(Settings):
             return Path(self.coursedir.format_path(directory, student, name))
 
         return AssignmentFolders(
-            name,
-            course,
-            place(self.coursedir.source_directory, ".").resolve(),
-            course / self.hidden_tests / name,
-            place(self.coursedir.autograded_directory, "*").parents[1],
-            lambda student: place(self.coursedir.submitted_directory, student),
-            lambda student: place(self.coursedir.autograded_directory, student),
-            lambda student: place(self.coursedir.feedback_directory, student),
-            tuple(self.coursedir.ignore),
+            assignment=name,
+            course=course,
+            source=place(self.coursedir.source_directory, ".").resolve(),
+            hidden_tests=course / self.hidden_tests / name,
+            graded=place(self.coursedir.autograded_directory, "*").parents[1],
+            submitted=lambda student: place(self.coursedir.submitted_directory, student),
+            autograded=lambda student: place(self.coursedir.autograded_directory, student),
+            feedback=lambda student: place(self.coursedir.feedback_directory, student),
+            ignored=tuple(self.coursedir.ignore),
         )
 
     def run_settings(self) -> RunSettings:
