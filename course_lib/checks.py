@@ -18,6 +18,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from torch import nn
 
+from .compare import close
 from .device import seed
 from .error_hints import FUNCTIONS, known_error_cause
 from .messages import Text, say
@@ -177,18 +178,7 @@ def _equal(value: Any, equals: Any) -> bool:
         value = value.item()
     if isinstance(equals, float):
         return isinstance(value, int | float) and abs(value - equals) < 1e-6
-    if not isinstance(value, type(equals)):
-        return False
-    if isinstance(equals, torch.Tensor):
-        value, equals = value.cpu(), equals.cpu()  # tensors on two devices cannot be compared; Apple's has no float64
-        return value.shape == equals.shape and torch.allclose(value.double(), equals.double(), atol=1e-4)
-    if isinstance(equals, np.ndarray) and value.dtype.kind in "biuf" and equals.dtype.kind in "biuf":
-        return value.shape == equals.shape and np.allclose(value, equals, atol=1e-4)
-    if isinstance(equals, list | tuple):
-        return len(value) == len(equals) and all(map(_equal, value, equals))
-    if isinstance(equals, dict):
-        return value.keys() == equals.keys() and all(_equal(value[key], equals[key]) for key in equals)
-    return np.array_equal(value, equals) if isinstance(equals, np.ndarray) else bool(value == equals)
+    return isinstance(value, type(equals)) and close(value, equals, atol=1e-4)
 
 
 def _raised(error: Exception) -> tuple[str, str]:

@@ -169,6 +169,7 @@ def test_training_each_time_gives_the_same_marks(root: Path, tmp_path: Path, mon
 POISON = """
 from course_lib.grading_hooks import hooks
 from course_lib.kernel import training_reuse
+from course_lib.kernel.model_state import left_as_it_was
 report, recall = training_reuse.report, hooks.recall_training
 def poisoned():
     packet = report()
@@ -177,7 +178,7 @@ def poisoned():
     packet.tensors = {name: value if "probe" in name else 0 * value for name, value in packet.tensors.items()}
     return packet
 def unimpressed(run):
-    with training_reuse.left_as_it_was(run.model):
+    with left_as_it_was(run.model):
         recall(run)
 training_reuse.report, hooks.recall_training = poisoned, unimpressed
 """

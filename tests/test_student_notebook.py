@@ -16,8 +16,8 @@ from course_lib.authoring.live import student_of
 from course_lib.authoring.notebook import MAX_ASKED
 from course_lib.authoring.result import Verdict
 from course_lib.error_hints import MAX_TEXT
+from course_lib.kernel.model_state import by_shape
 from course_lib.kernel.responder import Responder
-from course_lib.kernel.training_reuse import by_shape
 from course_lib.kernel.wire import Packet
 from course_lib.messages import say
 

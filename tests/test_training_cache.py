@@ -28,7 +28,7 @@ from course_lib.judge.training_cache import (
     keep_trainings,
     load_training,
 )
-from course_lib.kernel import fingerprint, training_reuse
+from course_lib.kernel import fingerprint, model_probe, model_state, training_reuse
 from course_lib.kernel.wire import Packet
 from tests.support.courses import find
 
@@ -67,7 +67,7 @@ def test_equal_code_has_the_same_name_despite_comments() -> None:
     assert all(re.fullmatch(r"code-[0-9a-f]{32}\.safetensors", other) for other in others)
 
 
-@pytest.mark.parametrize("module", [training, fast_cpu, fingerprint, training_reuse])
+@pytest.mark.parametrize("module", [training, fast_cpu, fingerprint, model_probe, model_state, training_reuse])
 def test_trainings_of_another_library_are_not_looked_for(
     module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

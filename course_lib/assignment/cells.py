@@ -10,17 +10,6 @@ from nbformat import NotebookNode
 
 from ..authoring.result import printable
 
-__all__ = [
-    "EXTRA",
-    "cell_name",
-    "first_line",
-    "is_check",
-    "is_given",
-    "is_own",
-    "is_training",
-    "parsed",
-]
-
 EXTRA = "course_lib_extra"
 """Metadata key of cells that the student added."""
 

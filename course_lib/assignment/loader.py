@@ -16,8 +16,6 @@ from ..authoring.result import CellResult
 from .release import faults, release_notebook
 from .spec import GradeCell, NotebookSpec
 
-__all__ = ["check_points", "expected_answers", "load_assignment", "load_notebook_spec"]
-
 # nbgrader accepts any text around these words, such as === BEGIN MARK SCHEME ===
 _SCHEME = re.compile(r"^.*BEGIN MARK SCHEME.*\n((?s:.*?))^.*END MARK SCHEME.*\n?", re.MULTILINE)
 _MARKER = re.compile(r"^.*(?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)

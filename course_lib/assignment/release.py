@@ -27,8 +27,6 @@ from traitlets.config import Config
 from ..files import PACKAGE
 from .cells import cell_name, parsed
 
-__all__ = ["PREPROCESSORS", "AddStudentLibrary", "faults", "release_notebook", "student_library"]
-
 CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
 TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
 

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-__all__ = ["GradeCell", "NotebookSpec"]
-
 
 @dataclass(frozen=True)
 class GradeCell:

@@ -10,8 +10,6 @@ from ..messages import Text
 from .expectations import wrong
 from .notebook import StudentNotebook
 
-__all__ = ["AccuracyTest", "fraction_right"]
-
 _NOTHING = Text("", "")
 
 

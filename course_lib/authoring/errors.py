@@ -1,7 +1,5 @@
 """Errors on the instructor's side. Their messages say what is wrong, where, and how to fix it."""
 
-__all__ = ["AssignmentError", "GradingFault"]
-
 
 class AssignmentError(Exception):
     """The assignment, a setting, the sandbox or the cluster does not allow what was requested."""

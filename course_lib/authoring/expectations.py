@@ -13,8 +13,6 @@ from .failures import StudentFailure
 from .result import Verdict
 from .values import TRANSFERABLE, is_transferable, type_name
 
-__all__ = ["Suspects", "expect", "expect_all", "likely", "rounded", "wrong"]
-
 Suspects = Mapping[Text, Callable[..., Any]]
 """Usual mistakes: the sentence that tells the student about a mistake, and a function that makes this mistake."""
 

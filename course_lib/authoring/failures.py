@@ -5,8 +5,6 @@ import errno
 from ..messages import say
 from .result import Verdict
 
-__all__ = ["OtherParameters", "StudentFailure", "exception_verdict", "limit_verdict", "missing_name"]
-
 MAX_NOTE = 1000
 """Characters of a note that are kept. A note may quote any text that a student's kernel sends."""
 

@@ -4,8 +4,6 @@ import pytest
 
 from ..messages import Text
 
-__all__ = ["hidden_test"]
-
 
 def hidden_test(points: float, *, fr: str, en: str, accuracy: float | None = None) -> pytest.MarkDecorator:
     """Mark a function as a hidden test.

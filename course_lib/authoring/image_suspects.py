@@ -8,8 +8,6 @@ from torch.nn import functional as F
 from ..messages import Text
 from .model_suspects import ACTIVATION_SUSPECTS, OUTPUT_SUSPECTS, ModelCauses, ModelSuspects, replacing
 
-__all__ = ["IMAGE_CAUSES", "IMAGE_SUSPECTS"]
-
 IMAGE_CAUSES = ModelCauses(
     not_finite=Text(
         "les sorties contiennent des NaN ou des infinis : le logarithme d'un softmax (rendez les logits), une "

@@ -16,8 +16,6 @@ from .notebook import StudentNotebook
 from .pytest_plugin import run_hidden_tests
 from .result_html import cell_html
 
-__all__ = ["hidden_tests", "student_of"]
-
 
 def student_of(namespace: MutableMapping[str, Any]) -> StudentNotebook:
     """A notebook with the global variables ``namespace``, as hidden tests see it."""

@@ -13,8 +13,6 @@ from torch.overrides import TorchFunctionMode
 
 from ..messages import Text
 
-__all__ = ["ACTIVATION_SUSPECTS", "OUTPUT_SUSPECTS", "ModelCauses", "ModelSuspects", "replacing"]
-
 Mistake = Callable[[nn.Module, torch.Tensor], torch.Tensor]
 
 ModelSuspects = Sequence[tuple[Text, Mistake]]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..compare import close
-from ..kernel.training_reuse import by_shape
+from ..kernel.model_state import by_shape
 from ..messages import Text
 from .accuracy import AccuracyTest, fraction_right
 from .expectations import Suspects, wrong
@@ -16,8 +16,6 @@ from .failures import OtherParameters, StudentFailure
 from .model_suspects import ModelCauses, ModelSuspects
 from .notebook import StudentNotebook, Weights
 from .reference_models import References, nearly_equal, new_model, orders_by_shape, output_shape, random_weights
-
-__all__ = ["ModelComparison"]
 
 _BATCHES = ((2, 1.5), (5, 1.5), (17, 6.0))
 """Numbers of examples, and sizes of the weights: some activations differ from relu for large inputs only."""

@@ -16,15 +16,13 @@ from torch import nn
 
 from ..compare import identical
 from ..error_hints import error_cause, type_cause
-from ..kernel.training_reuse import by_shape
+from ..kernel.model_state import by_shape
 from ..kernel.wire import Packet, Value, WireError, describe_arguments, restore
 from ..messages import say
 from .failures import OtherParameters, StudentFailure, exception_verdict, missing_name
 from .result import Verdict
 from .transcript import answer_line, question_line
 from .values import TRANSFERABLE, Argument, Dtype, checked_tensor, is_whole, type_name, wrong_value
-
-__all__ = ["MAX_ASKED", "Ask", "Forward", "StudentNotebook", "Weights"]
 
 Ask = Callable[[Packet], Packet]
 """Sends a question and returns the answer. Raises :class:`StudentFailure` if the kernel dies or takes too long."""

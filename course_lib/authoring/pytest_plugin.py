@@ -17,9 +17,6 @@ from .failures import StudentFailure
 from .notebook import StudentNotebook
 from .result import CellResult, TestResult, Verdict
 
-__all__ = ["collect_hidden_tests", "run_hidden_tests"]
-
-
 StudentAt = Callable[[str], StudentNotebook | None]
 """Gives the student's notebook in its state at a grade cell; None ends the run of the tests."""
 

@@ -10,8 +10,6 @@ from torch import nn
 
 from ..compare import close
 
-__all__ = ["References", "nearly_equal", "new_model", "orders_by_shape", "output_shape", "random_weights"]
-
 References = Mapping[str, Callable[[], nn.Module]] | ModuleType | Callable[[str], nn.Module]
 """Reference models by name: a mapping of classes, a module that has the classes, or a function of the name."""
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from ..messages import Text, say
 
-__all__ = ["CellResult", "NotebookResult", "TestResult", "Verdict", "printable"]
-
 
 def printable(text: str) -> str:
     """A student's text in one line, without characters that would disturb a terminal, a table or a page."""

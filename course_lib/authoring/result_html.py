@@ -6,8 +6,6 @@ from html import escape
 from ..messages import say
 from .result import CellResult, Verdict
 
-__all__ = ["cell_html", "cell_text", "number", "symbol", "word"]
-
 _LOOK = {Verdict.PASSED: ("✓", "#1a7f37"), Verdict.NOT_ATTEMPTED: ("…", "#57606a")}
 _CELL = "text-align:left;padding:.2em .8em"
 _OTHER = ("✗", "#b35900")

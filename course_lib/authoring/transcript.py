@@ -4,8 +4,6 @@ import torch
 
 from ..kernel.wire import Other, Packet, Value, WireError, restore
 
-__all__ = ["answer_line", "question_line"]
-
 _SHOWN_NUMBERS = 6
 """Numbers of a tensor that are shown."""
 

@@ -11,17 +11,6 @@ from ..kernel.wire import MAX_ITEMS, Other, Value, describe
 from .failures import StudentFailure
 from .result import Verdict
 
-__all__ = [
-    "TRANSFERABLE",
-    "Argument",
-    "Dtype",
-    "checked_tensor",
-    "is_transferable",
-    "is_whole",
-    "type_name",
-    "wrong_value",
-]
-
 Dtype = torch.dtype | Literal["floating", "any"]
 """The dtype that a tensor must have. With ``"floating"``, any floating dtype is right and comes back as float32."""
 

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-__all__ = ["COMMANDS", "main"]
-
 COMMANDS = {
     "init": "make a new course folder",
     "new": "add a small working assignment to the course",

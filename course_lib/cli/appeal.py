@@ -22,9 +22,7 @@ from ..authoring.result_html import number, word
 from ..judge.task import GradedNotebook
 from ..messages import say
 from ..nbgrader_plugins.autograde import JudgedAutograde
-from ..records.gradebook import automatic_marks
-
-__all__ = ["account", "add_arguments", "run"]
+from ..records.database import automatic_marks
 
 
 def account(name: str, graded: GradedNotebook, recorded: Mapping[str, float | None]) -> Iterator[str]:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from ..execution.result_cache import RESULTS, shrink
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``course cache``."""

@@ -23,8 +23,6 @@ from ..reports.marks_table import marks_table
 from .demo_class import CLASS, Situation, fill
 from .init import copy_course_files
 
-__all__ = ["ASSIGNMENT", "add_arguments", "make_course", "run"]
-
 ASSIGNMENT = "mnist1"
 REPORT = "report.html"
 MARK = ".demo"

@@ -14,8 +14,6 @@ from ..assignment.cells import cell_name
 from ..assignment.loader import expected_answers
 from ..assignment.spec import NotebookSpec
 
-__all__ = ["CLASS", "Situation", "fill", "right_answers"]
-
 Marks = dict[str, float]
 
 OTHER_SPELLINGS = {

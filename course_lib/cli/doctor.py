@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from .doctor_course import COURSE_CHECKS, check_sandbox, open_course
 from .doctor_machine import MACHINE_CHECKS, Finding
 
-__all__ = ["add_arguments", "examine", "run"]
-
 
 def examine() -> Iterator[Finding]:
     """Make all checks in the current folder; an error in a check becomes a finding, too."""

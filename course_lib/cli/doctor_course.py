@@ -32,17 +32,6 @@ from ..records.gradebook import CourseGradebook
 from .doctor_machine import Finding
 from .init import unusual_characters
 
-__all__ = [
-    "COURSE_CHECKS",
-    "Course",
-    "check_assignments",
-    "check_kernel",
-    "check_sandbox",
-    "check_settings",
-    "gradebook_finding",
-    "open_course",
-]
-
 
 @dataclass(frozen=True)
 class Course:

@@ -17,8 +17,6 @@ from ..files import cache_folder
 from ..judge.sandbox import graphics_card
 from ..mnist import unpack_mnist
 
-__all__ = ["MACHINE_CHECKS", "Finding", "check_computing", "check_data", "check_packages", "check_python"]
-
 DISK = 2 * 2**30
 """Bytes that should be free for results and scratch files."""
 

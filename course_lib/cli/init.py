@@ -14,8 +14,6 @@ from pathlib import Path
 
 from ..files import PACKAGE
 
-__all__ = ["COURSE_FILES", "EXAMPLES", "add_arguments", "copy_course_files", "make_course_folder", "run"]
-
 _INSTALLED = Path(__file__).parent / "course_files"
 COURSE_FILES = _INSTALLED if _INSTALLED.is_dir() else PACKAGE.parent
 """The folder with the configuration files and the example assignments. An editable install reads the repository."""

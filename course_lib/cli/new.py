@@ -11,8 +11,6 @@ import re
 import sys
 from pathlib import Path
 
-__all__ = ["add_arguments", "make_assignment", "run"]
-
 TEMPLATE = Path(__file__).parent / "templates" / "exercise"
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]{0,49}"

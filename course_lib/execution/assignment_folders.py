@@ -6,8 +6,6 @@ from pathlib import Path
 
 from .result_cache import RESULTS
 
-__all__ = ["AssignmentFolders"]
-
 
 @dataclass(frozen=True)
 class AssignmentFolders:

@@ -18,8 +18,6 @@ from ..assignment.spec import NotebookSpec
 from ..files import PACKAGE
 from ..judge.limits import Limits
 
-__all__ = ["cache_key", "decides_marks", "stamps_of_tests", "versions"]
-
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel", "ipython", "nbclient", "nbformat", "nbgrader",
             "nh3", "pytest", "safetensors", "xxhash")  # fmt: skip
 """Whose versions a result depends on."""

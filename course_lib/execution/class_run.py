@@ -24,10 +24,11 @@ from .source_check import SourceCheck
 from .submission_files import read_submitted
 from .worker_pool import Keys, Work, WorkerPool
 
-__all__ = ["ClassRun", "EqualSubmissions", "Plan", "RunSummary"]
-
 NewTask = Callable[[NotebookSpec, bytes | str], GradingTask]
 """Makes a task from a notebook and what was handed in: its bytes, or why they cannot be read."""
+
+
+HANDED_IN_AGAIN = "it was handed in again while the class was graded: run the command again"
 
 
 @dataclass
@@ -91,7 +92,7 @@ class ClassRun:
             verdicts: Counter[str] = Counter()
             for group, graded in self.execute(plan):
                 for student in group.students:
-                    self.record(student, graded, summary, verdicts)
+                    self.record(student, group.keys, graded, summary, verdicts)
                     bar.set_postfix(verdicts)
                     bar.update()
         self.recorder.update_penalties(plan.current)
@@ -147,7 +148,7 @@ class ClassRun:
                     self._keep(key, one)
             yield plan.outdated[keys], graded
         for group in changed:
-            yield group, GradingFault("it was handed in again while the class was graded: run the command again")
+            yield group, GradingFault(HANDED_IN_AGAIN)
 
     def _work(self, groups: Sequence[EqualSubmissions], changed: list[EqualSubmissions]) -> Iterator[Work]:
         """The tasks of each group, read only now, so that few submissions are in memory."""
@@ -160,12 +161,19 @@ class ClassRun:
                 yield group.keys, tasks
 
     def record(
-        self, student: str, graded: list[GradedNotebook] | Exception, summary: RunSummary, verdicts: Counter[str]
+        self,
+        student: str,
+        keys: Keys,
+        graded: list[GradedNotebook] | Exception,
+        summary: RunSummary,
+        verdicts: Counter[str],
     ) -> None:
         """Record the results of one student. A failure is reported at the end and does not stop the others."""
         try:
             if isinstance(graded, Exception):
                 raise graded
+            if keys_of(self.tasks(student)) != keys:
+                raise GradingFault(HANDED_IN_AGAIN)
             self.recorder.record(student, {spec.name: one for spec, one in zip(self.specs, graded, strict=True)})
         except Exception as error:
             expected = isinstance(error, GradingFault | MissingEntry | OSError | SQLAlchemyError)
@@ -178,7 +186,7 @@ class ClassRun:
                 self.log.warning("Submission of %s: %s.ipynb: %s", student, spec.name, why)
 
     def _keep(self, key: str, graded: GradedNotebook) -> None:
-        """Store a result.
+        """Store a result. Where there is no room for it, it will be worked out again next time.
 
         Raises:
             AssignmentError: if a hidden test was edited since the key was made: if the edit is undone
@@ -187,7 +195,10 @@ class ClassRun:
         edited = sorted({str(path) for path, _ in stamps_of_tests(self.specs).items() ^ self.stamps.items()})
         if edited:
             raise AssignmentError(f"edited while the class was graded, run the command again: {', '.join(edited)}")
-        self.cache.put(key, graded)
+        try:
+            self.cache.put(key, graded)
+        except OSError as error:
+            self.log.warning("A result cannot be kept in the cache: %s", error)
 
 
 def keys_of(tasks: Sequence[GradingTask]) -> Keys:

@@ -16,8 +16,6 @@ from ..files import cache_folder
 from ..mnist import unpack_mnist
 from .worker import worker_processes
 
-__all__ = ["ClusterWorkers", "WorkerCount", "cluster_executor", "local_executor"]
-
 CONNECT = 30
 """Seconds to wait for a Dask scheduler to answer, and between two looks at its workers."""
 

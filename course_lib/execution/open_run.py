@@ -30,8 +30,6 @@ from .run_settings import RunSettings
 from .worker import check_machine, grade_in_a_process_of_its_own
 from .worker_pool import WorkerPool
 
-__all__ = ["open_run"]
-
 
 @contextlib.contextmanager
 def open_run(

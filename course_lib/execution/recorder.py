@@ -25,8 +25,6 @@ from ..records.gradebook import CourseGradebook
 from .assignment_folders import AssignmentFolders
 from .submission_files import STAMP, read_receipt, submitted_at
 
-__all__ = ["Recorded", "Recorder"]
-
 
 @dataclass(frozen=True)
 class Recorded:

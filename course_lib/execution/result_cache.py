@@ -12,8 +12,6 @@ from pathlib import Path
 from ..files import write_whole
 from ..judge.task import GradedNotebook
 
-__all__ = ["RESULTS", "ResultCache", "shrink"]
-
 RESULTS = ".results"
 """The store's folder, in nbgrader's folder of graded submissions."""
 

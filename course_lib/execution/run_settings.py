@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from ..judge.limits import Limits
 from ..judge.task import Device, Protection
 
-__all__ = ["RunSettings", "cores"]
-
 
 def cores() -> int:
     """The cores that this process may use. In a Slurm job or a container, these may be few of the machine's cores."""

@@ -15,8 +15,6 @@ from .result_cache import ResultCache
 from .run_settings import RunSettings, cores
 from .worker_pool import WorkerPool
 
-__all__ = ["SourceCheck"]
-
 
 @dataclass(frozen=True)
 class SourceCheck:

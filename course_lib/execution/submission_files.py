@@ -15,11 +15,6 @@ from nbgrader.utils import parse_utc
 from ..judge.read_notebook import UnreadableNotebook
 from ..messages import say
 
-__all__ = [
-    "MAX_UPLOAD", "SECRET", "STAMP", "read_plain", "read_receipt", "read_stamp", "read_submitted", "stamped_time",
-    "submitted_at", "timestamp",
-]  # fmt: skip
-
 STAMP = "timestamp.txt"
 """The file in which ``nbgrader submit`` writes the time of the submission."""
 

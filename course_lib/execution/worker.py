@@ -21,8 +21,6 @@ from ..kernel.fork_server import importing
 from ..mnist import unpack_mnist
 from .cache_key import versions
 
-__all__ = ["MEMORY", "check_machine", "grade_in_a_process_of_its_own", "grade_submission", "worker_processes"]
-
 MEMORY = 2 * 2**30
 """Bytes of private memory that a worker may reserve. It needs a quarter of them."""
 

@@ -15,8 +15,6 @@ from ..judge.task import GradedNotebook, GradingTask
 from .executors import WorkerCount
 from .worker import grade_submission
 
-__all__ = ["AHEAD", "ClusterLost", "Keys", "Work", "WorkerPool"]
-
 AHEAD = 2
 """Submissions handed to the executor for each worker: enough that no worker waits, few enough to keep in memory."""
 

@@ -16,14 +16,18 @@ from ..authoring.result import NotebookResult
 from ..authoring.result_html import cell_html, cell_text
 from ..messages import say
 
-__all__ = ["METADATA", "annotate", "read_result"]
-
 METADATA = "course_lib"
 """The key in the notebook's metadata that holds the result as JSON."""
 
 
-def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
-    """Add the result of each grade cell to its outputs, and notes about the whole notebook as a first cell."""
+def annotate(notebook: NotebookNode, result: NotebookResult, key: str = "") -> None:
+    """Add the result of each grade cell to its outputs, and notes about the whole notebook as a first cell.
+
+    Args:
+        notebook: the notebook to change.
+        result: the judge's result; what students may see of it goes into the notebook's metadata.
+        key: the result's cache key.
+    """
     results = {cell.grade_id: cell for cell in result.cells}
     for cell in notebook.cells:
         cell_result = results.get(cell_name(cell))
@@ -38,7 +42,7 @@ def annotate(notebook: NotebookNode, result: NotebookResult) -> None:
         notes.append(say("feedback.repaired", what=say("separator").join(result.repairs)))
     if notes:
         notebook.cells.insert(0, new_markdown_cell("\n\n".join(f"**⚠ {note}**" for note in notes)))
-    notebook.metadata[METADATA] = result.public()
+    notebook.metadata[METADATA] = result.public() | {"key": key}
 
 
 def read_result(path: Path) -> tuple[str, NotebookResult] | None:

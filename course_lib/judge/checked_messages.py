@@ -12,8 +12,6 @@ from jupyter_client.session import Session
 
 from ..kernel.wire import Packet, pack
 
-__all__ = ["OUTPUTS", "BadMessage", "CheckedSession", "packet_message", "without_half_surrogates"]
-
 _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}
 _TRANSIENT = {"type": ["object", "null"], "properties": {"display_id": {"type": ["string", "null"]}}}

@@ -7,8 +7,6 @@ from pygments.token import STANDARD_TYPES
 
 from .time_limit import uninterrupted
 
-__all__ = ["clean_html"]
-
 MAX_REOPENED = 2_000_000
 """Length of all opening tags, times the number of tags. Beyond it, the HTML is refused: a parser opens unclosed tags
 again in each paragraph, so that the HTML grows when it is cleaned."""

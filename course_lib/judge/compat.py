@@ -5,8 +5,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-__all__ = ["patch_nbclient", "patch_nbgrader"]
-
 
 def patch_nbclient() -> None:
     """Bound the time that nbclient takes for a cell's printed text.

@@ -27,8 +27,6 @@ from .outcomes import NeedsTraining
 from .sanitize import alternative_texts
 from .stopwatch import Stopwatch
 
-__all__ = ["LOOK", "JudgeClient", "JudgeKernelManager"]
-
 patch_nbclient()
 
 WAITING_MESSAGES = 32

@@ -34,8 +34,6 @@ from .stopwatch import Stopwatch
 from .student_kernel import StudentKernel
 from .task import Device, GradingTask, Protection
 
-__all__ = ["AnswerTraining", "NotebookRunner"]
-
 AnswerTraining = Callable[[Packet, int], Packet | NeedsTraining]
 """Answers the training request of the cell with this index."""
 

@@ -7,8 +7,6 @@ from nbformat import NotebookNode
 
 from ..authoring.result import CellResult
 
-__all__ = ["Finished", "NeedsTraining", "Outcome", "WantsFullTraining"]
-
 
 @dataclass(frozen=True)
 class Finished:

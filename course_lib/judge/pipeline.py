@@ -23,7 +23,7 @@ from ..assignment.cells import is_given
 from ..authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
 from ..authoring.result import CellResult, NotebookResult, Verdict
 from ..messages import say, set_language
-from .annotate import METADATA, annotate
+from .annotate import annotate
 from .notebook_runner import NotebookRunner
 from .outcomes import Finished, NeedsTraining, Outcome, WantsFullTraining
 from .read_notebook import UnreadableNotebook, read_notebook
@@ -35,8 +35,6 @@ from .tested_notebook import TestedNotebook
 from .time_limit import TimeIsUp, time_limit
 from .training_cache import keep_figures, keep_trainings
 from .training_requests import TrainingRequests
-
-__all__ = ["grade"]
 
 PREPARE = 15
 """Seconds to read a notebook, and to clean its outputs. Either takes less than one second."""
@@ -92,13 +90,14 @@ def run_with_trainings(task: GradingTask, notebook: NotebookNode, seconds: Secon
     """
     early = task.train_once and not task.reference
     while True:
-        left = replace(task.limits, submission=max(1.0, task.limits.submission - sum(seconds.values())))
-        outcome = run_notebook(replace(task, limits=left), deepcopy(notebook), early, seconds)
+        left = max(1.0, task.limits.submission - sum(seconds.values()))
+        in_time = replace(task, limits=replace(task.limits, submission=left))
+        outcome = run_notebook(in_time, deepcopy(notebook), early, seconds)
         match outcome:
             case Finished():
                 return outcome
             case NeedsTraining():
-                train(task, outcome, seconds)
+                train(in_time, outcome, seconds)
             case WantsFullTraining():
                 early = False
 
@@ -174,14 +173,14 @@ def unreadable(task: GradingTask, why: str) -> GradedNotebook:
         cell.solution = solutions[cell.grade_id]
         cell.tests = [replace(test, verdict=Verdict.UNREADABLE, detail=why) for test in cell.tests]
     unchanged = {cell.solution or cell.grade_id for cell in task.spec.grade_cells}
-    result = NotebookResult(cells, unreadable=why, unanswered=_unanswered(task, unchanged))
+    unanswered = _unanswered(task, unchanged)
+    result = NotebookResult(cells, unreadable=why, unanswered=unanswered, protection=task.protection)
     return GradedNotebook(autograded(task, deepcopy(task.spec.skeleton), result), result, unchanged)
 
 
 def autograded(task: GradingTask, notebook: NotebookNode, result: NotebookResult) -> str:
     """The autograded notebook, with the result in it, as the text of a file."""
-    annotate(notebook, result)
-    notebook.metadata[METADATA]["key"] = task.key
+    annotate(notebook, result, task.key)
     return str(nbformat.writes(notebook))
 
 

@@ -11,8 +11,6 @@ import nbformat
 
 from ..messages import say
 
-__all__ = ["PICTURES", "SubmittedCell", "UnreadableNotebook", "is_base64", "read_notebook"]
-
 PICTURES = ("image/png", "image/jpeg")
 """The MIME types of the pictures that are kept. A notebook stores these pictures as base64."""
 

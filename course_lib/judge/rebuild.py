@@ -17,8 +17,6 @@ from ..messages import say
 from .read_notebook import SubmittedCell
 from .split_cells import is_empty, is_prose, join_code, split_off_earlier_tries
 
-__all__ = ["Rebuilt", "rebuild"]
-
 
 @dataclass
 class Rebuilt:

@@ -23,17 +23,6 @@ from ..messages import say
 from .clean_html import clean_html
 from .read_notebook import PICTURES, is_base64
 
-__all__ = [
-    "MAX_SOURCE",
-    "PAGE_FILTERS",
-    "alternative_texts",
-    "clean_html",
-    "drop_outputs",
-    "highlight_code",
-    "markdown2html",
-    "sanitize_notebook",
-]
-
 PAGE_FILTERS = {name: f"course_lib.judge.sanitize.{name}" for name in ("highlight_code", "markdown2html")}
 """For ``c.HTMLExporter.filters``."""
 

@@ -15,8 +15,6 @@ from .outcomes import NeedsTraining
 from .task import Device, GradingTask
 from .training_cache import find_training, is_kept, keep_code_training
 
-__all__ = ["train"]
-
 
 def train(task: GradingTask, needed: NeedsTraining, seconds: defaultdict[str, float]) -> None:
     """Run the training that ``needed`` names in its own kernel, and store it, unless another worker has done so.

@@ -6,8 +6,6 @@ import re
 
 from ..assignment.cells import parsed
 
-__all__ = ["is_empty", "is_prose", "join_code", "split_off_earlier_tries"]
-
 
 def split_off_earlier_tries(pieces: list[str]) -> tuple[list[str], list[str]]:
     """Tell earlier tries at an answer from the answer.

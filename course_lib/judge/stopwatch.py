@@ -5,8 +5,6 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Stopwatch"]
-
 
 class Stopwatch:
     """Measures how long a process computes from now on.

@@ -21,10 +21,9 @@ from ..messages import language
 from .kernel_client import JudgeClient, JudgeKernelManager
 from .limits import Limits
 from .outcomes import NeedsTraining
-from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, SandboxProvisioner, sandbox
+from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, sandbox
+from .sandbox_provisioner import SandboxProvisioner
 from .task import Device, Protection
-
-__all__ = ["StudentKernel"]
 
 
 class _OneKernel(KernelSpecManager):

@@ -13,16 +13,6 @@ from ..files import cache_folder
 from ..kernel import FIGURES
 from .limits import Limits
 
-__all__ = [
-    "Device",
-    "GradedNotebook",
-    "GradingTask",
-    "Protection",
-    "figures_folder",
-    "is_whole",
-    "trainings_folder",
-]
-
 Protection = Literal["bubblewrap", "none"]
 """What a student's code runs in."""
 

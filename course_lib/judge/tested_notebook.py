@@ -14,8 +14,6 @@ from ..messages import say
 from .notebook_runner import NotebookRunner
 from .task import GradingTask
 
-__all__ = ["TestedNotebook"]
-
 
 class TestedNotebook:
     """Runs a notebook up to a grade cell, and asks its kernel what the hidden tests want to know there.

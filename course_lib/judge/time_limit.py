@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
-__all__ = ["TimeIsUp", "time_limit", "uninterrupted"]
-
 
 class TimeIsUp(BaseException):
     """The time of a :func:`time_limit` is over.

@@ -27,13 +27,9 @@ from safetensors.torch import save
 from .. import fast_cpu, training
 from ..assignment.cells import parsed
 from ..files import write_whole
-from ..kernel import fingerprint, training_reuse
+from ..kernel import fingerprint, model_probe, model_state, training_reuse
 from ..kernel.wire import Packet
 from .task import is_whole
-
-__all__ = [
-    "code_name", "find_training", "is_kept", "keep_code_training", "keep_figures", "keep_trainings", "load_training",
-]  # fmt: skip
 
 
 def _content(report: Packet, n: int) -> tuple[bytes, str]:
@@ -140,7 +136,7 @@ def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
         enough: the accuracy at which the training may end.
     """
     # the library's own code, too: a file whose recipe and probe are those of another version would answer nothing
-    library = map(inspect.getsource, (training, fast_cpu, fingerprint, training_reuse))
+    library = map(inspect.getsource, (training, fast_cpu, fingerprint, model_probe, model_state, training_reuse))
     parts = [torch.__version__, *library, str(enough)]
     for cell in cells:
         code = parsed(cell.source)

@@ -12,8 +12,6 @@ from .outcomes import NeedsTraining
 from .task import GradingTask
 from .training_cache import code_name, find_training, is_kept, load_training
 
-__all__ = ["TrainingRequests"]
-
 
 @dataclass
 class TrainingRequests:

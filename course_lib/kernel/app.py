@@ -21,8 +21,6 @@ from . import REQUESTS, figures, training_reuse
 from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
-__all__ = ["kernel_app"]
-
 SEEDS = (random.seed, np.random.seed, seed)
 """Looked up at import: a student may write ``random.seed = 0`` later."""
 

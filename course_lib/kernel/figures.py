@@ -25,8 +25,6 @@ from . import FIGURES
 from .fingerprint import fingerprint
 from .wire import Packet
 
-__all__ = ["activate", "report"]
-
 drawn: dict[str, bytes] = {}
 """The pictures drawn in this kernel, by their hash."""
 

@@ -9,8 +9,6 @@ import xxhash
 from torch import nn
 from torch.utils.weak import WeakIdKeyDictionary
 
-__all__ = ["fingerprint"]
-
 SAMPLE = 10_000
 """Elements of a tensor that are hashed at each call: numpy can change a tensor without changing its version."""
 

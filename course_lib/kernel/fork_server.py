@@ -36,8 +36,6 @@ from typing import Any, NoReturn
 
 from .isolation import FILES, adopt_orphans, enter_namespaces, has_graphics_card, lock_in
 
-__all__ = ["importing", "main"]
-
 PERIOD = 0.1
 """Seconds between two checks of what a kernel uses."""
 
@@ -51,6 +49,8 @@ to no process, so each open file is counted with this size."""
 
 @dataclass
 class Kernel:
+    """The kernel that runs now: how to watch it, and what it may use."""
+
     id: int
     pid: int
     pidfd: int

@@ -12,8 +12,6 @@ from typing import Any
 
 from .seccomp import forbid_system_calls
 
-__all__ = ["FILES", "SIGNALS", "adopt_orphans", "enter_namespaces", "has_graphics_card", "lock_in"]
-
 # constants of Linux for which Python has no names
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = (1 << n for n in (17, 27, 28, 29, 30))
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32

@@ -39,10 +39,8 @@ from ..checks import is_model_class
 from ..device import seed
 from ..error_hints import MAX_TEXT
 from . import figures, training_reuse
-from .training_reuse import by_shape, left_as_it_was
+from .model_state import by_shape, left_as_it_was
 from .wire import Packet, describe, describe_arguments, pack, restore, unpack
-
-__all__ = ["Responder"]
 
 
 class _Missing(Exception):

@@ -18,8 +18,6 @@ import socket
 import struct
 from collections.abc import Container
 
-__all__ = ["forbid_system_calls"]
-
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 # instructions of the filter program (BPF): load a word, mask its bits, compare it with a constant, return
 LD, AND, JEQ, JGE, RET = 0x20, 0x54, 0x15, 0x35, 0x06
@@ -64,6 +62,11 @@ _BY_ARGUMENT = {
 
 
 def filter_program(allowed: Container[str]) -> bytes:
+    """The filter as Linux takes it, in the instructions of the classic Berkeley packet filter.
+
+    Args:
+        allowed: names of calls that are let through although they are in the lists above.
+    """
     architecture, numbers = _MACHINES[platform.machine()]
 
     def step(code: int, k: int, if_true: int = 0, if_false: int = 0) -> bytes:

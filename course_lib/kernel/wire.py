@@ -19,11 +19,6 @@ from safetensors.torch import load, save
 
 from ..error_hints import MAX_TEXT
 
-__all__ = [
-    "MAX_BYTES", "MAX_ITEMS", "Other", "Packet", "Value", "WireError", "describe", "describe_arguments", "pack",
-    "restore", "unpack",
-]  # fmt: skip
-
 MAX_BYTES = 64 * 2**20
 """Largest binary part of a packet, in bytes. MNIST's 10,000 test images in float32 take 31 MB."""
 

@@ -29,8 +29,6 @@ from ..judge.task import GradedNotebook
 from ..records.database import due
 from .settings import Settings
 
-__all__ = ["JudgedAutograde", "use_judge"]
-
 
 def use_judge() -> None:
     """Let ``nbgrader autograde`` and formgrader grade with :class:`JudgedAutograde`."""

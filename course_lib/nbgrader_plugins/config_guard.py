@@ -10,8 +10,6 @@ from typing import Any
 
 from nbgrader.converters.base import NbGraderException
 
-__all__ = ["configured"]
-
 
 def configured() -> None:
     """Say that nbgrader_config.py was loaded to its end: call this in its last line. Until then, no command runs."""

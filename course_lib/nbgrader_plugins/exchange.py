@@ -15,8 +15,6 @@ from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 
 from ..execution.submission_files import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt, read_stamp, stamped_time
 
-__all__ = ["Collect", "ReleaseFeedback", "copy_submission", "timestamp_doubt"]
-
 SLOW = timedelta(hours=1)
 """A folder that changed longer after its time stamp is suspicious. ``nbgrader submit`` takes seconds."""
 

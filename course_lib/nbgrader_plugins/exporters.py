@@ -24,8 +24,6 @@ from ..reports.class_report import report_html
 from .moodle_download import participant
 from .moodle_worksheet import MOODLE_COLUMNS, worksheet_row
 
-__all__ = ["Details", "DetailsJson", "Moodle", "Report"]
-
 
 class _Exporter(ExportPlugin):
     """Writes one file for each assignment named on the command line, by default for all of them."""

@@ -22,8 +22,6 @@ from ..execution.submission_files import read_plain
 from ..records.gradebook import CourseGradebook
 from .uploads import Upload, UploadedFile, files_in_zip, is_junk, take_notebooks
 
-__all__ = ["MoodleCollector", "MoodleExtractor", "participant", "printable_name", "student_id"]
-
 _MOODLE = re.compile(  # Moodle leaves no '_' in a name; the student chose the part after the prefix
     r"(?:[^/]*/)*?(?P<name>[^/]+?)_(?P<number>[0-9]{1,20})_assignsubmission_(?P<kind>[a-z]+)(?:_?/|_)(?P<file>.+)",
     re.DOTALL,

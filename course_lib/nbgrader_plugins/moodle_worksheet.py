@@ -7,8 +7,6 @@ from ..authoring.result_html import number, word
 from ..messages import say
 from ..records.class_record import Submission
 
-__all__ = ["MOODLE_COLUMNS", "worksheet_row"]
-
 MOODLE_COLUMNS = (
     "Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum grade", "Last modified (grade)",
     "Feedback comments",

@@ -17,8 +17,6 @@ from ..assignment.cells import cell_name
 from ..assignment.loader import expected_answers
 from ..messages import MESSAGES, language
 
-__all__ = ["ShowRubric"]
-
 
 class ShowRubric(Preprocessor):
     """For ``c.HTMLExporter.preprocessors``. The same exporter makes feedback pages; these stay as they are."""

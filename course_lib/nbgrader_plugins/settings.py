@@ -12,8 +12,6 @@ from ..judge.limits import Limits
 from ..judge.task import Device, Protection
 from ..messages import LANGUAGES, language
 
-__all__ = ["Settings"]
-
 UNUSED = {
     "Autograde": [
         "autograde_preprocessors", "exclude_overwriting", "post_convert_hook", "pre_convert_hook",

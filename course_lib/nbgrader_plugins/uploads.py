@@ -16,8 +16,6 @@ from pathlib import Path
 
 from ..execution.submission_files import MAX_UPLOAD
 
-__all__ = ["Upload", "UploadedFile", "files_in_zip", "is_junk", "take_notebooks"]
-
 MAX_CONTENTS = 16 * 2**20
 """Bytes of the table of contents of a student's zip. Python needs fifteen times as much memory to read it."""
 

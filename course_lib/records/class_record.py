@@ -13,8 +13,6 @@ from ..authoring.result import NotebookResult, TestResult, Verdict
 from ..judge.annotate import read_result
 from .database import graded_cells
 
-__all__ = ["ALARMING", "ClassRecord", "Mark", "Submission", "column_title", "read_class"]
-
 ALARMING = frozenset(set(Verdict) - {Verdict.PASSED, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR})
 """The verdicts that a person should look at: they come from an accident, an attack, or a limit that is too tight."""
 

@@ -10,8 +10,6 @@ from ..assignment.spec import NotebookSpec
 from ..judge.task import GradedNotebook
 from ..messages import say
 
-__all__ = ["Marks", "automatic_marks", "due", "graded_cells", "query_marks", "query_submissions", "record_notebook"]
-
 Marks = dict[str, float | None]
 """Points by grade cell; None if a person decides."""
 

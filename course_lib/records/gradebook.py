@@ -17,10 +17,8 @@ from sqlalchemy import text
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError
 from ..judge.task import GradedNotebook
-from .database import Marks, automatic_marks, due, graded_cells, query_marks, query_submissions, record_notebook
+from .database import Marks, graded_cells, query_marks, query_submissions, record_notebook
 from .patient_gradebook import PatientGradebook
-
-__all__ = ["CourseGradebook", "Marks", "automatic_marks", "due", "graded_cells"]
 
 _LOCK = text("UPDATE student SET id = id WHERE 1 = 0")
 """Changes nothing, but takes the lock that writing needs."""

@@ -11,8 +11,6 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from ..authoring.errors import GradingFault
 
-__all__ = ["PatientGradebook"]
-
 PATIENCE = 60
 """Seconds to wait for a gradebook that another program has locked."""
 

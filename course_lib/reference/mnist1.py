@@ -16,21 +16,6 @@ from ..files import cache_folder
 from ..mnist import unpack_mnist
 from ..training import evaluate
 
-__all__ = [
-    "CNN",
-    "CNN2",
-    "DNN",
-    "accuracy",
-    "one_hot",
-    "predict_labels",
-    "probabilities",
-    "random_images",
-    "shifted",
-    "shifted_test_set",
-    "test_accuracy",
-    "test_set",
-]
-
 
 class DNN(nn.Module):
     """784-100-100-10, ReLU; images (N, 28, 28) to logits (N, 10); 89,610 parameters."""

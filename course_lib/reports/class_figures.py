@@ -12,8 +12,6 @@ from ..authoring.result import Verdict
 from ..records.class_record import ClassRecord
 from .report_texts import TEXTS
 
-__all__ = ["accuracy_figure", "mark_histogram", "question_figure", "svg"]
-
 _BLUE, _DARK = "#4878a8", "#1d3a57"
 
 

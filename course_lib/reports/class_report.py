@@ -21,8 +21,6 @@ from ..records.class_record import ALARMING, ClassRecord, Submission, column_tit
 from .class_figures import accuracy_figure, mark_histogram, question_figure, svg
 from .report_texts import PHASES, TEXTS
 
-__all__ = ["Failure", "common_failures", "report_html"]
-
 SHOWN = 40
 """How many different failures the report lists."""
 

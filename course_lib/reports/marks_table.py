@@ -4,8 +4,6 @@ from ..authoring.result_html import number
 from ..messages import say
 from ..records.class_record import ClassRecord, column_title
 
-__all__ = ["marks_table"]
-
 
 def marks_table(record: ClassRecord) -> str:
     """One line for each student: points by cell that hidden tests grade, their sum, and how often each verdict came."""

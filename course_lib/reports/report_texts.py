@@ -2,8 +2,6 @@
 
 from ..messages import Text
 
-__all__ = ["PHASES", "TEXTS"]
-
 TEXTS = {
     "title": Text("Bilan de la classe", "Class report"),
     "made": Text("établi le", "made on"),
