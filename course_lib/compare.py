@@ -32,7 +32,8 @@ def close(a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-5) -> bool:
     """Whether ``a`` equals ``b``, except for rounding errors.
 
     Lists, tuples and dicts are compared item by item. Numbers are close if ``|a - b| <= atol + rtol * |b|``; their
-    shapes must agree, their dtypes need not. NaN never counts as close, not even to NaN. Everything else must be equal.
+    shapes must agree, their dtypes need not. NaN never counts as close, not even to NaN, but a missing value in a table
+    of pandas does. Everything else must be equal.
 
     Args:
         a: any value.
@@ -49,7 +50,23 @@ def close(a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-5) -> bool:
         return x.shape == y.shape and torch.allclose(x, y, rtol=rtol, atol=atol)
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.array_equal(a, b)
+    if type(a) is type(b) and type(a).__module__.partition(".")[0] == "pandas":
+        return _same_table(a, b, rtol, atol)
     return type(a) is type(b) and bool(a == b)
+
+
+def _same_table(a: Any, b: Any, rtol: float, atol: float) -> bool:
+    """Whether two tables of pandas agree in columns, index and values; a missing value equals a missing one."""
+    from pandas import testing
+
+    check = {"DataFrame": testing.assert_frame_equal, "Series": testing.assert_series_equal}.get(type(a).__name__)
+    if check is None:
+        return bool(a.equals(b))
+    try:
+        check(a, b, check_dtype=False, check_categorical=False, check_exact=False, rtol=rtol, atol=atol)
+    except AssertionError:
+        return False
+    return True
 
 
 def identical(a: torch.Tensor, b: torch.Tensor) -> bool:

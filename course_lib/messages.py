@@ -111,6 +111,7 @@ MESSAGES: dict[str, Text] = {
     "verdict.too_much_output": Text("trop de sorties", "too much output"),
     "verdict.nonsense": Text("réponse insensée", "invalid answer"),
     "verdict.kernel_died": Text("noyau arrêté", "kernel died"),
+    "verdict.test_fault": Text("à revoir", "to be checked"),
     "verdict.unreadable": Text("illisible", "unreadable"),
     "hint.passed": Text("", ""),
     "hint.failed": Text(
@@ -158,6 +159,10 @@ MESSAGES: dict[str, Text] = {
         "à une, pour voir laquelle l'arrête.",
         "The code ended the Python kernel (os._exit or a memory fault). Restart the kernel and run the cells one "
         "by one to find the cell that ends it.",
+    ),
+    "hint.test_fault": Text(
+        "Le test lui-même s'est arrêté sur cette réponse : ces points sont provisoires, l'enseignant va regarder.",
+        "The test itself stopped on this answer. These points are provisional: your instructor will look at it.",
     ),
     "hint.unreadable": Text(
         "Aucun notebook lisible n'a été rendu ({detail}). "
@@ -394,6 +399,28 @@ MESSAGES: dict[str, Text] = {
         "les valeurs ne sont pas celles attendues : essayez votre code sur un exemple calculé à la main.",
         "these are not the expected values. Try your code on an example that you can compute by hand.",
     ),
+    "cause.too_large": Text(
+        "le résultat est trop grand pour être vérifié : l'énoncé en demande un plus petit.",
+        "the result is too large to be checked. The exercise asks for a smaller one.",
+    ),
+    "cause.raises_nothing": Text(
+        "aucune exception n'est levée, l'énoncé demande {expected}.",
+        "no exception is raised, but the exercise asks for {expected}.",
+    ),
+    "cause.raises_other": Text(
+        "une autre exception est levée que {expected}, que l'énoncé demande.",
+        "the exception that is raised is not the one that the exercise asks for, {expected}.",
+    ),
+    "cause.no_file": Text(
+        "le fichier {name} n'est pas écrit, ou pas à côté du notebook.",
+        "the file {name} is not written, or it is not next to the notebook.",
+    ),
+    "cause.no_figure": Text("aucune figure n'est dessinée.", "no figure is drawn."),
+    "cause.no_member": Text(
+        "la classe n'a pas d'attribut ou de méthode {name} : une faute de frappe ?",
+        "the class has no attribute or method {name}. Is there a typo?",
+    ),
+    "in_line": Text("dans la ligne « {line} » : {error}", "in the line '{line}': {error}"),
     "cause.modified": Text(
         "le code modifie ce qu'il reçoit (opération sur place) : travaillez sur une copie.",
         "the code changes its arguments (an in-place operation). Work on a copy.",

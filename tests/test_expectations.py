@@ -94,11 +94,8 @@ def test_a_wrong_answer_of_any_type_has_a_cause(answer: object, reference: Any, 
     assert failure.value.detail == say(cause, **names)
 
 
-@pytest.mark.parametrize(
-    "reference",
-    ["a" * 501, ["a" * 501], {"a": ("b", "c" * 501)}, list(range(1000)), [[i] for i in range(500)], {1, 2}, [range(2)]],
-)
+@pytest.mark.parametrize("reference", [object(), [{1: (object(),)}]])
 def test_a_reference_that_no_answer_can_match_is_a_fault(reference: Any) -> None:
     found = student_of({"f": lambda: reference}).call("f")
-    with pytest.raises(ValueError, match=r"a value that no answer can be: .*texts of at most 500 characters"):
+    with pytest.raises(ValueError, match="the reference returns an object, which no answer can be"):
         expect(found, lambda: reference, suspects={})

@@ -11,8 +11,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.utils import compute_checksum
 
-from course_lib.assignment.cells import cell_name, parsed
+from course_lib.assignment.cells import cell_name
 from course_lib.assignment.spec import NotebookSpec
+from course_lib.authoring.student_code import parsed
 from course_lib.cli.demo_class import Situation, fill, right_answers
 from course_lib.judge.read_notebook import UnreadableNotebook, read_notebook
 from course_lib.judge.rebuild import Rebuilt, rebuild

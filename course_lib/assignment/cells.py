@@ -1,28 +1,14 @@
 """The types of cells in an assignment, and their code."""
 
-import ast
-import warnings
 from textwrap import shorten
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from ..authoring.result import printable
 
 EXTRA = "course_lib_extra"
 """Metadata key of cells that the student added."""
-
-
-def parsed(source: str) -> ast.Module | None:
-    """The syntax tree of a code cell, with magics and shell commands as IPython runs them; None for invalid code."""
-    try:
-        with warnings.catch_warnings():  # such as those about "\\d": they are for the student, not for the grader
-            warnings.simplefilter("ignore")
-            code: ast.Module = ast.parse(TransformerManager().transform_cell(source))
-    except Exception:  # a SyntaxError, or an error of IPython about deeply nested input
-        return None
-    return code
 
 
 def cell_name(cell: Any) -> str:

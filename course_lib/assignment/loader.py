@@ -13,7 +13,8 @@ from traitlets.config import Config
 
 from ..authoring.errors import AssignmentError
 from ..authoring.result import CellResult
-from .release import faults, release_notebook
+from ..authoring.student_code import StudentCode
+from .release import faults, release_notebook, solved_notebook
 from .spec import GradeCell, NotebookSpec
 
 # nbgrader accepts any text around these words, such as === BEGIN MARK SCHEME ===
@@ -79,7 +80,7 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
     notebook = NotebookNode(cells=[])
     try:
         notebook = _read(source)
-        skeleton = release_notebook(notebook, config)
+        skeleton, solved = release_notebook(notebook, config), solved_notebook(notebook, config)
     except Exception as error:  # nbformat and nbgrader raise plain RuntimeErrors here
         what = f"{source}: cannot be turned into a student's notebook: {error}"
         raise AssignmentError("\n".join([what, *faults(notebook.cells)])) from error
@@ -106,7 +107,7 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
                 f"{source}, cell '{grade_cell.grade_id}': {problem}; expected {candidates[0]} or {candidates[1]}/"
             )
         found[grade_cell.grade_id] = there[0]
-    return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, cells, found)
+    return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, solved, cells, found)
 
 
 def _read(source: Path) -> NotebookNode:
@@ -117,6 +118,15 @@ def _read(source: Path) -> NotebookNode:
             cell.id = f"cell-{number}"
             notebook.nbformat_minor = 5  # the first version with ids
     return notebook
+
+
+def hidden_names(spec: NotebookSpec) -> set[str]:
+    """The names that only the hidden regions of the source notebook define, so that students do not have them."""
+
+    def defined(notebook: NotebookNode) -> set[str]:
+        return StudentCode([cell.source for cell in notebook.cells if cell.cell_type == "code"]).names
+
+    return defined(spec.source) - defined(spec.solved)
 
 
 def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:

@@ -24,8 +24,9 @@ from nbgrader.preprocessors import (
 from nbgrader.utils import is_grade, is_solution, is_task
 from traitlets.config import Config
 
+from ..authoring.student_code import parsed
 from ..files import PACKAGE
-from .cells import cell_name, parsed
+from .cells import cell_name
 
 CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
 TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
@@ -158,7 +159,19 @@ def release_notebook(source: NotebookNode, config: Config | None = None) -> Note
         source: the instructor's notebook; it is not changed.
         config: nbgrader's configuration, which may change markers and stubs.
     """
-    notebook, settings, steps = deepcopy(source), release_config(), [*_CLEAR, *_HIDE]
+    return _processed(source, [*_CLEAR, *_HIDE], config)
+
+
+def solved_notebook(source: NotebookNode, config: Config | None = None) -> NotebookNode:
+    """The notebook of a student who gives the instructor's answers: ``source`` without its hidden regions.
+
+    The arguments are those of :func:`release_notebook`.
+    """
+    return _processed(source, [ClearHiddenTests, ClearMarkScheme], config)
+
+
+def _processed(source: NotebookNode, steps: Sequence[Any], config: Config | None) -> NotebookNode:
+    notebook, settings = deepcopy(source), release_config()
     settings.merge({step.__name__: config[step.__name__] for step in steps if config and step.__name__ in config})
     resources: dict[str, Any] = {"nbgrader": {"notebook": ""}}
     for step in steps:

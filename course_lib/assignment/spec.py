@@ -28,6 +28,8 @@ class NotebookSpec:
     """The instructor's notebook, with answers."""
     skeleton: NotebookNode
     """The notebook that students get."""
+    solved: NotebookNode
+    """The notebook of a student who gives the instructor's answers."""
     grade_cells: list[GradeCell]
     tests: dict[str, Path]
     """The file or folder of hidden tests, by the id of each automatically graded cell."""

@@ -7,3 +7,11 @@ class AssignmentError(Exception):
 
 class GradingFault(Exception):
     """The grader failed, through no fault of the student. Nothing was recorded."""
+
+
+def only_hidden(names: str) -> str:
+    """What to say about names that the hidden tests need and that students do not have."""
+    return (
+        f"Only a region of hidden tests defines {names}, which students do not get: move it to a given cell, or into "
+        "a probe"
+    )

@@ -11,17 +11,20 @@ from ..kernel.wire import Value
 from ..messages import Text, say
 from .failures import StudentFailure
 from .result import Verdict
-from .values import TRANSFERABLE, is_transferable, type_name
+from .values import TRAVELS, type_name, what_does_not_travel, with_article
 
-Suspects = Mapping[Text, Callable[..., Any]]
-"""Usual mistakes: the sentence that tells the student about a mistake, and a function that makes this mistake."""
+Suspects = Mapping[Any, Callable[..., Any]]
+"""Usual mistakes: the sentence that tells the student about a mistake, a ``Text`` or a ``str``, and a function that
+makes this mistake."""
+
+NO_SUSPECTS: Suspects = {}
 
 
-def wrong(cause: Text) -> StudentFailure:
+def wrong(cause: Text | str) -> StudentFailure:
     """The exception to raise if the student's answer is wrong.
 
     Args:
-        cause: the likely cause. The student reads it, so it must not contain a hidden value.
+        cause: the likely cause, in one language or two. The student reads it, so it must not contain a hidden value.
     """
     return StudentFailure(Verdict.FAILED, str(cause))
 
@@ -47,12 +50,12 @@ def expect(
     answer: Value,
     reference: Callable[..., Any],
     *inputs: Any,
-    suspects: Suspects,
+    suspects: Suspects = NO_SUSPECTS,
     atol: float = 1e-5,
 ) -> None:
     """Compare the student's answer to ``inputs`` with the answer of ``reference``.
 
-    Both may contain numbers, texts, tensors, lists, tuples and dicts; an answer of another type is wrong.
+    Numbers are compared up to rounding, also inside tensors, tables and containers; anything else must be equal.
 
     Args:
         answer: what the student's function returned for ``inputs``.
@@ -63,7 +66,7 @@ def expect(
 
     Raises:
         StudentFailure: if the answers differ.
-        ValueError: if ``reference`` returns something that no student's function can return, such as a set.
+        ValueError: if ``reference`` returns something that no student's function can return, such as a model.
     """
     expect_all([answer], reference, [inputs], suspects, atol)
 
@@ -72,16 +75,14 @@ def expect_all(
     answers: Sequence[Value],
     reference: Callable[..., Any],
     inputs: Sequence[tuple[Any, ...]],
-    suspects: Suspects,
+    suspects: Suspects = NO_SUSPECTS,
     atol: float = 1e-5,
 ) -> None:
     """The same as :func:`expect` for several inputs: a suspect is only named if it explains all of the ``answers``."""
     references = [reference(*arguments) for arguments in inputs]
-    if not all(map(is_transferable, references)):
-        raise ValueError(
-            f"the reference returns a value that no answer can be: {TRANSFERABLE}. "
-            "Add a given cell that turns the student's value into these."
-        )
+    for value in references:
+        if kind := what_does_not_travel(value):
+            raise ValueError(f"the reference returns {with_article(kind)}, which no answer can be: {TRAVELS}")
     if not close(list(answers), references, atol=atol):
         raise _explained(answers, references, inputs, suspects, atol)
 
@@ -102,6 +103,11 @@ def _explained(
     for answer, tensor, reference in zip(answers, found, references, strict=True):
         both_numeric = tensor is not None and numbers(reference) is not None
         if answer is None or not (both_numeric or type_name(answer) == type_name(reference)):
-            return StudentFailure(Verdict.FAILED, type_cause(type_name(answer), type_name(reference)))
+            note = ""
+            if kind := what_does_not_travel(answer):
+                note = (
+                    f"{with_article(kind)} does not travel: take what is of interest out of it in a probe (student.run)"
+                )
+            return StudentFailure(Verdict.FAILED, type_cause(type_name(answer), type_name(reference)), note)
     is_finite = all(bool(tensor.isfinite().all()) for tensor in found if tensor is not None)
     return StudentFailure(Verdict.FAILED, say("cause.values" if is_finite else "cause.not_finite"))

@@ -59,3 +59,18 @@ def exception_verdict(kind: str, message: str) -> Verdict:
 def missing_name(name: str) -> StudentFailure:
     """The failure of a notebook that does not define ``name``."""
     return StudentFailure(Verdict.ERROR, say("separator").join((f"NameError: {name}", say("cause.name"))))
+
+
+class ProbeFault(Exception):
+    """A probe's own line raised an exception on a student's answer: the author has to look at it.
+
+    Args:
+        probe: the name of the probe.
+        line: the line number in its file.
+        kind: the type of the exception.
+        message: its text.
+    """
+
+    def __init__(self, probe: str, line: object, kind: str, message: str) -> None:
+        self.line = line if isinstance(line, int) else 0
+        super().__init__(f"line {self.line}, in the probe {probe}: {kind}: {message}")

@@ -4,21 +4,38 @@ The last lines of a grade cell in a source notebook call :func:`hidden_tests`. S
 grading, the judge asks the student's kernel the same questions, in the same encoding.
 """
 
-from collections.abc import MutableMapping
+import contextlib
+import json
+import re
+from collections.abc import Collection, MutableMapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from IPython.display import HTML, display
 
 from ..kernel.responder import Responder
+from ..kernel.snapshot import ask_a_fork
 from ..kernel.wire import Packet, pack, unpack
+from .errors import only_hidden
+from .failures import StudentFailure, missing_name
 from .notebook import StudentNotebook
 from .pytest_plugin import run_hidden_tests
+from .result import Verdict
 from .result_html import cell_html
+from .student_code import StudentCode
+
+_HIDDEN = re.compile(r"^[^\n]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*", re.DOTALL | re.MULTILINE)
 
 
-def student_of(namespace: MutableMapping[str, Any]) -> StudentNotebook:
-    """A notebook with the global variables ``namespace``, as hidden tests see it."""
+def student_of(namespace: MutableMapping[str, Any], hidden: Collection[str] = ()) -> StudentNotebook:
+    """A notebook with the global variables ``namespace``, as hidden tests see it.
+
+    Args:
+        namespace: the global variables.
+        hidden: those that students do not have.
+    """
+    namespace = {name: value for name, value in namespace.items() if name not in hidden} if hidden else namespace
     responder = Responder(namespace)
 
     def ask(question: Packet) -> Packet:
@@ -26,7 +43,24 @@ def student_of(namespace: MutableMapping[str, Any]) -> StudentNotebook:
         content, data = responder.packed_answer(content, [data])
         return unpack(content, [data])
 
-    return StudentNotebook(ask)
+    def missing(name: str) -> StudentFailure:
+        if name not in hidden:
+            return missing_name(name)
+        return StudentFailure(Verdict.ERROR, note=only_hidden(name))
+
+    code = StudentCode([str(cell) for cell in namespace.get("In", ())])
+    return StudentNotebook(ask, missing, partial(ask_a_fork, namespace), code)
+
+
+def names_in_hidden_regions(source: Path) -> set[str]:
+    """The names that only the regions of hidden tests define in the saved notebooks of a source folder."""
+    names: set[str] = set()
+    for path in source.glob("*.ipynb"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # it is being saved: the next run sees it
+            cells = json.loads(path.read_bytes())["cells"]
+            code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+            names |= StudentCode(code).names - StudentCode([_HIDDEN.sub("", source) for source in code]).names
+    return names
 
 
 def hidden_tests(assignment: str, grade_id: str, namespace: MutableMapping[str, Any]) -> None:
@@ -52,6 +86,7 @@ def hidden_tests(assignment: str, grade_id: str, namespace: MutableMapping[str, 
             f"there is no grader_tests/{assignment}/{grade_id}.py in {here} or a folder above it: "
             "write these hidden tests, or correct the names in hidden_tests(...)"
         )
-    result = run_hidden_tests([path], lambda _: student_of(namespace))[grade_id]
+    hidden = names_in_hidden_regions(path.parents[2] / "source" / assignment)
+    result = run_hidden_tests([path], lambda _: student_of(namespace, hidden))[grade_id]
     display(HTML(cell_html(result)))
     assert not result.lost, "\n".join(result.lost)

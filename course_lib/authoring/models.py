@@ -199,13 +199,14 @@ class ModelComparison:
             raise wrong(self.causes.mixed) from None
         raise wrong(self.causes.compare if nearly_equal(alone, outputs) else self.causes.mixed)
 
-    def _suspect(self, model: nn.Module, missed: Sequence[torch.Tensor], x: torch.Tensor) -> Text | None:
+    def _suspect(self, model: nn.Module, missed: Sequence[torch.Tensor], x: torch.Tensor) -> Text | str | None:
         """The first mistake that gives one of the outputs in ``missed``."""
         for cause, mistake in self.suspects:
             with torch.no_grad(), contextlib.suppress(RuntimeError, IndexError):  # not every mistake fits this model
                 mistaken = mistake(model, x)
                 if any(nearly_equal(outputs, mistaken) for outputs in missed):
-                    return cause
+                    found: Text | str = cause
+                    return found
         return None
 
     def _one_by_one(

@@ -1,14 +1,15 @@
 """A student's notebook, as hidden tests see it: an object that answers questions.
 
 A hidden test is a pytest function with a ``student`` argument, a :class:`StudentNotebook`. The test can call a function
-of the notebook on tensors, run a model with injected weights, and read trained weights or a plain value. It gets raw
-data which this module has checked, and nothing else. The same class serves a kernel, an author's own notebook and the
-kit's tests; only the function ``ask`` differs.
+of the notebook, run a model with injected weights, read trained weights or a plain value, and send a probe: a function
+of its own that works with the student's names. It gets raw data which this module has checked, and nothing else. The
+same class serves a kernel, an author's own notebook and the kit's tests; only the functions ``ask`` and ``visit``
+differ.
 """
 
 import builtins
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,12 +18,15 @@ from torch import nn
 from ..compare import identical
 from ..error_hints import error_cause, type_cause
 from ..kernel.model_state import by_shape
-from ..kernel.wire import Packet, Value, WireError, describe_arguments, restore
+from ..kernel.wire import Packet, Value, WireError, describe, describe_arguments, restore
 from ..messages import say
-from .failures import OtherParameters, StudentFailure, exception_verdict, missing_name
+from .failures import OtherParameters, ProbeFault, StudentFailure, exception_verdict, missing_name
+from .probe_source import probe_source
+from .probing import Probing
 from .result import Verdict
+from .student_code import StudentCode
 from .transcript import answer_line, question_line
-from .values import TRANSFERABLE, Argument, Dtype, checked_tensor, is_whole, type_name, wrong_value
+from .values import Argument, Dtype, check_can_travel, checked_tensor, type_name, wrong_value
 
 Ask = Callable[[Packet], Packet]
 """Sends a question and returns the answer. Raises :class:`StudentFailure` if the kernel dies or takes too long."""
@@ -49,6 +53,13 @@ class Weights:
     """In the order of ``by_shape``."""
     buffers: int
     """Number of buffers, such as batch statistics."""
+    names: list[str] = field(default_factory=list)
+    """The name of each parameter in the student's model, such as ``layers.0.weight``."""
+
+    @property
+    def by_name(self) -> dict[str, torch.Tensor]:
+        """The parameters by their names."""
+        return dict(zip(self.names, self.parameters, strict=True))
 
     def copy_into(self, model: nn.Module) -> bool:
         """Load the parameters into ``model``. Returns False, and changes nothing, if the shapes differ."""
@@ -61,7 +72,7 @@ class Weights:
         return True
 
 
-class StudentNotebook:
+class StudentNotebook(Probing):
     """A student's notebook.
 
     Every method raises :class:`StudentFailure` if the notebook's answer is wrong in itself: it raised an exception, a
@@ -70,11 +81,22 @@ class StudentNotebook:
     Args:
         ask: sends a question to the notebook.
         missing: makes the failure for a name that the notebook lacks.
+        visit: sends a question to a fork of the notebook, which ends with its answer.
+        code: the code of the notebook.
     """
 
-    def __init__(self, ask: Ask, missing: Callable[[str], StudentFailure] = missing_name) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        missing: Callable[[str], StudentFailure] = missing_name,
+        visit: Ask | None = None,
+        code: StudentCode | None = None,
+    ) -> None:
         self._ask = ask
+        self._visit = visit or ask
         self._missing = missing
+        self.code = code or StudentCode([])
+        """The code of the notebook up to the grade cell."""
         self.asked: list[str] = []
         """Questions and answers, one line each, for an appeal. At most :data:`MAX_ASKED`."""
         self.accuracy: tuple[float, float] | None = None
@@ -84,7 +106,7 @@ class StudentNotebook:
         question = Packet({"ask": ask} | fields, tensors or {})
         line = "nothing"
         try:
-            reply = self._ask(question)
+            reply = (self._visit if ask == "run" else self._ask)(question)
             line = answer_line(reply)
         except StudentFailure as failure:
             line = f"{failure.verdict} {failure.note}"
@@ -92,21 +114,32 @@ class StudentNotebook:
         finally:
             if len(self.asked) < MAX_ASKED:
                 self.asked.append(f"{question_line(question)} -> {line}")
-        status = reply.fields.get("status")
-        if status == "ok":
+        if reply.fields.get("status") == "ok":
             return reply
-        if status == "missing":
-            raise self._missing(str(fields.get("name")))
-        if status == "other_parameters":
-            note = "the model has parameters of other shapes"
-            raise OtherParameters(Verdict.FAILED, say("cause.parameters"), note)
-        if status == "no_model":
-            raise wrong_value("not a model", say("cause.no_model"))
+        raise self._failure(ask, fields, reply)
+
+    def _failure(self, ask: str, fields: dict[str, object], reply: Packet) -> Exception:
+        """What an answer other than "ok" means."""
         kind, message = str(reply.fields.get("type")), str(reply.fields.get("message"))
+        match reply.fields.get("status"):
+            case "missing":
+                return self._missing(str(reply.fields.get("name") or fields.get("name")))
+            case "other_parameters":
+                note = "the model has parameters of other shapes"
+                return OtherParameters(Verdict.FAILED, say("cause.parameters"), note)
+            case "no_model":
+                return wrong_value("not a model", say("cause.no_model"))
+            case "too_large":
+                return wrong_value(f"the answer is too large: {message}", say("cause.too_large"))
+            case "probe_raised":
+                return ProbeFault(str(fields["name"]), reply.fields.get("line"), kind, message)
         # the message may hold the hidden test's inputs, and so may the name of a student's own exception class
         is_builtin = isinstance(getattr(builtins, kind, None), type)
         detail = say("separator").join((kind if is_builtin else "Exception", error_cause(kind, message)))
-        raise StudentFailure(exception_verdict(kind, message), detail, note=f"{kind}: {message}")
+        lines = reply.fields.get("lines")
+        if ask == "run" and isinstance(lines, list) and (line := self.code.own_line(lines)):
+            detail = say("in_line", line=line, error=detail)
+        return StudentFailure(exception_verdict(kind, message), detail, note=f"{kind}: {message}")
 
     def _value(self, reply: Packet) -> Value:
         try:
@@ -121,23 +154,62 @@ class StudentNotebook:
         """
         return self._value(self._answer("value", {"name": name}))
 
-    def call(self, name: str, *args: Argument) -> Value:
-        """What the function ``name`` returns for ``args``. A model class is instantiated and run.
+    def call(self, name: str, *args: Argument, **kwargs: Argument) -> Value:
+        """What the function ``name`` returns for these arguments. A model class is instantiated and run.
 
         The answer may be of any type, and the test must not raise an error over it. The methods below check the type.
 
         Raises:
             ValueError: if an argument cannot be transferred.
         """
-        return self._value(self._call(name, *args))
+        return self._value(self._call(name, args, kwargs))
 
-    def _call(self, name: str, *args: Argument, after: bool = False) -> Packet:
+    def run(self, probe: Callable[..., object], *args: Argument, **kwargs: Argument) -> Value:
+        """What the function ``probe`` returns, run in a fork of the student's kernel.
+
+        The probe gets the student's names as its first argument: ``nb.softmax`` is the student's function. What it
+        changes is gone afterwards. It returns plain values, which the test compares with the right ones: never a
+        verdict, because the student's code can see the probe while it runs, and answer in its place.
+
+        Args:
+            probe: a function at the top level of a file of hidden tests. It may use that file's imports, constants
+                and other functions, but nothing of course_lib.authoring.
+            *args: its arguments after the notebook.
+            **kwargs: its keyword arguments.
+
+        Raises:
+            ValueError: if the probe or an argument cannot be sent.
+            ProbeFault: if a line of the probe itself raised an exception.
+        """
+        return self._value(self._run(probe, args, kwargs))
+
+    def _run(self, probe: Callable[..., object], args: Sequence[Argument], kwargs: Mapping[str, Argument]) -> Packet:
+        source, name = probe_source(probe)
+        fields, tensors = self._arguments(name, args, kwargs)
+        return self._answer("run", fields | {"source": source}, tensors)
+
+    def _seconds_of(
+        self, probe: Callable[..., object], args: Sequence[Argument], kwargs: Mapping[str, Argument]
+    ) -> float:
+        seconds = self._run(probe, args, kwargs).fields.get("seconds")
+        return seconds if isinstance(seconds, float) else 0.0
+
+    def _arguments(
+        self, name: str, args: Sequence[Argument], kwargs: Mapping[str, Argument]
+    ) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
+        """The fields and tensors of a question with arguments."""
         tensors: dict[str, torch.Tensor] = {}
         described = describe_arguments(args, tensors)
-        if not all(map(is_whole, args, described)):  # the student's code would get something else
-            raise ValueError(f"{name} cannot be called with this: {TRANSFERABLE}")
+        keywords = {key: describe(value, f"k_{key}", tensors) for key, value in kwargs.items()}
+        check_can_travel(name, [described, keywords], tensors)
         arrays = [f"a{i}" for i, argument in enumerate(args) if isinstance(argument, np.ndarray)]
-        return self._answer("call", {"name": name, "args": described, "arrays": arrays, "after": after}, tensors)
+        arrays += [f"k_{key}" for key, value in kwargs.items() if isinstance(value, np.ndarray)]
+        arrays = [key for key in arrays if key in tensors]
+        return {"name": name, "args": described, "keywords": keywords, "arrays": arrays}, tensors
+
+    def _call(self, name: str, args: Sequence[Argument], kwargs: Mapping[str, Argument], after: bool = False) -> Packet:
+        fields, tensors = self._arguments(name, args, kwargs)
+        return self._answer("call", fields | {"after": after}, tensors)
 
     def tensor(self, name: str, *args: Argument, shape: Sequence[int], dtype: Dtype = "floating") -> torch.Tensor:
         """The tensor of this shape and dtype that the function ``name`` returns for ``args``."""
@@ -160,10 +232,12 @@ class StudentNotebook:
         return [checked_tensor(value, shape, dtype) for value, shape in zip(tensors, shapes, strict=True)]
 
     def number(self, name: str, *args: Argument) -> float:
-        """The real number that the function ``name`` returns: a float, or a floating tensor with one element."""
+        """The real number that the function ``name`` returns: a float, an int, or a tensor with one such element."""
         value = self.call(name, *args)
         if isinstance(value, torch.Tensor) and value.numel() == 1:
             value = value.item()
+        if isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
         if not isinstance(value, float):
             raise wrong_value(f"{name} returned {type_name(value)}, not a float", type_cause(type_name(value), "float"))
         return value
@@ -182,7 +256,7 @@ class StudentNotebook:
         before: dict[str, torch.Tensor] = {}
         described = describe_arguments(args, before)
         before = {key: tensor.clone() for key, tensor in before.items()}  # in an author's notebook, these may change
-        reply = self._call(name, *args, after=True)
+        reply = self._call(name, args, {}, after=True)
         # lists and dicts are compared by their descriptions, tensors by their values
         is_unchanged = reply.fields.get("args") == described and all(
             key in reply.tensors and identical(tensor, reply.tensors[key]) for key, tensor in before.items()
@@ -203,7 +277,7 @@ class StudentNotebook:
     ) -> Forward:
         """Run the model ``name``, which must return a floating tensor with one row for each row of ``x``.
 
-        Use :meth:`call` for other models; to inject weights there, add a given cell that makes and loads the model.
+        Use :meth:`outputs` for models with other inputs and outputs, and a probe for another loss.
 
         Args:
             name: a model, which stays as it was, or a model class, which starts with the same weights each time.
@@ -236,10 +310,11 @@ class StudentNotebook:
     def weights(self, name: str) -> Weights:
         """The current weights of the model ``name``."""
         reply = self._answer("weights", {"name": name})
-        count, buffers = reply.fields.get("parameters"), reply.fields.get("buffers")
+        count, buffers, names = (reply.fields.get(field) for field in ("parameters", "buffers", "names"))
         if not isinstance(count, int) or not isinstance(buffers, int) or not 0 <= count <= len(reply.tensors):
             raise wrong_value("no readable parameters")
         parameters = [reply.tensors[f"p{i}"] for i in range(count) if f"p{i}" in reply.tensors]
         if len(parameters) < count or not all(p.is_floating_point() for p in parameters):
             raise wrong_value("no readable parameters")
-        return Weights([p.float() for p in parameters], buffers)
+        named = isinstance(names, list) and len(names) == count
+        return Weights([p.float() for p in parameters], buffers, [*map(str, names or [])] if named else [])

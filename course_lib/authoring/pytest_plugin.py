@@ -15,7 +15,7 @@ import pytest
 from .errors import AssignmentError, GradingFault
 from .failures import StudentFailure
 from .notebook import StudentNotebook
-from .result import CellResult, TestResult, Verdict
+from .result import CellResult, TestResult, Verdict, printable
 
 StudentAt = Callable[[str], StudentNotebook | None]
 """Gives the student's notebook in its state at a grade cell; None ends the run of the tests."""
@@ -54,6 +54,12 @@ class _Plugin:
         if not lines and not isinstance(error, SyntaxError):  # a SyntaxError names its file and line itself
             lines = traceback.format_tb(error.__traceback__)
         self.faults.append("".join([*lines, *traceback.format_exception_only(error)]).rstrip())
+
+    def _where(self, item: pytest.Item, error: BaseException) -> str:
+        """An exception of a hidden test in one line, with the innermost place in the author's files."""
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(self.root)]
+        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else item.nodeid
+        return printable(f"{place}: {type(error).__name__}: {error}")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_load_initial_conftests(self) -> Generator[None, None, None]:
@@ -142,6 +148,8 @@ class _Plugin:
                 self._keep(item, Verdict.PASSED)
         elif isinstance(error, GradingFault):  # a kernel was killed or the sandbox has ended: the test is not at fault
             self.interrupt, item.session.shouldstop = error, str(error)
+        elif not is_students and call.when in ("setup", "call"):  # the next answer may be graded without an error
+            self._keep(item, Verdict.TEST_FAULT, note=self._where(item, error))
         elif not is_students:
             self.faults.append(f"{item.nodeid}\n{report.longreprtext}")
         elif isinstance(error, StudentFailure):

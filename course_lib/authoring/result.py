@@ -28,6 +28,8 @@ class Verdict(StrEnum):
     NONSENSE = "nonsense"
     KERNEL_DIED = "kernel_died"
     UNREADABLE = "unreadable"
+    TEST_FAULT = "test_fault"
+    """The hidden test itself stopped on this answer: no points until its author has looked."""
 
 
 @dataclass

@@ -1,27 +1,27 @@
 """The values that a hidden test sends to a student's notebook and gets back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
-from ..error_hints import MAX_TEXT, dtype_cause, shape_cause, type_cause
-from ..kernel.wire import MAX_ITEMS, Other, Value, describe
+from ..error_hints import dtype_cause, shape_cause, type_cause
+from ..kernel.wire import Other, Packet, TooLarge, Value, describe, others, pack
 from .failures import StudentFailure
 from .result import Verdict
 
 Dtype = torch.dtype | Literal["floating", "any"]
 """The dtype that a tensor must have. With ``"floating"``, any floating dtype is right and comes back as float32."""
 
-Argument = torch.Tensor | np.ndarray | bool | float | str | list[Any] | tuple[Any, ...] | dict[Any, Any] | None
-"""An argument for a function of the notebook. An array arrives there as an array."""
+Argument = Any
+"""An argument for a function of the notebook: a :data:`~course_lib.kernel.wire.Value`, or an array of numbers, which
+arrives there as an array."""
 
-TRANSFERABLE = (
-    f"only numbers, texts of at most {MAX_TEXT} characters, tensors, arrays, and lists, tuples and dicts of them can "
-    f"be transferred, with fewer than {MAX_ITEMS} items (a list in a list counts two, an entry of a dict four)"
+TRAVELS = (
+    "only numbers, texts, bytes, ranges, tensors, arrays, tables of pandas, and lists, tuples, sets and dicts of them "
+    "travel"
 )
-"""The values that a function can take and return, for an author who uses another one."""
+"""What a function can take and return, for an author who uses something else."""
 
 
 def wrong_value(note: str, cause: str = "") -> StudentFailure:
@@ -34,18 +34,33 @@ def wrong_value(note: str, cause: str = "") -> StudentFailure:
     return StudentFailure(Verdict.FAILED, cause, note)
 
 
-def is_transferable(value: Any) -> bool:
-    """Whether ``value`` arrives unchanged at the other end."""
-    return is_whole(value, describe(value, "", {}))
+def check_can_travel(name: str, described: object, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Check the arguments of a question.
+
+    Args:
+        name: of the student's function, or of the probe.
+        described: the descriptions of the arguments.
+        tensors: the tensors in them.
+
+    Raises:
+        ValueError: if they would not arrive unchanged; the message says what to do.
+    """
+    if kinds := sorted(set(others(described))):
+        raise ValueError(f"{name} cannot get {with_article(kinds[0])}: {TRAVELS}. Make it in a probe: student.run")
+    try:
+        pack(Packet({"args": described}, dict(tensors)))
+    except TooLarge as error:
+        raise ValueError(f"{name} cannot get these arguments: {error}. Make them in a probe: student.run") from error
 
 
-def is_whole(value: Any, description: dict[str, Any]) -> bool:
-    """Whether ``description``, made by :func:`~course_lib.kernel.wire.describe`, holds all of ``value``."""
-    described = description.get("value")
-    if isinstance(described, list):
-        parts = value.items() if isinstance(value, dict) else value
-        return all(map(is_whole, parts, described))
-    return description["kind"] != "other" and (not isinstance(value, str) or described == str(value))
+def what_does_not_travel(value: Any) -> str:
+    """The name of the first type in ``value`` that cannot be sent; empty if all of it can."""
+    return next(others(describe(value, "", {})), "")
+
+
+def with_article(name: str) -> str:
+    """The name of a type with "a" or "an"."""
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def type_name(value: Value) -> str:
@@ -60,7 +75,7 @@ def checked_tensor(value: object, shape: Sequence[int], dtype: Dtype) -> torch.T
         StudentFailure: if it is not.
     """
     if not isinstance(value, torch.Tensor):
-        name = type_name(value)  # type: ignore[arg-type]
+        name = type_name(value)
         raise wrong_value(f"returned {name}, not a tensor", type_cause(name, "Tensor"))
     if tuple(value.shape) != tuple(shape):
         note = f"returned the shape {tuple(value.shape)}, not {tuple(shape)}"

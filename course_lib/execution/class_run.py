@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault
+from ..authoring.result import Verdict
 from ..judge.read_notebook import UnreadableNotebook
 from ..judge.task import GradedNotebook, GradingTask, figures_folder, trainings_folder
 from .assignment_folders import AssignmentFolders
@@ -61,6 +62,8 @@ class RunSummary:
     """The grader failed on their submissions; nothing was recorded."""
     unpenalized: set[str] = field(default_factory=set)
     """Graded, but the plug-in for late penalties failed."""
+    faulty_tests: dict[str, list[str]] = field(default_factory=dict)
+    """Where a hidden test itself stopped on an answer, and on whose: they got no points for it, provisionally."""
 
 
 @dataclass
@@ -105,7 +108,7 @@ class ClassRun:
         """Grade the instructor's own notebooks."""
         check = SourceCheck(self.settings, self.pool, self.cache, self._keep, self.log)
         for spec in self.specs:
-            check.check(self.new_task(spec, nbformat.writes(spec.source).encode()))
+            check.check(self.new_task(spec, nbformat.writes(spec.solved).encode()))
 
     def tasks(self, student: str) -> list[GradingTask]:
         """One task for each notebook of the student's submission, as it is now."""
@@ -181,7 +184,10 @@ class ClassRun:
             summary.not_graded.append(student)
             return
         for spec, one in zip(self.specs, graded, strict=True):
-            verdicts.update(test.verdict.value for cell in one.result.cells for test in cell.tests)
+            tests = [test for cell in one.result.cells for test in cell.tests]
+            verdicts.update(test.verdict.value for test in tests)
+            for note in {test.note for test in tests if test.verdict is Verdict.TEST_FAULT}:
+                summary.faulty_tests.setdefault(note, []).append(student)
             if why := one.result.unreadable:
                 self.log.warning("Submission of %s: %s.ipynb: %s", student, spec.name, why)
 

@@ -1,14 +1,15 @@
 """Grade the instructor's own notebooks first: they must earn every point, and leave their trainings for the class."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from logging import Logger
 
 import nbformat
 
-from ..assignment.loader import check_points
+from ..assignment.loader import check_points, hidden_names
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError, GradingFault
+from ..authoring.errors import AssignmentError, GradingFault, only_hidden
 from ..authoring.result import Verdict
 from ..judge.task import GradedNotebook, GradingTask, is_whole
 from .result_cache import ResultCache
@@ -78,10 +79,12 @@ def stopped_cells(spec: NotebookSpec, graded: GradedNotebook) -> list[str]:
         if output.output_type == "error"
     ]
     if lost:
+        hidden = sorted(name for name in hidden_names(spec) if re.search(rf"\b{name}\b", "\n".join(lost)))
         slow = any(test.verdict is Verdict.TIMEOUT for cell in graded.result.cells for test in cell.tests)
         raise AssignmentError(
             f"The source notebook {spec.name} does not pass its own hidden tests. No submission was graded.\n"
             + "\n".join([*stopped, *lost])
             + "\nc.JudgedAutograde.limits in nbgrader_config.py gives more time" * slow
+            + f"\n{only_hidden(', '.join(hidden))}" * bool(hidden)
         )
     return stopped

@@ -8,7 +8,7 @@ import contextlib
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from queue import Empty
 from types import TracebackType
@@ -30,6 +30,7 @@ from .checked_messages import BadMessage, packet_message
 from .kernel_client import LOOK
 from .limits import Limits
 from .outcomes import NeedsTraining
+from .snapshots import Visit, VisitEnded
 from .stopwatch import Stopwatch
 from .student_kernel import StudentKernel
 from .task import Device, GradingTask, Protection
@@ -39,6 +40,9 @@ AnswerTraining = Callable[[Packet, int], Packet | NeedsTraining]
 
 ROWS = 1000
 """A question about more rows than these has more time."""
+
+SEEDS = 10_000
+"""Seeds from one run to the next with another seed: each cell has its own."""
 
 PATIENCE = 3
 """A cell or a question may take this many times its seconds of computing: the machine may be busy."""
@@ -60,6 +64,8 @@ class NotebookRunner:
         files: files of the assignment that the notebook may read, copied beside it.
         answer_training: answers the kernel's training requests.
         device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
+        snapshots: the indices of the cells behind which a snapshot is taken, for :meth:`ask_snapshot`.
+        seed: see :class:`course_lib.judge.task.GradingTask`.
     """
 
     def __init__(
@@ -71,6 +77,8 @@ class NotebookRunner:
         files: Path | None = None,
         answer_training: AnswerTraining = no_answer,
         device: Device = "cpu",
+        snapshots: Collection[int] = (),
+        seed: int = 0,
     ) -> None:
         self.notebook = notebook
         self.limits = limits
@@ -83,18 +91,35 @@ class NotebookRunner:
         self.kernel: StudentKernel | None = None
         """The kernel that runs now."""
         self._running = 0
+        self._snapshots = snapshots
+        self._first_seed = SEEDS * seed
+        self._visit: tuple[int, Visit] | None = None
+        """The visit that answers the questions behind the cell with this index."""
         self._deadline = time.monotonic() + limits.submission
         self._restarts = 0
         self._new_kernel: Callable[[], StudentKernel] = lambda: StudentKernel(
-            notebook, library, limits, protection, files, device, lambda packet: answer_training(packet, self._running)
+            notebook,
+            library,
+            limits,
+            protection,
+            files,
+            device,
+            lambda packet: answer_training(packet, self._running),
+            seed,
         )
 
     @classmethod
     def for_task(
-        cls, task: GradingTask, notebook: NotebookNode, answer_training: AnswerTraining, device: Device
+        cls,
+        task: GradingTask,
+        notebook: NotebookNode,
+        answer_training: AnswerTraining,
+        device: Device,
+        snapshots: Collection[int] = (),
     ) -> "NotebookRunner":
         """A runner with the limits, protection and files of ``task``."""
-        return cls(notebook, task.library, task.limits, task.protection, task.files, answer_training, device)
+        place = task.library, task.limits, task.protection, task.files
+        return cls(notebook, *place, answer_training, device, snapshots, task.seed)
 
     def __enter__(self) -> "NotebookRunner":
         return self
@@ -135,7 +160,7 @@ class NotebookRunner:
         self._running = index
         try:
             with self._counting("training" if trains else "cells"):
-                client.kc.session.metadata = {"seed": index}  # of each message from here on
+                client.kc.session.metadata = {"seed": self._first_seed + index}  # of each message from here on
                 run_sync(client.async_execute_cell)(cell, index)
         except TimeoutError:  # also nbclient's
             self._interrupt()
@@ -148,7 +173,10 @@ class NotebookRunner:
             self._stop()
             return Verdict.NONSENSE
         errors = (output for output in cell.outputs if output.output_type == "error")
-        return next((limit_verdict(error.ename, error.evalue) for error in errors), Verdict.PASSED)
+        verdict = next((limit_verdict(error.ename, error.evalue) for error in errors), Verdict.PASSED)
+        if index in self._snapshots:
+            self._take_snapshot(index)
+        return verdict
 
     def _why_dead(self) -> Verdict:
         """What became of a cell that nbclient takes for one whose kernel died: its client may have ended it."""
@@ -172,19 +200,95 @@ class NotebookRunner:
         Raises:
             StudentFailure: if the kernel dies over the question, takes too long, or answers with rubbish.
         """
+        self._must_be_ready()
+        try:
+            with self._counting("questions"):
+                return self._exchange(question, self._stopwatch(self._seconds_for(question)))
+        except TimeoutError:
+            self._interrupt()
+            raise StudentFailure(Verdict.TIMEOUT) from None
+
+    def ask_snapshot(self, index: int, question: Packet, alone: bool = False) -> Packet:
+        """The answer of the notebook in its state behind the cell with this index.
+
+        No cell runs after such a question in the same kernel: call this only when all cells have run.
+
+        Args:
+            index: of a cell with a snapshot.
+            question: the question.
+            alone: whether what the question changes is gone afterwards.
+
+        Raises:
+            StudentFailure: as :meth:`ask`.
+        """
+        self._must_be_ready()
+        assert self.kernel is not None
+        if index not in self.kernel.snapshots:
+            return self._ask_again(index, question)
+        with self._counting("questions"):
+            try:
+                if alone:
+                    with Visit(self.kernel.snapshots[index]) as visit:
+                        return self._ask_visit(visit, question)
+                if self._visit is None or self._visit[0] != index:
+                    self._end_visit()
+                    self._visit = index, Visit(self.kernel.snapshots[index])
+                return self._ask_visit(self._visit[1], question)
+            except TimeoutError:
+                self._end_visit()
+                raise StudentFailure(Verdict.TIMEOUT) from None
+            except VisitEnded as error:
+                self._end_visit()
+                time.sleep(LOOK)  # a kernel that exceeds a limit is killed with its snapshots
+                verdict = Verdict.KERNEL_DIED if self.kernel.alive else self._stop()
+                raise StudentFailure(verdict, note=str(error)) from None
+
+    def _ask_visit(self, visit: Visit, question: Packet) -> Packet:
+        return visit.ask(question, self._stopwatch(self._seconds_for(question), visit.pid))
+
+    def _ask_again(self, index: int, question: Packet) -> Packet:
+        """Ask a new kernel that has run the cells up to ``index`` only: the first one could not be forked."""
+        self._stop()
+        self._restarts -= 1  # nothing has died
+        with self._counting("kernel"):
+            self.kernel = self._new_kernel()
+        try:
+            if self._replay(index):
+                return self.ask(question)
+            raise StudentFailure(Verdict.KERNEL_DIED)
+        finally:
+            self._stop()
+
+    def _end_visit(self) -> None:
+        if self._visit is not None:
+            self._visit[1].close()
+            self._visit = None
+
+    def _take_snapshot(self, index: int) -> None:
+        """Fork the kernel behind the cell with this index; without a fork, the judge asks a new kernel instead."""
+        assert self.kernel is not None
+        place, seen_as = self.kernel.snapshot_places(index)
+        with contextlib.suppress(TimeoutError, StudentFailure):
+            reply = self._exchange(Packet({"snapshot": seen_as}), self._stopwatch(self.limits.question))
+            if self.kernel is not None and reply.fields.get("status") == "ok":
+                self.kernel.snapshots[index] = place
+
+    def _must_be_ready(self) -> None:
+        """Have a kernel that has run the cells so far.
+
+        Raises:
+            StudentFailure: if it restarted too often, or if time is up.
+        """
         if not self._ready():
             verdict = self._why_no_kernel()
             endless = [i for i, outcome in sorted(self.outcomes.items()) if outcome is Verdict.TIMEOUT]
             named = bool(endless) and verdict is Verdict.TIMEOUT  # that cell used up the time of later ones
             raise StudentFailure(verdict, first_line(self.notebook.cells[endless[0]]) if named else "")
-        try:
-            with self._counting("questions"):
-                rows = max((len(t) for t in question.tensors.values() if t.ndim), default=0)
-                seconds = self.limits.question * max(1, math.ceil(rows / ROWS))
-                return self._exchange(question, self._stopwatch(seconds))
-        except TimeoutError:
-            self._interrupt()
-            raise StudentFailure(Verdict.TIMEOUT) from None
+
+    def _seconds_for(self, question: Packet) -> float:
+        """The seconds of computing that a question may take."""
+        rows = max((len(t) for t in question.tensors.values() if t.ndim), default=0)
+        return self.limits.question * max(1, math.ceil(rows / ROWS))
 
     def report(self, of: str) -> Packet:
         """The ``trainings`` that ended in the kernel, or the ``figures`` drawn there; empty if it does not say."""
@@ -230,12 +334,11 @@ class NotebookRunner:
         finally:
             self.seconds[phase] += time.monotonic() - began
 
-    def _stopwatch(self, computing: float) -> Stopwatch:
-        """For the running kernel; ``computing`` are seconds on one core."""
+    def _stopwatch(self, computing: float, pid: int | None = None) -> Stopwatch:
+        """For the running kernel, or another process; ``computing`` are seconds on one core."""
         assert self.kernel is not None
-        return Stopwatch(
-            self.kernel.pid, computing * max(1, self.limits.threads), PATIENCE * computing, self._seconds_left
-        )
+        on_all_cores = computing * max(1, self.limits.threads)
+        return Stopwatch(pid or self.kernel.pid, on_all_cores, PATIENCE * computing, self._seconds_left)
 
     def _interrupt(self) -> None:
         """Stop what the kernel is doing; kill a kernel that does not listen."""
@@ -258,9 +361,11 @@ class NotebookRunner:
                 return True
         return False
 
-    def _replay(self) -> bool:
-        """Run the cells so far in a new kernel; whether it survives them."""
+    def _replay(self, last: int | None = None) -> bool:
+        """Run the cells so far, or those up to ``last``, in a new kernel; whether it survives them."""
         for index, outcome in sorted(self.outcomes.items()):
+            if last is not None and index > last:
+                break
             if outcome in (Verdict.PASSED, Verdict.ERROR) and self.kernel is not None:
                 self.outcomes[index] = self._run(index)
         return self.kernel is not None
@@ -276,5 +381,6 @@ class NotebookRunner:
 
     def _stop(self) -> Verdict:
         """Kill the kernel and forget it; what it had died of, as far as is known."""
+        self._end_visit()
         kernel, self.kernel = self.kernel, None
         return Verdict.KERNEL_DIED if kernel is None else kernel.stop()

@@ -10,18 +10,24 @@ The way of a submission, top to bottom::
 """
 
 import base64
+import contextlib
 import time
 from collections import defaultdict
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import torch
 from nbformat import NotebookNode
 
-from ..assignment.cells import is_given
+from ..assignment.cells import cell_name, is_given
+from ..authoring import common_probes
+from ..authoring.failures import StudentFailure
+from ..authoring.probe_source import probe_source, probed_cells
 from ..authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
 from ..authoring.result import CellResult, NotebookResult, Verdict
+from ..kernel.wire import Packet, WireError, restore
 from ..messages import say, set_language
 from .annotate import annotate
 from .notebook_runner import NotebookRunner
@@ -114,11 +120,14 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
     device: Device = task.device if task.reference or not task.train_once else "cpu"
     accuracies: dict[str, float] = {}
     requests = TrainingRequests(task, notebook.cells, accuracies, early)
-    with NotebookRunner.for_task(task, notebook, requests.answer, device) as runner:
-        tested = TestedNotebook(task, runner)
+    probed = probed_cells(task.spec.tests)
+    snapshots = [i for i, cell in enumerate(notebook.cells) if cell_name(cell) in probed]
+    tests = sorted(task.spec.tests.items(), key=lambda item: item[0] in probed)  # probes come last
+    with NotebookRunner.for_task(task, notebook, requests.answer, device, snapshots) as runner:
+        tested = TestedNotebook(task, runner, probed)
         trainings, warnings = requests.reused, list[str]()
         try:
-            cells = run_hidden_tests(list(task.spec.tests.values()), tested.at, accuracies)
+            cells = run_hidden_tests([path for _, path in tests], tested.at, accuracies)
             tested.explain(cells)
             runner.run_until(len(notebook.cells))
             if runner.needs_training is not None:
@@ -128,11 +137,29 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
             if task.reference:
                 made, warnings = keep_trainings(runner.report("trainings"), task.trainings)
                 keep_figures(runner.report("figures"), given_pictures(notebook), figures_folder())
+                warnings += overwritten_files(runner, task.files)
                 trainings = trainings + made
         finally:
             for phase, value in runner.seconds.items():
                 seconds[phase] += value
     return Finished(notebook, cells, trainings, warnings)
+
+
+def overwritten_files(runner: NotebookRunner, beside: Path | None) -> list[str]:
+    """A warning if the source notebook writes files that stand beside it: students' notebooks would find them."""
+    source, name = probe_source(common_probes.files_here)
+    question = Packet({"ask": "run", "source": source, "name": name, "args": [], "keywords": {}, "arrays": []})
+    with contextlib.suppress(StudentFailure, WireError):
+        reply = runner.ask(question)
+        times = restore(reply.fields.get("value"), reply.tensors)
+        copied = {} if beside is None else {str(path.relative_to(beside)): path for path in beside.rglob("*")}
+        found = sorted(path for path, time in times.items() if path in copied and time > copied[path].stat().st_mtime)
+        if found:
+            return [
+                f"The source notebook writes {', '.join(found)}, and so does every student's. It stands beside the "
+                "source notebook, too, where it reaches students and hidden tests: remove it there"
+            ]
+    return []
 
 
 def given_pictures(notebook: NotebookNode) -> set[bytes]:

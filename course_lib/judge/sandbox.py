@@ -175,9 +175,10 @@ class Sandbox:
         library: the folder that kernels import course_lib from.
         files: the folder whose files are copied beside the notebook before it runs.
         device: on ``cuda``, kernels see the machine's graphics cards.
+        seed: of the hashes of all its kernels.
     """
 
-    def __init__(self, library: Path, files: Path | None, device: Device = "cpu") -> None:
+    def __init__(self, library: Path, files: Path | None, device: Device = "cpu", seed: int = 0) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         binds = [(library, LIBRARY), (unpack_mnist(cache_folder()) / "MNIST", f"{CACHE}/MNIST")]
@@ -187,6 +188,7 @@ class Sandbox:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the sandbox
         environment = KERNEL_VARIABLES | {"PYTHONPATH": LIBRARY, "COURSE_LIB_CACHE": CACHE} | MACHINE_VARIABLES
         environment |= {"HOME": "/tmp", "MPLCONFIGDIR": "/tmp/matplotlib", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PYTHONHASHSEED"] = str(seed)
         settings = [argument for name, value in environment.items() for argument in ("--setenv", name, value)]
         program = [sys.executable, "-m", "course_lib.kernel.fork_server", str(theirs.fileno())]
         with theirs:
@@ -299,20 +301,20 @@ def end_orphans() -> None:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
-_sandboxes: dict[tuple[Path, Path | None, Device], Sandbox] = {}
+_sandboxes: dict[tuple[Path, Path | None, Device, int], Sandbox] = {}
 """The sandboxes of this process."""
 
 
-def sandbox(library: Path, files: Path | None, device: Device = "cpu") -> Sandbox:
+def sandbox(library: Path, files: Path | None, device: Device = "cpu", seed: int = 0) -> Sandbox:
     """The sandbox of this process for an assignment; it is started if it does not run yet.
 
     Call this function from the main thread: a sandbox ends with the thread that started it.
     """
-    found = _sandboxes.get((library, files, device))
+    found = _sandboxes.get((library, files, device, seed))
     if found is None or not found.alive:
         if found is not None:
             found.close()
-        found = _sandboxes[library, files, device] = Sandbox(library, files, device)
+        found = _sandboxes[library, files, device, seed] = Sandbox(library, files, device, seed)
     return found
 
 

@@ -4,7 +4,7 @@ import ast
 import itertools
 import re
 
-from ..assignment.cells import parsed
+from ..authoring.student_code import parsed
 
 
 def split_off_earlier_tries(pieces: list[str]) -> tuple[list[str], list[str]]:

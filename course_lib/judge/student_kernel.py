@@ -49,6 +49,7 @@ class StudentKernel:
         files: files of the assignment that the notebook may read, copied beside it.
         device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
         answer_training: answers the kernel's training requests.
+        seed: of Python's hashes, which order sets.
 
     Raises:
         GradingFault: if the kernel does not start.
@@ -63,8 +64,11 @@ class StudentKernel:
         files: Path | None,
         device: Device,
         answer_training: Callable[[Packet], Packet | NeedsTraining],
+        seed: int = 0,
     ) -> None:
         self._scratch: Path | None = None
+        self.snapshots: dict[int, Path] = {}
+        """The sockets of the snapshots that were taken, by the index of the cell."""
         self._manager = JudgeKernelManager(kernel_spec_manager=_OneKernel(), kernel_name="student", transport="ipc")
         self.client = JudgeClient(
             notebook, self._manager, limits.output, answer_training, startup_timeout=math.ceil(limits.start)
@@ -73,7 +77,7 @@ class StudentKernel:
             if protection == "bubblewrap":
                 self._manager.provisioner = SandboxProvisioner(
                     parent=self._manager,
-                    sandbox=sandbox(library, files, device),
+                    sandbox=sandbox(library, files, device, seed),
                     limits=asdict(limits),
                     environment=MACHINE_VARIABLES | _environment(LIBRARY, CACHE, HOME, limits, device),
                     optimizers=any("optim" in cell.source for cell in notebook.cells),
@@ -81,14 +85,14 @@ class StudentKernel:
                 self._manager.listens = True
                 run_sync(self._manager.start_kernel)()
             else:
-                self._start_unprotected(library, limits, files, device)
+                self._start_unprotected(library, limits, files, device, seed)
             self.client.start_new_kernel_client()
         except BaseException:
             self.stop()
             raise
         self.client.reset_execution_trackers()
 
-    def _start_unprotected(self, library: Path, limits: Limits, files: Path | None, device: Device) -> None:
+    def _start_unprotected(self, library: Path, limits: Limits, files: Path | None, device: Device, seed: int) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="k"))
         work = self._scratch / "work"
         if files is not None:
@@ -99,12 +103,21 @@ class StudentKernel:
         kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
         environment = {name: os.environ[name] for name in kept if name in os.environ}
         environment |= _environment(str(library), str(cache_folder()), str(self._scratch), limits, device)
+        environment["PYTHONHASHSEED"] = str(seed)
         run_sync(self._manager.start_kernel)(cwd=str(work), env=environment)
 
     @property
     def pid(self) -> int:
         """The kernel's process."""
         return int(self._manager.provisioner.pid)
+
+    def snapshot_places(self, index: int) -> tuple[Path, str]:
+        """The path of a snapshot's socket as the judge sees it, and as the kernel does."""
+        if self._scratch is not None:
+            place = self._scratch / f"s{index}"
+            return place, str(place)
+        # /tmp is a file system of the kernel's own: student code cannot put a link in its place
+        return Path(f"/proc/{self.pid}/root/tmp/s{index}"), f"/tmp/s{index}"
 
     @property
     def alive(self) -> bool:

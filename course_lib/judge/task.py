@@ -42,6 +42,8 @@ class GradingTask:
     """Whether it is the instructor's own notebook: only that is trusted to leave its trainings for others."""
     train_once: bool = True
     """Whether finished trainings are reused, and trainings end when a model is accurate enough."""
+    seed: int = 0
+    """Another one draws other random numbers in each cell, and orders sets otherwise: a right answer does not care."""
     key: str = ""
     """Hash of all that the result depends on: it is stored under this name, and carries it."""
 

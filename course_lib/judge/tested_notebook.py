@@ -1,13 +1,15 @@
 """A student's notebook on its way through the hidden tests."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 
 from ..assignment.cells import cell_name, first_line
+from ..authoring.errors import GradingFault
 from ..authoring.failures import StudentFailure, exception_verdict, missing_name
-from ..authoring.notebook import StudentNotebook
+from ..authoring.notebook import Ask, StudentNotebook
 from ..authoring.result import CellResult, Verdict, printable
+from ..authoring.student_code import StudentCode
 from ..error_hints import MAX_TEXT, known_error_cause
 from ..kernel.wire import Packet
 from ..messages import say
@@ -21,32 +23,52 @@ class TestedNotebook:
     Args:
         task: what to grade.
         runner: runs the cells.
+        probed: the grade cells whose tests send probes.
     """
 
     __test__ = False  # not a test class of pytest
 
-    def __init__(self, task: GradingTask, runner: NotebookRunner) -> None:
+    def __init__(self, task: GradingTask, runner: NotebookRunner, probed: Container[str] = ()) -> None:
         self._task = task
         self._runner = runner
+        self._probed = probed
         self._index = {cell_name(cell): i for i, cell in enumerate(runner.notebook.cells)}
         self._failures: dict[tuple[str, object], list[StudentFailure]] = {}
         """By grade cell and the name asked about: the questions that killed the kernel or ran out of time."""
 
     def at(self, grade_id: str) -> StudentNotebook | None:
-        """The notebook after the grade cell ``grade_id`` has run; None if a model has to be trained first."""
-        self._runner.run_until(self._index[grade_id] + 1)
+        """The notebook after the grade cell ``grade_id`` has run; None if a model has to be trained first.
+
+        Where its tests send probes, the whole notebook runs first: so no cell can find or show anything of a probe.
+        """
+        cells, index = self._runner.notebook.cells, self._index[grade_id]
+        probed = grade_id in self._probed
+        self._runner.run_until(len(cells) if probed else index + 1)
         if self._runner.needs_training is not None:
             return None
-        return StudentNotebook(partial(self._ask, grade_id), partial(self._missing, grade_id))
+        ask, visit = self._runner.ask, self._no_probes
+        if probed:
+            ask = partial(self._runner.ask_snapshot, index)
+            visit = partial(self._runner.ask_snapshot, index, alone=True)
+        return StudentNotebook(
+            partial(self._ask, grade_id, ask),
+            partial(self._missing, grade_id),
+            partial(self._ask, grade_id, visit),
+            StudentCode([cell.source for cell in cells[:index] if cell.cell_type == "code"]),
+        )
 
-    def _ask(self, grade_id: str, question: Packet) -> Packet:
+    def _no_probes(self, question: Packet) -> Packet:
+        name = question.fields.get("name")
+        raise GradingFault(f"no probe was expected: call student.run({name}, ...) by this name in the test's own file")
+
+    def _ask(self, grade_id: str, ask: Ask, question: Packet) -> Packet:
         check = self._runner.outcomes.get(self._index[grade_id], Verdict.PASSED)
         first = [] if check in (Verdict.PASSED, Verdict.ERROR) else [StudentFailure(check)]
         failures = self._failures.setdefault((grade_id, question.fields.get("name")), first)
         if len(failures) >= self._task.limits.failures:
             raise failures[-1]
         try:
-            return self._runner.ask(question)
+            return ask(question)
         except StudentFailure as failure:
             failures.append(failure)
             raise

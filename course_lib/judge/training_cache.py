@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from .. import fast_cpu, training
-from ..assignment.cells import parsed
+from ..authoring.student_code import parsed
 from ..files import write_whole
 from ..kernel import fingerprint, model_probe, model_state, training_reuse
 from ..kernel.wire import Packet

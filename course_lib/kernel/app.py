@@ -18,7 +18,8 @@ from traitlets.config import Config
 
 from ..device import seed
 from . import REQUESTS, figures, training_reuse
-from .responder import Responder
+from .responder import Responder, raised
+from .snapshot import take_snapshot
 from .wire import Packet, WireError, pack, unpack
 
 SEEDS = (random.seed, np.random.seed, seed)
@@ -72,9 +73,19 @@ class StudentKernel(IPythonKernel):
         await super().execute_request(stream, ident, parent)
 
     async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Answer one question of the judge over the shell channel."""
-        content, data = Responder(self.shell.user_ns).packed_answer(parent["content"], parent["buffers"])
+        """Answer one question of the judge over the shell channel, or take a snapshot for later questions."""
+        if path := parent["content"].get("snapshot"):
+            content, data = pack(self._take_snapshot(path))
+        else:
+            content, data = Responder(self.shell.user_ns).packed_answer(parent["content"], parent["buffers"])
         self.session.send(stream, "judge_reply", content, parent, ident, buffers=[data])
+
+    def _take_snapshot(self, path: str) -> Packet:
+        try:
+            take_snapshot(self.shell.user_ns, path)
+        except Exception as error:  # the judge then asks a new kernel, which runs the cells again
+            return raised(error)
+        return Packet({"status": "ok"})
 
     def _publish_status(self, status: str, channel: str, parent: dict[str, Any] | None = None) -> None:
         """Publish that the kernel is busy or idle, except for the judge's questions: nobody reads it then."""

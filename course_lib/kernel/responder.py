@@ -7,29 +7,35 @@ ask        fields                                answer
 ========== ===================================== =============================================================
 ping                                             ``{}``
 value      ``name``                              ``value``
-call       ``name``, ``args`` (values);          ``value``, the result of the function or model; with ``after`` also
-           ``arrays``: keys of those tensors     ``args``, its arguments after the call
-           that become numpy arrays;
+call       ``name``, ``args``, ``keywords``      ``value``, the result of the function or model; with ``after`` also
+           (values); ``arrays``: keys of those   ``args``, its arguments after the call
+           tensors that become numpy arrays;
            ``after``: bool
+run        ``source`` and ``name`` of a probe;   ``value``, what the probe returns, see
+           ``args``, ``keywords``, ``arrays``    :mod:`course_lib.kernel.probes`; ``seconds`` of computing
 forward    ``name``, ``x``; ``weights``: number  ``value``, the outputs; with ``loss`` also its gradients, ``g0``.. .
            of tensors ``w0``.. to inject first;  A class is instantiated first, with the same initial weights each
            ``loss``: name of a loss in           time. An instance is left as it was.
            ``torch.nn.functional`` between the
            outputs and ``targets``; ``train``:
            bool
-weights    ``name``                              ``parameters``, the number of the tensors ``p0``.., and the number of
-                                                 ``buffers``
+weights    ``name``                              ``parameters``, the number of the tensors ``p0``.., their ``names``,
+                                                 and the number of ``buffers``
 trainings                                        see :mod:`course_lib.kernel.training_reuse`
 figures                                          see :mod:`course_lib.kernel.figures`
 ========== ===================================== =============================================================
 
 Every answer has a ``status``: ``ok``, ``missing`` (the notebook has no such name), ``no_model``, ``other_parameters``
-(the injected weights do not fit the model) or ``raised`` (with ``type`` and ``message`` of the exception).
+(the injected weights do not fit the model), ``too_large`` (the answer), ``raised`` (with ``type`` and ``message`` of
+the exception, and the ``lines`` of the student's code that it went through) or ``probe_raised`` (likewise, with the
+``line`` of the author's file).
 """
 
 import contextlib
+import time
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -38,13 +44,10 @@ from torch import nn
 from ..checks import is_model_class
 from ..device import seed
 from ..error_hints import MAX_TEXT
-from . import figures, training_reuse
+from . import figures, probes, training_reuse
 from .model_state import by_shape, left_as_it_was
-from .wire import Packet, describe, describe_arguments, pack, restore, unpack
-
-
-class _Missing(Exception):
-    """The notebook does not define this name."""
+from .probes import MissingName, ProbeError
+from .wire import Packet, TooLarge, describe, describe_arguments, pack, restore, unpack
 
 
 class _NoModel(Exception):
@@ -55,13 +58,19 @@ class _OtherParameters(Exception):
     """The injected weights do not fit the model."""
 
 
-def raised(error: BaseException) -> Packet:
+MAX_LINES = 20
+"""Lines of the student's code that an answer names."""
+
+
+def raised(error: BaseException, status: str = "raised", **more: object) -> Packet:
     """Build the answer that reports an exception."""
     try:
         message = str(error)[:MAX_TEXT]
+        lines = [line[:MAX_TEXT] for line in islice(probes.student_lines(error), MAX_LINES)]
     except Exception:
-        message = ""
-    return Packet({"status": "raised", "type": type(error).__name__[:MAX_TEXT], "message": message})
+        message, lines = "", []
+    fields = {"status": status, "type": type(error).__name__[:MAX_TEXT], "message": message, "lines": lines}
+    return Packet(fields | more)
 
 
 class Responder:
@@ -77,6 +86,7 @@ class Responder:
             "ping": lambda question: Packet(),
             "value": self._value,
             "call": self._call,
+            "run": self._run,
             "forward": self._forward,
             "weights": self._weights,
             "trainings": lambda question: training_reuse.report(),
@@ -87,7 +97,9 @@ class Responder:
         """Answer a question in the format of the wire: take and return content and binary data of a message."""
         try:
             return pack(self.answer(unpack(content, buffers)))
-        except Exception as error:  # a tensor that cannot be sent: too large, sparse, or on the meta device
+        except TooLarge as error:
+            return pack(Packet({"status": "too_large", "message": str(error)}))
+        except Exception as error:  # a tensor that cannot be sent: sparse, or on the meta device
             return pack(raised(error))
 
     def answer(self, question: Packet) -> Packet:
@@ -96,19 +108,23 @@ class Responder:
             reply = self._answers[question.fields["ask"]](question)
             reply.fields["status"] = "ok"
             return reply
-        except _Missing:
-            return Packet({"status": "missing"})
+        except MissingName as error:
+            return Packet({"status": "missing", "name": str(error)})
+        except ProbeError as error:
+            return raised(error.error, "probe_raised", line=error.line)
         except _NoModel:
             return Packet({"status": "no_model"})
         except _OtherParameters:
             return Packet({"status": "other_parameters"})
+        except TooLarge as error:
+            return Packet({"status": "too_large", "message": str(error)})
         except BaseException as error:  # includes SystemExit and KeyboardInterrupt from the student's code
             return raised(error)
 
     def _find(self, question: Packet) -> Any:
         name = question.fields["name"]
         if name not in self.namespace:
-            raise _Missing(name)
+            raise MissingName(name)
         return self.namespace[name]
 
     def _reply(self, value: object) -> Packet:
@@ -127,13 +143,24 @@ class Responder:
         return self._called(function, question)
 
     def _called(self, function: Callable[..., object], question: Packet) -> Packet:
-        arrays: dict[str, Any] = {name: question.tensors[name].numpy() for name in question.fields["arrays"]}
-        arguments = [restore(argument, question.tensors | arrays) for argument in question.fields["args"]]
+        arguments, keywords = _arguments(question)
         grad = torch.set_grad_enabled(not isinstance(function, nn.Module))  # a function may train something
         with grad, _uninitialized_memory_is_nan():
-            reply = self._reply(function(*arguments))
+            reply = self._reply(function(*arguments, **keywords))
         if question.fields.get("after"):
             reply.fields["args"] = describe_arguments(arguments, reply.tensors)
+        return reply
+
+    def _run(self, question: Packet) -> Packet:
+        probe = probes.load(question.fields["source"], question.fields["name"])
+        arguments, keywords = _arguments(question)
+        seed(0)
+        with _uninitialized_memory_is_nan():
+            began = time.process_time()
+            result = probes.run(probe, self.namespace, arguments, keywords)
+            seconds = time.process_time() - began
+        reply = self._reply(result)
+        reply.fields["seconds"] = seconds
         return reply
 
     @contextlib.contextmanager
@@ -182,8 +209,23 @@ class Responder:
     def _weights(self, question: Packet) -> Packet:
         model = self._find(question)
         parameters = by_shape(model)
-        fields = {"parameters": len(parameters), "buffers": len(list(model.buffers()))}
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        fields: dict[str, Any] = {"parameters": len(parameters), "buffers": len(list(model.buffers()))}
+        fields["names"] = [names[id(parameter)] for parameter in parameters]
         return Packet(fields, {f"p{i}": p for i, p in enumerate(parameters)})
+
+
+def _arguments(question: Packet) -> tuple[list[Any], dict[str, Any]]:
+    """The positional and keyword arguments of a question."""
+    arrays = question.fields["arrays"]
+
+    def value(description: Any) -> Any:
+        restored = restore(description, question.tensors)
+        is_array = isinstance(restored, torch.Tensor) and description["key"] in arrays
+        return restored.numpy() if is_array else restored
+
+    keywords = {name: value(description) for name, description in question.fields["keywords"].items()}
+    return [value(description) for description in question.fields["args"]], keywords
 
 
 def _fit(outputs: torch.Tensor, targets: torch.Tensor) -> bool:

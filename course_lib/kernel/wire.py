@@ -1,15 +1,18 @@
-"""How the judge and a student's kernel exchange values: JSON for scalars, safetensors for tensors, nothing else.
+"""How the judge and a student's kernel exchange values: JSON for what is small, safetensors for numbers in bulk.
 
 A packet travels as a Jupyter message (``judge_request``, ``training_request`` and their replies): its fields are the
 content of the message, its tensors are one binary buffer. There is no pickle, no ``eval`` and no type that the sender
 chooses. Both ends use this module, and either end may lie: :func:`unpack` accepts any bytes and either returns a packet
 or raises a :class:`WireError`.
 
-A *value* is described by ``{"kind": ...}``: ``tensor`` (with the key of its data among the tensors), ``bool``, ``int``,
-``float``, ``str``, ``none``, ``list``, ``tuple``, ``dict``, or ``other`` with the name of its type.
+A *value* is described in JSON. None, a bool, a text, a finite float and an int of up to 64 bits describe themselves;
+anything else is an object ``{"kind": ...}``, one of :data:`KINDS` or a table of :mod:`course_lib.kernel.wire_tables`.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +21,7 @@ import torch
 from safetensors.torch import load, save
 
 from ..error_hints import MAX_TEXT
+from . import wire_tables
 
 MAX_BYTES = 64 * 2**20
 """Largest binary part of a packet, in bytes. MNIST's 10,000 test images in float32 take 31 MB."""
@@ -25,17 +29,29 @@ MAX_BYTES = 64 * 2**20
 MAX_HEADER = 1_000_000
 """Largest header of the binary part, in bytes. The header names each tensor, so this limits their number."""
 
-MAX_ITEMS = 1000
-"""Most items in a value: all lists, tuples and dicts in it and their elements. A list in a list counts twice."""
+MAX_JSON = 16 * 2**20
+"""Largest fields of a packet, in characters of JSON. A list of 500,000 floats takes 10 million."""
 
 MAX_DEPTH = 100
 """Most containers inside each other in a value. JSON cannot be encoded from many hundreds."""
 
-CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "dict": dict}
+CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "dict": dict}
+
+BYTES: dict[str, type[Any]] = {"bytes": bytes, "bytearray": bytearray}
+
+KINDS = ("int", "float", "complex", "text", "range", "tensor", "array", "other", *CONTAINERS, *BYTES)
+"""The kinds of described values."""
+
+NUMERIC = "biufc"
+"""The kinds of numpy's dtypes whose arrays travel as tensors."""
 
 
 class WireError(ValueError):
     """The message is not a valid packet, or does not describe a valid value."""
+
+
+class TooLarge(WireError):
+    """The packet is larger than the other end accepts."""
 
 
 @dataclass
@@ -52,10 +68,12 @@ def pack(packet: Packet) -> tuple[dict[str, Any], bytes]:
     """Convert ``packet`` to the content and the binary buffer of a message.
 
     Raises:
-        WireError: if it is larger than the other end accepts.
+        TooLarge: if it is larger than the other end accepts.
     """
-    if sum(tensor.nbytes for tensor in packet.tensors.values()) > MAX_BYTES:
-        raise WireError("more binary data than allowed")
+    if (size := sum(tensor.nbytes for tensor in packet.tensors.values())) > MAX_BYTES:
+        raise TooLarge(f"{size / 2**20:.0f} MB of numbers, and {MAX_BYTES >> 20} MB can travel")
+    if (size := len(json.dumps(packet.fields))) > MAX_JSON:
+        raise TooLarge(f"{size / 2**20:.0f} MB of texts and lists, and {MAX_JSON >> 20} MB can travel")
     with torch._C.DisableTorchFunctionSubclass():  # a subclass of Tensor must not decide what is sent
         dense = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in packet.tensors.items()}
     return packet.fields, save(dense) if dense else b""
@@ -82,44 +100,88 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
         raise WireError(f"tensors are unreadable: {error}") from error
 
 
-def describe(
-    value: object, key: str, tensors: dict[str, torch.Tensor], items: Iterator[int] | None = None, depth: int = 0
-) -> dict[str, Any]:
-    """Describe ``value`` in JSON; put its tensors and numeric arrays into ``tensors``.
+def describe(value: object, key: str, tensors: dict[str, torch.Tensor], depth: int = 0) -> Any:
+    """Describe ``value`` in JSON; put its tensors, arrays and bytes into ``tensors``.
 
     Args:
-        value: any object.
-        key: the key of a tensor; those in a list, tuple or dict get this key and a number.
+        value: any object. A subclass travels as the plain type: a named tuple as a tuple, a Counter as a dict.
+        key: the key of a tensor; those in a container get this key and a number.
         tensors: receives the tensors.
-        items: counts the items; None for the outermost value.
         depth: number of containers around ``value``.
+
+    Raises:
+        TooLarge: if a container is too large in any case.
     """
-    items = items or iter(range(MAX_ITEMS))
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
-        # np.array copies: torch accepts neither negative strides nor a foreign byte order
-        value = torch.as_tensor(np.array(value, value.dtype.newbyteorder("="))) if value.ndim else value.item()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if -(2**63) <= value < 2**63 else {"kind": "int", "value": hex(value)}
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"kind": "float", "value": repr(float(value))}
+    if isinstance(value, complex):
+        return {"kind": "complex", "value": [describe(part, "", {}) for part in (value.real, value.imag)]}
+    if isinstance(value, str):
+        try:
+            str.encode(value)
+            return str(value)
+        except UnicodeEncodeError:  # half a surrogate pair is no text for JSON
+            tensors[key] = _from_bytes(str.encode(value, "utf-8", "surrogatepass"))
+            return {"kind": "text", "key": key}
+    if isinstance(value, bytes | bytearray):
+        tensors[key] = _from_bytes(bytes(value))
+        return {"kind": "bytearray" if isinstance(value, bytearray) else "bytes", "key": key}
+    if isinstance(value, range):
+        return {"kind": "range", "value": [describe(part, "", {}) for part in (value.start, value.stop, value.step)]}
     if isinstance(value, torch.Tensor):
-        tensors[key] = value
-        return {"kind": "tensor", "key": key}
-    if isinstance(value, list | tuple | dict) and depth < MAX_DEPTH and next(items, None) is not None:
-        # a defaultdict or a Counter is sent as a dict, a named tuple as a tuple
-        container = next(kind for kind, type_ in CONTAINERS.items() if isinstance(value, type_))
-        inner = value.items() if isinstance(value, dict) else value
-        numbered = zip(inner, items, strict=False)
-        parts = [describe(part, f"{key}_{i}", tensors, items, depth + 1) for part, i in numbered]
-        if len(parts) == len(value):
-            return {"kind": container, "value": parts}
-    if value is None:
-        return {"kind": "none"}
-    for kind, types in (("bool", bool), ("int", int), ("float", float), ("str", str)):
-        if isinstance(value, types):
-            plain = value[:MAX_TEXT] if isinstance(value, str) else value
-            if kind == "float":
-                plain = float.hex(float(value))  # JSON has no NaN or infinity
-            elif kind == "int":
-                plain = str(int(value))[:MAX_TEXT]
-            return {"kind": kind, "value": plain}
+        return _describe_tensor(value, key, tensors)
+    if depth < MAX_DEPTH:
+
+        def part(inner: object, name: object) -> Any:
+            return describe(inner, f"{key}_{name}", tensors, depth + 1)
+
+        for kind, container in CONTAINERS.items():
+            if isinstance(value, container):
+                if 2 * len(value) > MAX_JSON:  # each item takes two characters or more
+                    raise TooLarge(f"{len(value)} items, and {MAX_JSON >> 20} MB of texts and lists can travel")
+                parts = value.items() if isinstance(value, dict) else value
+                return {"kind": kind, "value": [part(inner, i) for i, inner in enumerate(parts)]}
+        if isinstance(value, np.ndarray):
+            return _describe_array(value, key, tensors, part)
+        if (described := wire_tables.describe(value, part)) is not None:
+            return described
     return {"kind": "other", "type": type(value).__name__[:MAX_TEXT]}
+
+
+def _describe_tensor(tensor: torch.Tensor, key: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """Describe a tensor; safetensors knows no complex128, so complex numbers travel as two real ones."""
+    if tensor.is_complex() is True:  # a subclass of Tensor may answer anything
+        tensors[key] = torch.view_as_real(tensor.detach().resolve_conj())
+        return {"kind": "tensor", "key": key, "complex": True}
+    tensors[key] = tensor
+    return {"kind": "tensor", "key": key}
+
+
+def _describe_array(array: np.ndarray, key: str, tensors: dict[str, torch.Tensor], part: Callable[..., Any]) -> Any:
+    """Describe an array: one of numbers as a tensor, one of texts, times or objects item by item."""
+    kind, dtype = array.dtype.kind, array.dtype.newbyteorder("=")
+    if kind in NUMERIC:
+        wide = {"f": 8, "c": 16}.get(kind, 8)  # torch has no longer numbers
+        dtype = dtype if dtype.itemsize <= wide else np.dtype(f"{kind}{wide}")
+        # np.array copies: torch accepts neither negative strides nor a foreign byte order
+        return _describe_tensor(torch.as_tensor(np.array(array, dtype)), key, tensors)
+    if kind in "mM":
+        tensors[key] = torch.as_tensor(np.array(array, dtype).view(np.int64))
+        return {"kind": "array", "dtype": dtype.name, "key": key}
+    if kind in "USO":
+        items = [part(item, i) for i, item in enumerate(array.ravel().tolist())]
+        return {"kind": "array", "dtype": kind, "shape": list(array.shape), "value": items}
+    return {"kind": "other", "type": type(array).__name__}
+
+
+def _from_bytes(data: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
 
 
 class Other:
@@ -129,44 +191,80 @@ class Other:
         self.type_name = type_name
 
 
-Value = bool | int | float | str | torch.Tensor | Other | list[Any] | tuple[Any, ...] | dict[Any, Any] | None
-"""The types of values that can be sent; lists, tuples and dicts contain such values."""
+Value = Any
+"""A value that was sent: a number, a text, bytes, a range, a tensor, an array of texts, times or objects, a table of
+pandas, an :class:`Other`, or a list, tuple, set or dict of such values."""
 
 
-def describe_arguments(arguments: Sequence[object], tensors: dict[str, torch.Tensor]) -> list[dict[str, Any]]:
+def describe_arguments(arguments: Sequence[object], tensors: dict[str, torch.Tensor], key: str = "a") -> list[Any]:
     """Describe the arguments of a function; put their tensors into ``tensors`` under the keys ``a0``, ``a1``, ..."""
-    return [describe(argument, f"a{i}", tensors) for i, argument in enumerate(arguments)]
+    return [describe(argument, f"{key}{i}", tensors) for i, argument in enumerate(arguments)]
 
 
-def restore(description: Any, tensors: dict[str, torch.Tensor], items: Iterator[int] | None = None) -> Value:
-    """Return the value that ``description`` describes; the other arguments are those of :func:`describe`.
+def others(description: Any) -> Iterator[str]:
+    """The types of all parts of a described value that cannot be sent."""
+    if isinstance(description, dict):
+        if description.get("kind") == "other":
+            yield str(description.get("type"))
+        for part in description.values():
+            yield from others(part)
+    elif isinstance(description, list):
+        for part in description:
+            yield from others(part)
+
+
+def restore(description: Any, tensors: Mapping[str, Any]) -> Value:
+    """Return the value that ``description`` describes; the other argument is that of :func:`describe`.
 
     Raises:
         WireError: if the description is not valid.
     """
+    if description is None or isinstance(description, bool | int | float | str):
+        return description
     if not isinstance(description, dict):
         raise WireError("the description of a value is not an object")
-    kind, value = description.get("kind"), description.get("value")
-    items = items or iter(range(MAX_ITEMS))
+    kind = description.get("kind")
     try:
-        if kind == "tensor":
-            return tensors[str(description["key"])]
-        if kind == "none":
-            return None
-        if kind in CONTAINERS and isinstance(value, list) and next(items, None) is not None:
-            parts = [restore(part, tensors, items) for part, _ in zip(value, items, strict=False)]
-            if len(parts) == len(value):
-                return CONTAINERS[kind](parts)  # type: ignore[no-any-return]
-        if kind == "bool" and isinstance(value, bool):
-            return value
-        if kind == "int" and isinstance(value, str):
-            return int(value)
-        if kind == "float" and isinstance(value, str):
-            return float.fromhex(value)
-        if kind == "str" and isinstance(value, str):
-            return value
-        if kind == "other":
-            return Other(str(description.get("type"))[:MAX_TEXT])
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        return _restore(str(kind), description, tensors)
+    except WireError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise WireError(f"a value of kind {kind!r} is unreadable") from error
-    raise WireError(f"unknown kind of value {kind!r}")
+
+
+def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any]) -> Value:
+    if kind in ("tensor", "text", *BYTES) or (kind == "array" and "key" in description):
+        tensor = tensors[description["key"]]
+        if kind == "tensor":
+            return torch.view_as_complex(tensor) if description.get("complex") else tensor
+        if kind == "array":
+            if not re.fullmatch(r"(datetime|timedelta)64(\[\w+\])?", description["dtype"]):
+                raise WireError("an array of an unknown type")
+            return tensor.numpy().view(np.dtype(description["dtype"]))
+        data = tensor.numpy().tobytes()
+        return data.decode("utf-8", "surrogatepass") if kind == "text" else BYTES[kind](data)
+    if kind == "other":
+        return Other(str(description.get("type"))[:MAX_TEXT])
+    if kind not in KINDS:
+        return wire_tables.restore(kind, description, lambda part: restore(part, tensors))
+    value = description["value"]
+    if kind == "int" and isinstance(value, str):
+        return int(value, 16)
+    if kind == "float" and isinstance(value, str):
+        return float(value)
+    if not isinstance(value, list):
+        raise WireError(f"a value of kind {kind!r} is unreadable")
+    parts = [restore(part, tensors) for part in value]
+    if kind in CONTAINERS:
+        return CONTAINERS[kind](parts)
+    if kind == "complex":
+        real, imaginary = map(float, parts)
+        return complex(real, imaginary)
+    if kind == "range":
+        return range(*parts)
+    if description["dtype"] == "O":
+        array = np.empty(len(parts), object)
+        array[:] = parts
+    else:
+        array = np.array(parts, {"U": np.str_, "S": np.bytes_}[description["dtype"]])
+    return array.reshape(description["shape"])

@@ -73,6 +73,11 @@ class JudgedAutograde(Settings):
         if summary.not_graded:
             names = ", ".join(sorted(summary.not_graded))
             messages.append(f"Not graded, through no fault of the student; nothing was recorded: {names}")
+        for place, students in summary.faulty_tests.items():
+            messages.append(
+                f"A hidden test stopped at {place}. Mend it, then run the command again. Until then it gives no points "
+                f"to {', '.join(sorted(students))}"
+            )
         if summary.unpenalized:
             messages.append(f"Graded, but the penalty was not set: {', '.join(sorted(summary.unpenalized))}")
         if messages:

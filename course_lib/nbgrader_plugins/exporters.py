@@ -66,12 +66,13 @@ class _Exporter(ExportPlugin):
         chosen = {str(student) for student in self.student}
         if not chosen:
             return record
-        if unknown := chosen.difference(record.missing, (one.student for one in record.submissions)):
+        if unknown := chosen.difference(record.missing, record.not_graded, (one.student for one in record.submissions)):
             self.parent.fail(f"The gradebook does not know the student {', '.join(sorted(unknown))}.")
         return replace(
             record,
             submissions=[one for one in record.submissions if one.student in chosen],
             missing=[student for student in record.missing if student in chosen],
+            not_graded=[student for student in record.not_graded if student in chosen],
         )
 
     def _write(self, place: Path, content: str) -> None:
@@ -185,6 +186,7 @@ class DetailsJson(_Exporter):
         document = {
             "course": record.course, "assignment": record.assignment, "out_of": record.out_of,
             "cells": dict(record.cells), "submissions": submissions, "missing": record.missing,
+            "not_graded": record.not_graded,
         }  # fmt: skip
         return json.dumps(document, ensure_ascii=False, indent=1)
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from glob import glob
 from pathlib import Path
 
 from nbgrader.api import Gradebook, Student, SubmittedAssignment, SubmittedNotebook
@@ -105,6 +106,8 @@ class ClassRecord:
     """The submissions, sorted by student id."""
     missing: list[str]
     """The ids of students who handed nothing in."""
+    not_graded: list[str]
+    """The ids of students who handed something in, and nothing of it is recorded."""
 
     @property
     def out_of(self) -> float:
@@ -130,13 +133,17 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
     for submitted in gradebook.assignment_submissions(assignment):
         folder = Path(coursedir.format_path(coursedir.autograded_directory, submitted.student.id, assignment))
         submissions.append(_submission(submitted, folder, order))
-    handed_in = {one.student for one in submissions}
+    graded = {one.student for one in submissions}
+    submitted_to = coursedir.format_path(coursedir.submitted_directory, "*", assignment)
+    handed_in = {Path(folder).parent.name for folder in glob(submitted_to) if Path(folder).is_dir()}
+    without = {student.id for student in gradebook.students} - graded
     return ClassRecord(
         course=str(coursedir.course_id),
         assignment=assignment,
         cells=cells,
         submissions=sorted(submissions, key=lambda one: one.student),
-        missing=sorted(student.id for student in gradebook.students if student.id not in handed_in),
+        missing=sorted(without - handed_in),
+        not_graded=sorted(handed_in - graded),
     )
 
 

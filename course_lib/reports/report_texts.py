@@ -7,6 +7,7 @@ TEXTS = {
     "made": Text("établi le", "made on"),
     "students": Text("rendus", "submissions"),
     "missing": Text("sans rendu", "nothing handed in"),
+    "not_graded": Text("rendu, mais pas corrigé", "handed in, but not graded"),
     "mean": Text("moyenne", "mean"),
     "median": Text("médiane", "median"),
     "waits": Text("réponses à noter à la main", "answers to grade by hand"),

@@ -1,0 +1,153 @@
+"""Try an assignment without students, and without the gradebook: what ``course check`` does.
+
+Each check yields the problems that it finds. A problem says what is wrong, where, and the way out.
+"""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from ..assignment.answers import Answer
+from ..assignment.cells import cell_name, is_given
+from ..assignment.spec import NotebookSpec
+from ..authoring.result import NotebookResult, TestResult, Verdict
+from ..authoring.student_code import StudentCode
+from ..judge.task import GradedNotebook, GradingTask
+from .class_run import NewTask
+from .worker_pool import WorkerPool
+
+Grade = Callable[[Sequence[GradingTask]], list[GradedNotebook]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One notebook of an assignment, and where to grade it."""
+
+    spec: NotebookSpec
+    new_task: NewTask
+    pool: WorkerPool
+
+    def grade(
+        self, notebooks: Mapping[str, NotebookNode], seeds: Mapping[str, int] | None = None
+    ) -> Iterator[tuple[str, NotebookResult]]:
+        """The results of notebooks by their names, in the order in which they are ready.
+
+        Args:
+            notebooks: what students could have handed in.
+            seeds: the seed of each notebook; 0 if it is not there.
+
+        Raises:
+            Exception: whatever stopped the grading of one.
+        """
+        work = (((name,), [self._task(notebook, (seeds or {}).get(name, 0))]) for name, notebook in notebooks.items())
+        for (name,), graded in self.pool.grade_all(work):
+            if isinstance(graded, Exception):
+                raise graded
+            yield name, graded[0].result
+
+    def _task(self, notebook: NotebookNode, seed: int) -> GradingTask:
+        return replace(self.new_task(self.spec, nbformat.writes(notebook).encode()), seed=seed)
+
+
+def vacuous_tests(trial: Trial) -> Iterator[str]:
+    """The hidden tests that pass on the notebook as students get it."""
+    for _, result in trial.grade({"released": trial.spec.skeleton}):
+        for cell in result.cells:
+            for test in cell.tests:
+                if test.verdict is Verdict.PASSED:
+                    yield (
+                        f"{trial.spec.tests[cell.grade_id]}: {test.name} passes on the notebook as students get it. "
+                        "Let it ask for something that the stub does not give"
+                    )
+                elif test.verdict is Verdict.TEST_FAULT:
+                    yield f"{test.note}: this test stops on the notebook as students get it"
+
+
+def wrong_marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[tuple[Answer, list[TestResult], str]]:
+    """Grade the answers: each with the tests that it failed, and what is wrong with that; empty if nothing is."""
+    by_name = {str(answer.path): answer for answer in answers}
+    notebooks = {name: answer.notebook(trial.spec) for name, answer in by_name.items()}
+    for name, result in trial.grade(notebooks):
+        answer = by_name[name]
+        own = {cell.grade_id for cell in trial.spec.automatic if cell.solution == answer.cell}
+        tests = [(cell.grade_id in own, test) for cell in result.cells for test in cell.tests]
+        # the answers to later cells may rest on this one: what they lose is not asked about
+        lost = [t for is_own, t in tests if t.verdict is not Verdict.PASSED and (is_own or t.name in answer.fails)]
+        yield answer, lost, _wrong(answer, lost)
+
+
+def _wrong(answer: Answer, lost: Sequence[TestResult]) -> str:
+    names = {test.name for test in lost}
+    if faulty := [test.note for test in lost if test.verdict is Verdict.TEST_FAULT]:
+        return f"a hidden test stops on it: {faulty[0]}"
+    if answer.is_right:
+        return f"right, but it fails {', '.join(sorted(names))}" if names else ""
+    if not answer.fails:
+        return "" if names else "wrong, but it passes every test"
+    if missed := sorted(answer.fails - names):
+        return f"it passes {', '.join(missed)}"
+    return f"it fails {', '.join(sorted(more))}, too" if (more := names - answer.fails) else ""
+
+
+def unsteady_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[str]:
+    """The hidden tests that do not give the same verdict with other random numbers and another order of sets."""
+    verdicts: dict[tuple[str, str], set[Verdict]] = {}
+    names = {f"seed {seed}": seed for seed in seeds}
+    for _, result in trial.grade(dict.fromkeys(names, trial.spec.solved), names):
+        for cell in result.cells:
+            for test in cell.tests:
+                verdicts.setdefault((cell.grade_id, test.name), set()).add(test.verdict)
+    for (grade_id, name), found in verdicts.items():
+        if len(found) > 1:
+            yield (
+                f"{trial.spec.tests[grade_id]}: {name} gives the source notebook {' and '.join(sorted(found))}, by "
+                "chance: let it ask for what does not depend on random numbers"
+            )
+
+
+def names_to_rebind(spec: NotebookSpec) -> Iterator[str]:
+    """The names that hidden tests ask for, and that a given cell defines: a student can give them another meaning."""
+    given = [cell for cell in spec.skeleton.cells if cell.cell_type == "code" and is_given(cell)]
+    answers = [cell.source for cell in spec.solved.cells if cell.cell_type == "code" and not is_given(cell)]
+    defined = {name: cell_name(cell) for cell in given for name in StudentCode([cell.source]).own_names}
+    for grade_id, path in spec.tests.items():
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            for name in sorted(_asked(file) & defined.keys() - StudentCode(answers).names):
+                yield (
+                    f"{file}: asks for {name}, which the given cell '{defined[name]}' defines. A student's cell can "
+                    f"define it anew, so ask for what the student writes, or use a probe (grade cell '{grade_id}')"
+                )
+
+
+def _asked(path: Path) -> set[str]:
+    """The names of a student's notebook that a file of hidden tests asks for."""
+    asked = set[str]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("student"), attr), [ast.Constant(str(first)), *rest]):
+                texts = [first, *(arg.value for arg in rest if isinstance(arg, ast.Constant))]
+                asked.add(str(texts[1]) if attr == "raises" and len(texts) > 1 else first)
+            case ast.Attribute(ast.Name("nb"), attr):
+                asked.add(attr)
+    return asked
+
+
+def one_cell(spec: NotebookSpec, grade_id: str) -> NotebookSpec:
+    """The assignment up to one grade cell, with the hidden tests of this cell only."""
+    end = [cell_name(cell) for cell in spec.skeleton.cells].index(grade_id) + 1
+
+    def cut(notebook: NotebookNode) -> NotebookNode:
+        return NotebookNode(notebook | {"cells": notebook.cells[:end]})
+
+    return replace(
+        spec,
+        source=cut(spec.source),
+        skeleton=cut(spec.skeleton),
+        solved=cut(spec.solved),
+        grade_cells=[cell for cell in spec.grade_cells if cell.grade_id == grade_id],
+        tests={grade_id: spec.tests[grade_id]},
+    )

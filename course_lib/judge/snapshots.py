@@ -1,0 +1,143 @@
+"""The judge's side of a snapshot: see :mod:`course_lib.kernel.snapshot`."""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import stat
+import struct
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ..authoring.failures import StudentFailure
+from ..authoring.result import Verdict
+from ..kernel.snapshot import decode, encode
+from ..kernel.wire import Packet, WireError, unpack
+from .kernel_client import LOOK
+from .stopwatch import Stopwatch
+
+GREETING = 10
+"""Seconds in which a snapshot must answer a new connection."""
+
+
+class VisitEnded(Exception):
+    """The process that answers has ended."""
+
+
+class Visit:
+    """A connection to a snapshot. A fork of the snapshot answers, and is killed with the connection.
+
+    Args:
+        path: the snapshot's socket. Student code may have put anything in its place.
+
+    Raises:
+        VisitEnded: if nothing answers there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._process = -1
+        self._next_look = 0.0
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            self._socket.settimeout(GREETING)
+            _connect(self._socket, path)
+            greeting, ancillary, _, _ = self._socket.recvmsg(1, socket.CMSG_SPACE(12))
+            self.pid = next(
+                struct.unpack("3i", data[:12])[0] for _, kind, data in ancillary if kind == socket.SCM_CREDENTIALS
+            )
+            self._process = os.pidfd_open(self.pid) if greeting and self.pid else -1
+        except (OSError, StopIteration) as error:
+            self._socket.close()
+            raise VisitEnded(str(error)) from error
+        if self._process < 0:
+            self._socket.close()
+            raise VisitEnded("it ended at once")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def ask(self, question: Packet, stopwatch: Stopwatch) -> Packet:
+        """The answer to a question.
+
+        Raises:
+            TimeoutError: if the time is over.
+            VisitEnded: if the process ends before it has answered.
+            StudentFailure: if the answer is rubbish, or the question too large.
+        """
+        try:
+            message = encode(question)
+        except WireError as error:  # the weights of a model whose size the student chose
+            raise StudentFailure(Verdict.FAILED, note=f"the question is too large: {error}") from error
+        try:
+            self._send(message, stopwatch)
+            answer = decode(lambda size: self._receive(size, stopwatch))
+            if answer is None:
+                raise VisitEnded("it ended")
+            return unpack(*answer)
+        except WireError as error:
+            raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise VisitEnded(str(error)) from error
+
+    def _send(self, message: bytes, stopwatch: Stopwatch) -> None:
+        view = memoryview(message)
+        while view:
+            self._wait(stopwatch, sending=True)
+            view = view[self._socket.send(view) :]
+
+    def _receive(self, size: int, stopwatch: Stopwatch) -> bytes:
+        parts = []
+        while size:
+            self._wait(stopwatch)
+            part = self._socket.recv(min(size, 2**20))
+            if not part:
+                raise VisitEnded("it ended")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _wait(self, stopwatch: Stopwatch, sending: bool = False) -> None:
+        """Wait until the connection can send, or has something to read."""
+        while True:
+            if time.monotonic() > self._next_look:
+                self._next_look = time.monotonic() + LOOK
+                if stopwatch.is_over:
+                    raise TimeoutError
+            reading, writing, _ = select.select([self._socket], [self._socket] if sending else [], [], LOOK)
+            if writing or (reading and not sending):
+                return
+
+    def close(self) -> None:
+        """Kill the process that answers."""
+        self._socket.close()
+        if self._process >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process, signal.SIGKILL)
+            os.close(self._process)
+            self._process = -1
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    """Connect to a socket in a folder that student code can write to; never to what a link there points at."""
+    deadline = time.monotonic() + GREETING
+    while True:
+        place = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            if not stat.S_ISSOCK(os.fstat(place).st_mode):
+                raise OSError(f"{path.name} is no socket")
+            return connection.connect(f"/proc/self/fd/{place}")
+        except BlockingIOError:  # its queue is full
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        finally:
+            os.close(place)

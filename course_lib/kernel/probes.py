@@ -1,0 +1,144 @@
+"""Runs a probe: a function of the hidden tests that works with the names of the student's notebook.
+
+A probe comes as source. It only ever runs in a fork of the kernel, see :mod:`course_lib.kernel.snapshot`, after all
+cells of the notebook have run. So nothing that the student wrote can keep or show what is in it.
+"""
+
+import __future__
+
+import linecache
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from traceback import walk_tb
+from types import ModuleType
+from typing import Any
+
+from ..files import PACKAGE
+
+FILE = "<probe>"
+"""The file name of a probe's code."""
+
+NAME = "probe"
+"""The name of the module that a probe's code runs in."""
+
+_OTHERS_CODE = tuple({sys.prefix, sys.base_prefix, str(PACKAGE), *sysconfig.get_paths().values()})
+"""Folders of code that is neither the student's nor the author's."""
+
+
+class MissingName(Exception):
+    """The notebook does not define this name."""
+
+
+class ProbeError(Exception):
+    """An exception in the probe's own lines.
+
+    Args:
+        line: the line number in the author's file.
+    """
+
+    def __init__(self, error: BaseException, line: int) -> None:
+        self.error = error
+        self.line = line
+        super().__init__(f"line {line}: {type(error).__name__}: {error}")
+
+
+class Names:
+    """The global names of the student's notebook, as attributes: ``nb.softmax``.
+
+    A probe may also set them: ``nb.np = watched``.
+    """
+
+    def __init__(self, namespace: MutableMapping[str, Any]) -> None:
+        object.__setattr__(self, "_namespace", namespace)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._namespace:
+            raise MissingName(name)
+        return self._namespace[name]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self._namespace[name] = value
+
+
+def load(source: str, name: str) -> Callable[..., object]:
+    """The function ``name`` of a probe's ``source``.
+
+    Raises:
+        ProbeError: if the source cannot be run, for example because a package is missing.
+    """
+    module = ModuleType(NAME)
+    linecache.cache[FILE] = (len(source), None, source.splitlines(keepends=True), FILE)
+    sys.modules[NAME] = module  # dataclasses and pickle look a class up in its module
+    try:
+        exec(compile(source, FILE, "exec", __future__.annotations.compiler_flag), vars(module))
+    except BaseException as error:
+        raise ProbeError(error, _line(error)) from error
+    function: Callable[..., object] = vars(module)[name]
+    return function
+
+
+def run(
+    function: Callable[..., object],
+    namespace: MutableMapping[str, Any],
+    arguments: Sequence[Any],
+    keywords: MutableMapping[str, Any],
+) -> object:
+    """What a probe returns.
+
+    Args:
+        function: made by :func:`load`.
+        namespace: the global variables of the notebook.
+        arguments: positional arguments after the notebook.
+        keywords: keyword arguments.
+
+    Raises:
+        MissingName: if the probe needs a name that the notebook lacks.
+        ProbeError: if the probe's own lines raised an exception.
+        BaseException: whatever the student's code raised.
+    """
+    try:
+        return function(Names(namespace), *arguments, **keywords)
+    except MissingName:
+        raise
+    except BaseException as error:
+        if is_students(error, namespace):
+            raise
+        raise ProbeError(error, _line(error)) from error
+
+
+def is_students(error: BaseException, namespace: MutableMapping[str, Any]) -> bool:
+    """Whether an exception that reached a probe came from the student's code, and not from the probe's own lines.
+
+    What counts is the innermost frame that is in one of the two: code of a library is called by one of them. A call
+    that does not fit the student's function is the student's fault, too: the frame is then still the probe's.
+    """
+    for frame in reversed([frame for frame, _ in walk_tb(error.__traceback__)]):
+        if frame.f_code.co_filename == FILE:
+            called = str(error).partition("(")[0].partition(".")[0]  # "Model.forward() missing 1 required ..."
+            return isinstance(error, TypeError) and called in namespace and "() " in str(error)
+        if is_students_file(frame.f_code.co_filename):
+            return True
+    return False
+
+
+def is_students_file(name: str) -> bool:
+    """Whether the code of this file is the student's: a cell, or a module beside the notebook."""
+    if name.startswith("<"):
+        return name.startswith("<ipython-input")
+    return not name.startswith(_OTHERS_CODE)
+
+
+def student_lines(error: BaseException) -> Iterator[str]:
+    """The lines of the student's code that an exception went through, the innermost first."""
+    for frame, number in reversed([*walk_tb(error.__traceback__)]):
+        if is_students_file(frame.f_code.co_filename):
+            yield linecache.getline(frame.f_code.co_filename, number).strip()
+
+
+def _line(error: BaseException) -> int:
+    """The innermost line of the probe that an exception went through; 0 if there is none."""
+    if isinstance(error, SyntaxError) and error.filename == FILE:
+        return error.lineno or 0
+    lines = [number for frame, number in walk_tb(error.__traceback__) if frame.f_code.co_filename == FILE]
+    return lines[-1] if lines else 0

@@ -1,0 +1,152 @@
+"""Snapshots of a notebook: forks of its kernel that wait until the judge has questions for them.
+
+The kernel is forked behind a grade cell, before the judge sends any question of that cell. The fork waits at a socket
+in its scratch folder, and the notebook goes on in the kernel. When all cells have run, the judge connects to the fork.
+For each connection, the fork forks once more: that process answers, and ends with the connection, so what a question
+changes is gone. Nothing of the questions was ever in the kernel itself, and no cell runs after them.
+"""
+
+import io
+import json
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import torch
+
+from .responder import Responder
+from .wire import MAX_BYTES, MAX_JSON, Packet, WireError, pack, unpack
+
+_SIZES = struct.Struct("<QQ")
+"""Before each packet: the sizes of its JSON and of its binary part, in bytes."""
+
+ENCODED = 6
+"""Most bytes that JSON takes for one character."""
+
+
+def encode(packet: Packet) -> bytes:
+    """A packet as it goes through a snapshot's socket.
+
+    Raises:
+        TooLarge: if it is larger than the other end accepts.
+    """
+    return _frame(*pack(packet))
+
+
+def _frame(content: dict[str, Any], data: bytes) -> bytes:
+    text = json.dumps(content).encode()
+    return b"".join([_SIZES.pack(len(text), len(data)), text, data])
+
+
+def decode(receive: Callable[[int], bytes]) -> tuple[Any, list[bytes]] | None:
+    """Content and buffers of the next packet; None at the end of the connection.
+
+    Args:
+        receive: gives exactly so many bytes, or none at the end.
+
+    Raises:
+        WireError: if it is no packet, or too large.
+    """
+    head = receive(_SIZES.size)
+    if not head:
+        return None
+    text_size, data_size = _SIZES.unpack(head)
+    if text_size > ENCODED * MAX_JSON or data_size > MAX_BYTES + 2**20:
+        raise WireError("more data than allowed")
+    try:
+        content = json.loads(receive(text_size))
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"unreadable JSON: {error}") from error
+    return content, [receive(data_size)]
+
+
+def receive_from(connection: socket.socket) -> Callable[[int], bytes]:
+    """The function for :func:`decode` that reads from a connection."""
+
+    def receive(size: int) -> bytes:
+        parts = []
+        while size:
+            part = connection.recv(min(size, 2**20))
+            if not part:
+                return b""
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    return receive
+
+
+def take_snapshot(namespace: MutableMapping[str, Any], path: str) -> None:
+    """Fork this process; the fork waits for connections at the socket ``path`` and answers them.
+
+    Raises:
+        OSError: if the process cannot be forked.
+        RuntimeError: if it uses a graphics card, which a fork cannot use.
+    """
+    if torch.cuda.is_initialized():
+        raise RuntimeError("a process that uses a graphics card cannot be forked")
+    listening = socket.socket(socket.AF_UNIX)
+    with listening:
+        listening.bind(path)
+        listening.listen(8)
+        if os.fork() == 0:
+            _become_silent()
+            _serve(listening, namespace)
+
+
+def _serve(listening: socket.socket, namespace: MutableMapping[str, Any]) -> None:
+    """Fork once for each connection; never return."""
+    try:
+        while True:
+            connection, _ = listening.accept()
+            with connection:
+                pid = os.fork()
+                if pid == 0:
+                    listening.close()
+                    connection.sendall(b"\0")  # the judge learns from it which process answers
+                    answer_all(connection, namespace)
+            os.waitpid(pid, 0)
+    finally:
+        os._exit(1)
+
+
+def answer_all(connection: socket.socket, namespace: MutableMapping[str, Any]) -> None:
+    """Answer the questions that come through ``connection``, then end this process."""
+    try:
+        responder, receive = Responder(namespace), receive_from(connection)
+        while (question := decode(receive)) is not None:
+            connection.sendall(_frame(*responder.packed_answer(*question)))
+    finally:
+        os._exit(0)
+
+
+def _become_silent() -> None:
+    """Print nothing any more, and compute in one thread: the threads of the kernel are not in its fork."""
+    sys.stdout = sys.stderr = io.StringIO()
+    torch.set_num_threads(1)
+
+
+def ask_a_fork(namespace: MutableMapping[str, Any], question: Packet) -> Packet:
+    """The answer of a fork of this process: an author's own notebook, where nothing has to be hidden."""
+    if not hasattr(os, "fork") or sys.platform == "darwin" or torch.cuda.is_initialized():
+        content, data = pack(question)  # what the probe changes stays; grading forks
+        content, data = Responder(namespace).packed_answer(content, [data])
+        return unpack(content, [data])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            _become_silent()
+            answer_all(theirs, namespace)
+        theirs.close()
+        ours.sendall(encode(question))
+        answer = decode(receive_from(ours))
+        ours.close()
+        os.waitpid(pid, 0)
+    if answer is None:
+        raise WireError("the probe ended the process")
+    return unpack(*answer)

@@ -1,0 +1,193 @@
+"""Probes: functions of a hidden test that run in a fork of the student's kernel."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from course_lib.authoring.result import Verdict
+from tests.support.exercise import Exercise
+
+OPTIMIZER = """
+    import torch
+
+    answer = None
+
+    class Momentum:
+        def __init__(self, parameters, lr, momentum):
+            self.parameters, self.lr, self.momentum = list(parameters), lr, momentum
+            self.velocity = [torch.zeros_like(p) for p in self.parameters]
+
+        def step(self):
+            with torch.no_grad():
+                for p, v in zip(self.parameters, self.velocity):
+                    v.mul_(self.momentum).add_(p.grad)
+                    p.sub_(self.lr * v)
+"""
+
+OPTIMIZER_TEST = """
+    def descend(nb, start, gradients, lr):
+        parameter = torch.nn.Parameter(start)
+        optimizer = nb.Momentum([parameter], lr, momentum=0.9)
+        for gradient in gradients:
+            parameter.grad = gradient
+            optimizer.step()
+        return parameter.detach()
+
+    def right(start, gradients, lr):
+        velocity = torch.zeros_like(start)
+        for gradient in gradients:
+            velocity = 0.9 * velocity + gradient
+            start = start - lr * velocity
+        return start
+
+    @hidden_test(1, "The velocity is kept from step to step.")
+    def test_velocity(student):
+        inputs = torch.arange(3.0), [torch.ones(3), torch.arange(3.0)], 0.1
+        expect(student.run(descend, *inputs), right, *inputs)
+"""
+
+
+@pytest.fixture
+def optimizer(tmp_path: Path) -> Exercise:
+    return Exercise(tmp_path, OPTIMIZER, OPTIMIZER_TEST)
+
+
+def test_a_probe_works_with_a_class_of_the_student(optimizer: Exercise, library: Path) -> None:
+    assert optimizer.result(library, OPTIMIZER).verdict is Verdict.PASSED
+    forgetful = OPTIMIZER.replace("v.mul_(self.momentum)", "v.zero_()")
+    assert optimizer.result(library, forgetful).verdict is Verdict.FAILED
+
+
+def test_a_missing_name_is_named(optimizer: Exercise, library: Path) -> None:
+    result = optimizer.result(library, "answer = None")
+    assert result.verdict is Verdict.ERROR
+    assert "NameError: Momentum" in result.detail
+
+
+def test_an_exception_of_the_students_names_its_line(optimizer: Exercise, library: Path) -> None:
+    result = optimizer.result(library, OPTIMIZER.replace("p.sub_(self.lr * v)", "p.sub_(self.rate * v)"))
+    assert result.verdict is Verdict.ERROR
+    assert "p.sub_(self.rate * v)" in result.detail
+    assert "AttributeError" in result.detail
+
+
+def test_a_call_that_does_not_fit_is_the_students_fault(optimizer: Exercise, library: Path) -> None:
+    result = optimizer.result(library, OPTIMIZER.replace("lr, momentum):", "lr):"))
+    assert (result.verdict, "TypeError" in result.detail) == (Verdict.ERROR, True)
+
+
+def test_an_exception_of_the_probes_is_for_its_author(optimizer: Exercise, library: Path) -> None:
+    """The student's class may be wrong in a way that the probe did not think of: the author has to look."""
+    optimizer.tests.write_text(optimizer.tests.read_text().replace("parameter.detach()", "optimizer.history[0]"))
+    result = optimizer.result(library, OPTIMIZER)
+    assert result.verdict is Verdict.TEST_FAULT
+    assert "in the probe descend: AttributeError" in result.note
+    line = optimizer.tests.read_text().splitlines().index("    return optimizer.history[0]") + 1
+    assert f"line {line}," in result.note
+    assert result.score == 0
+
+
+def test_a_probe_leaves_nothing_behind(tmp_path: Path, library: Path) -> None:
+    """Each probe starts from the state behind the grade cell, and the cells below never see what it has changed."""
+    counting = """
+        answer = []
+        def add(): answer.append(1); open("file", "a").write("x"); return len(answer)
+    """
+    tests = """
+        def twice(nb):
+            return nb.add() + nb.add()
+
+        @hidden_test(1, "add counts.")
+        def test_add(student):
+            assert student.run(twice) == 3
+            assert student.run(twice) == 3
+            assert student.value("answer") == []
+    """
+    exercise = Exercise(tmp_path, counting, tests, after="print(f'{answer=}', open('file', 'a').tell())")
+    graded = exercise.grade(library, counting)
+    assert graded.result.score == 1
+    assert "answer=[] 0" in graded.notebook
+
+
+def test_all_cells_run_before_the_first_probe(tmp_path: Path, library: Path) -> None:
+    """So no cell can find or show anything of a probe, whatever the student's code has prepared."""
+    spy = """
+        import os, threading
+        answer, real = 1, os.fork
+
+        def kept():
+            child = real()
+            if child == 0:
+                return 0
+            open("seen", "a").write(f"forked")
+            return child
+
+        os.fork = kept
+        def f(x):
+            open("/tmp/work/seen", "a").write(repr(x))
+            return x
+    """
+    tests = """
+        def ask(nb, x):
+            return nb.f(x)
+
+        @hidden_test(1, "f gives x.")
+        def test_f(student):
+            assert student.run(ask, "canary") == "canary"
+    """
+    exercise = Exercise(tmp_path, spy, tests)
+    shows = "import time; time.sleep(0.3); import glob; print([open(p).read() for p in glob.glob('seen')])"
+    graded = exercise.grade(library, spy, shows, "print(answer)")
+    assert graded.result.score == 1
+    assert "forked" in graded.notebook
+    assert "canary" not in graded.notebook
+
+
+def test_an_endless_probe_costs_its_own_test_only(tmp_path: Path, library: Path) -> None:
+    tests = """
+        def ask(nb, x):
+            return nb.f(x)
+
+        @hidden_test(1, "f(0) ends.")
+        def test_f(student):
+            assert student.run(ask, 0) == 0
+
+        @hidden_test(1, "f gives x.")
+        def test_g(student):
+            assert student.run(ask, 1) == 1
+    """
+    answer = """
+        answer = 0
+        def f(x):
+            while x == 0:
+                pass
+            return x
+    """
+    exercise = Exercise(tmp_path, "def f(x): return x\nanswer = 0", tests, points=2)
+    began = time.monotonic()
+    [cell] = exercise.grade(library, answer, question=0.3).result.cells
+    assert [test.verdict for test in cell.tests] == [Verdict.TIMEOUT, Verdict.PASSED]
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("import os\ndef f(): os._exit(0)", Verdict.KERNEL_DIED),
+        ("def f(): return bytearray(2**28) * 16", Verdict.OUT_OF_MEMORY),
+        ("def f(): return [0.5] * 10**7", Verdict.FAILED),
+    ],
+)
+def test_what_a_probe_runs_into_is_said(answer: str, verdict: Verdict, tmp_path: Path, library: Path) -> None:
+    tests = """
+        def ask(nb):
+            return nb.f()
+
+        @hidden_test(1, "f gives 0.")
+        def test_f(student):
+            assert student.run(ask) == 0
+    """
+    exercise = Exercise(tmp_path, "def f(): return 0\nanswer = 0", tests)
+    result = exercise.result(library, f"{answer}\nanswer = 0", memory=2**30)
+    assert result.verdict is verdict
