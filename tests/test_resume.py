@@ -434,7 +434,7 @@ def test_a_file_replaced_during_grading_changes_no_other_mark(course: Path, monk
     for student in ("dora", "emil"):
         hand_in(course, student, blank)
     before_grading(monkeypatch, lambda: hand_in(course, "dora", RIGHT))
-    with pytest.raises(NbGraderException, match="dora$"):
+    with pytest.raises(NbGraderException, match=r"dora$"):
         autograde_here(course, monkeypatch)
     monkeypatch.undo()
     lost = {"test_add": 0.0, "test_mean": 1.0}

@@ -167,7 +167,9 @@ def solved_notebook(source: NotebookNode, config: Config | None = None) -> Noteb
 
     The arguments are those of :func:`release_notebook`.
     """
-    return _processed(source, [ClearHiddenTests, ClearMarkScheme], config)
+    anywhere = Config(ClearMarkScheme={"enforce_metadata": False})  # also within a text answer
+    anywhere.merge(config or {})
+    return _processed(source, [ClearHiddenTests, ClearMarkScheme], anywhere)
 
 
 def _processed(source: NotebookNode, steps: Sequence[Any], config: Config | None) -> NotebookNode:

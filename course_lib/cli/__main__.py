@@ -9,6 +9,7 @@ from importlib import import_module
 COMMANDS = {
     "init": "make a new course folder",
     "new": "add a small working assignment to the course",
+    "check": "try an assignment without students",
     "doctor": "check this machine and this course; say how to fix what is wrong",
     "appeal": "grade one submission again; show what each hidden test asked and what came back",
     "cache": "show the size of the result cache, or empty it",

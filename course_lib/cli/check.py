@@ -1,0 +1,153 @@
+"""Try an assignment without students: its source, its release, its hidden tests, right and wrong answers.
+
+    course check exercise2                            everything
+    course check exercise2 --answers answers          your right and wrong answers, too
+    course check exercise2 --cell test_mse            the hidden tests of one cell, on the source notebook
+
+Run this in the course folder. It touches neither the gradebook nor a release. An answer is a file
+FOLDER/<solution cell>/<right or wrong>/NAME.py; in a wrong one, the line '# fails: test_a, test_b' names the hidden
+tests that it must fail.
+"""
+
+import argparse
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+
+from ..assignment.answers import read_answers
+from ..assignment.loader import check_points, load_assignment
+from ..assignment.spec import NotebookSpec
+from ..authoring.errors import AssignmentError, GradingFault
+from ..authoring.pytest_plugin import collect_hidden_tests
+from ..authoring.result import printable
+from ..authoring.result_html import number
+from ..execution.assignment_check import Trial, names_to_rebind, one_cell, unsteady_tests, vacuous_tests, wrong_marks
+from ..execution.open_run import open_pool, task_maker, temporary_folder
+from ..execution.result_cache import ResultCache
+from ..execution.run_settings import RunSettings
+from ..execution.source_check import SourceCheck
+from ..messages import set_language
+from .doctor_course import Course, open_course
+from .doctor_machine import Finding
+
+MARKS = {True: "✓", False: "✗", None: "   "}
+"""What stands before a line: it is right, it is a problem, or it belongs to the line above."""
+
+Line = tuple[str, bool | None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``course check``."""
+    parser.add_argument("assignment", help="its name, such as exercise2")
+    parser.add_argument("--answers", type=Path, metavar="FOLDER", help="right and wrong answers to grade")
+    parser.add_argument("--cell", metavar="NAME", help="run the hidden tests of this grade cell only")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print what is wrong. The exit status is 1 if anything is."""
+    course = open_course()
+    if isinstance(course, Finding):
+        sys.exit(f"course check: {course.says}\n{course.fix}")
+    problems = 0
+    try:
+        for line, is_right in check(course, arguments.assignment, arguments.cell, arguments.answers):
+            print(f"{MARKS[is_right]} {line}", flush=True)
+            problems += is_right is False
+    except (AssignmentError, GradingFault, OSError) as error:
+        sys.exit(f"✗ {error}")
+    sys.exit(bool(problems))
+
+
+def check(course: Course, name: str, cell: str | None, answers: Path | None) -> Iterator[Line]:
+    """Every finding as a line, see :data:`MARKS`.
+
+    Args:
+        course: the course folder and its settings.
+        name: of the assignment.
+        cell: the only grade cell to try; None for all.
+        answers: the folder of right and wrong answers.
+
+    Raises:
+        AssignmentError or GradingFault: if the assignment cannot be graded at all.
+    """
+    course.coursedir.assignment_id = name
+    course.settings.check_settings()
+    folders, settings = course.settings.folders(), replace(course.settings.run_settings(), scheduler="", force=False)
+    set_language(settings.language)
+    specs = load_assignment(folders.source, folders.hidden_tests, config=course.app.config)
+    for spec in specs:
+        check_points(spec, collect_hidden_tests([*spec.tests.values()]).values())
+    if cell is not None:
+        specs = [one_cell(_with_cell(specs, cell), cell)]
+        settings.configured_workers = 1
+    cells = [found for spec in specs for found in spec.grade_cells]
+    yield f"{len(cells)} grade cells, {number(sum(found.points for found in cells))} points", True
+    with contextlib.ExitStack() as stack:
+        room = stack.enter_context(temporary_folder(None))
+        pool = stack.enter_context(open_pool(settings, room, settings.workers))
+        new_task = task_maker(folders, settings, room, specs)
+        for spec in specs:
+            trial = Trial(spec, new_task, pool)
+            yield from _source(trial, folders.results, settings, cell)
+            if cell is None:
+                yield from _all(trial, answers)
+
+
+def _with_cell(specs: list[NotebookSpec], cell: str) -> NotebookSpec:
+    known = {grade_id: spec for spec in specs for grade_id in spec.tests}
+    if cell not in known:
+        raise AssignmentError(f"there is no grade cell '{cell}' with hidden tests; there are {', '.join(known)}")
+    return known[cell]
+
+
+def _source(trial: Trial, results: Path, settings: RunSettings, cell: str | None) -> Iterator[Line]:
+    """Grade the source notebook."""
+    if cell is not None:
+        [(_, result)] = trial.grade({"source": trial.spec.solved})
+        for test in result.cells[0].tests:
+            yield f"{test.name}: {printable(str(test.rationale))}", test.score == test.points
+            yield from ((printable(text), None) for text in (test.hint, test.note) if text)
+        return
+    log = _Log()
+    source = SourceCheck(settings, trial.pool, ResultCache(results), lambda key, graded: None, log)
+    source.check(trial.new_task(trial.spec, nbformat.writes(trial.spec.solved).encode()))
+    yield f"{trial.spec.name}: the source notebook earns every point", True
+    yield from ((warning, False) for warning in log.warnings)
+
+
+class _Log(logging.Logger):
+    """Collects warnings."""
+
+    def __init__(self) -> None:
+        super().__init__("check", logging.WARNING)
+        self.warnings: list[str] = []
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Keep one warning."""
+        self.warnings.append(record.getMessage())
+
+
+def _all(trial: Trial, answers: Path | None) -> Iterator[Line]:
+    """Everything beside the source notebook."""
+    checks = {
+        "no hidden test passes on the notebook as students get it": vacuous_tests(trial),
+        "three runs with other seeds agree": unsteady_tests(trial),
+        "no hidden test asks for a name that a given cell defines": names_to_rebind(trial.spec),
+    }
+    for right, problems in checks.items():
+        found = [*problems]
+        yield from ((problem, False) for problem in found)
+        if not found:
+            yield f"{trial.spec.name}: {right}", True
+    if answers is None:
+        return
+    for answer, lost, problem in wrong_marks(trial, read_answers(answers, trial.spec)):
+        place = f"{answer.cell}/{answer.path.parent.name}/{answer.path.name}"
+        yield f"{place}: {problem}" if problem else place, not problem
+        for test in lost:
+            yield f"    {test.name}: {printable(test.hint)}", None
