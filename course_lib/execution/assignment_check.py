@@ -119,7 +119,7 @@ def names_to_rebind(spec: NotebookSpec) -> Iterator[str]:
             for name in sorted(_asked(file) & defined.keys() - StudentCode(answers).names):
                 yield (
                     f"{file}: asks for {name}, which the given cell '{defined[name]}' defines. A student's cell can "
-                    f"define it anew, so ask for what the student writes, or use a probe (grade cell '{grade_id}')"
+                    f"redefine it. Ask for what the student writes, or use a probe (grade cell '{grade_id}')"
                 )
 
 

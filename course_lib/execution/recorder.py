@@ -52,7 +52,7 @@ class Recorded:
             return False
         result = found[1]
         if any(test.verdict is Verdict.TEST_FAULT for cell in result.cells for test in cell.tests):
-            return False  # provisional: the command names the test each time, until it is mended
+            return False  # provisional: the command names the test each time, until it is fixed
         by_hand = {cell.grade_id for cell in task.spec.grade_cells if cell.manual}
         marks = {name: 0.0 if name in result.unanswered else None for name in by_hand} | result.marks
         return marks == self.marks.get(student, {}).get(task.spec.name)

@@ -75,7 +75,7 @@ class JudgedAutograde(Settings):
             messages.append(f"Not graded, through no fault of the student; nothing was recorded: {names}")
         for place, students in summary.faulty_tests.items():
             messages.append(
-                f"A hidden test stopped at {place}. Mend it, then run the command again. Until then it gives no points "
+                f"A hidden test stopped at {place}. Fix it, then run the command again. Until then it gives no points "
                 f"to {', '.join(sorted(students))}"
             )
         if summary.unpenalized:
