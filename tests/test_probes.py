@@ -3,9 +3,12 @@
 import time
 from pathlib import Path
 
+import nbformat
+import psutil
 import pytest
 
 from course_lib.authoring.result import Verdict
+from tests.support.code import code
 from tests.support.exercise import Exercise
 
 OPTIMIZER = """
@@ -191,3 +194,132 @@ def test_what_a_probe_runs_into_is_said(answer: str, verdict: Verdict, tmp_path:
     exercise = Exercise(tmp_path, "def f(): return 0\nanswer = 0", tests)
     result = exercise.result(library, f"{answer}\nanswer = 0", memory=2**30)
     assert result.verdict is verdict
+
+
+# -- attacks -----------------------------------------------------------------------------------------------------------
+
+ASKS_TWICE = """
+    def ask(nb, x):
+        return nb.f(x)
+
+    @hidden_test(1, "f adds the secret 77.")
+    def test_f(student):
+        for x in (4177.25, 4177.5):
+            expect(student.run(ask, x), lambda x: x + 77, x)
+"""
+
+LOOKS = """
+    import gc, glob, linecache, sys, time
+    time.sleep(0.2)
+    secret = str(4100 + 77)
+    print([str(o) for o in gc.get_objects() if isinstance(o, (str, dict, list, tuple)) and secret + "." in str(o)[:5000]])
+    print([open(p, errors="replace").read() for p in glob.glob("/tmp/**/leak", recursive=True)])
+    print([name for name in linecache.cache if "probe" in name], In, [name for name in sys.modules if "probe" == name])
+"""
+"""Two cells below the grade cell look for the inputs of the probes."""
+
+ATTACKS = {
+    "fake the fork": """
+        import os
+        os.fork = lambda: 0
+    """,
+    "answer for the child": """
+        import os, socket, threading, time
+
+        def impostor():
+            time.sleep(0.1)
+            for n in range(9):
+                if os.path.exists(f"/tmp/s{n}"):
+                    os.unlink(f"/tmp/s{n}")
+                    listening = socket.socket(socket.AF_UNIX)
+                    listening.bind(f"/tmp/s{n}")
+                    listening.listen()
+                    while True:
+                        connection, _ = listening.accept()
+                        connection.sendall(b"x")
+                        open("/tmp/work/leak", "ab").write(connection.recv(10**6))
+                        connection.close()
+        threading.Thread(target=impostor, daemon=True).start()
+    """,
+    "take the place of the socket": """
+        import os
+        for n in range(9):
+            os.symlink("/run/dbus/system_bus_socket", f"/tmp/s{n}")
+    """,
+    "outlive the probe": """
+        import os, time
+
+        def f(x):
+            if os.fork() == 0:
+                for _ in range(100):
+                    open("/tmp/work/leak", "a").write(repr(x))
+                    time.sleep(0.1)
+            return 0.0
+    """,
+    "read the frames": """
+        import sys
+
+        def f(x):
+            frame, seen = sys._getframe(1), []
+            while frame:
+                seen += [v for v in frame.f_locals.values() if isinstance(v, float) and v > x]
+                frame = frame.f_back
+            open("/tmp/work/leak", "a").write(repr((x, seen)))
+            return seen[0] if seen else 0.0
+    """,
+    "patch torch before the fork": """
+        import torch
+        torch.allclose = torch.equal = lambda *args, **kwargs: True
+        torch.Tensor.__eq__ = lambda a, b: True
+        def f(x):
+            return torch.zeros(())
+    """,
+    "change what is sent": """
+        import course_lib.kernel.responder as responder
+        responder.describe = lambda *args, **kwargs: {"kind": "float", "value": "nan"}
+    """,
+    "wait for the probe": """
+        import time
+        began = time.monotonic()
+        def f(x):
+            return x + 77 if time.monotonic() - began < 0.001 else 0.0
+    """,
+    "fork bomb": """
+        import os, time
+        def f(x):
+            for _ in range(300):
+                if os.fork() == 0:
+                    time.sleep(60)
+                    os._exit(0)
+            return 0.0
+    """,
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_attack_on_a_probe_pays_or_leaks(name: str, tmp_path: Path, library: Path) -> None:
+    right = "answer = 0\ndef f(x): return x + 77"
+    exercise = Exercise(tmp_path, right, ASKS_TWICE)
+    wrong = "answer = 0\n\ndef f(x):\n    return 0.0\n\n" + code(ATTACKS[name])
+    graded = exercise.grade(library, wrong, LOOKS, "print(answer)", question=0.5, submission=60, tasks=100)
+    assert graded.result.score == 0
+    outputs = [cell.get("outputs") for cell in nbformat.reads(graded.notebook, as_version=4).cells]
+    assert "secret" in str(outputs), "the looking cell has run"
+    assert "4177" not in str(outputs)
+    honest = exercise.grade(library, right, question=0.5)
+    assert honest.result.score == 1, "the next submission is not harmed"
+
+
+def test_a_graded_attack_leaves_no_process(tmp_path: Path, library: Path) -> None:
+    exercise = Exercise(tmp_path, "answer = 0\ndef f(x): return x + 77", ASKS_TWICE)
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    exercise.grade(library, f"answer = 0\n{code(ATTACKS['outlive the probe'])}")
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+def test_without_a_fork_a_new_kernel_is_asked(optimizer: Exercise, library: Path) -> None:
+    """As with a graphics card in use."""
+    no_fork = "import torch\ntorch.cuda.is_initialized = lambda: True\n"
+    assert optimizer.result(library, no_fork + code(OPTIMIZER)).verdict is Verdict.PASSED
+    counting = OPTIMIZER.replace("v.mul_(self.momentum)", "v.zero_()")
+    assert optimizer.result(library, no_fork + code(counting)).verdict is Verdict.FAILED

@@ -91,7 +91,7 @@ class NotebookRunner:
         self.kernel: StudentKernel | None = None
         """The kernel that runs now."""
         self._running = 0
-        self._snapshots = snapshots
+        self._snapshots = set(snapshots)
         self._first_seed = SEEDS * seed
         self._visit: tuple[int, Visit] | None = None
         """The visit that answers the questions behind the cell with this index."""
@@ -228,11 +228,11 @@ class NotebookRunner:
         with self._counting("questions"):
             try:
                 if alone:
-                    with Visit(self.kernel.snapshots[index]) as visit:
+                    with Visit(self.kernel.snapshots[index], self.kernel.pid) as visit:
                         return self._ask_visit(visit, question)
                 if self._visit is None or self._visit[0] != index:
                     self._end_visit()
-                    self._visit = index, Visit(self.kernel.snapshots[index])
+                    self._visit = index, Visit(self.kernel.snapshots[index], self.kernel.pid)
                 return self._ask_visit(self._visit[1], question)
             except TimeoutError:
                 self._end_visit()
@@ -268,10 +268,16 @@ class NotebookRunner:
         """Fork the kernel behind the cell with this index; without a fork, the judge asks a new kernel instead."""
         assert self.kernel is not None
         place, seen_as = self.kernel.snapshot_places(index)
-        with contextlib.suppress(TimeoutError, StudentFailure):
+        self._snapshots.discard(index)  # not again, if student code keeps it from working
+        try:
             reply = self._exchange(Packet({"snapshot": seen_as}), self._stopwatch(self.limits.question))
-            if self.kernel is not None and reply.fields.get("status") == "ok":
-                self.kernel.snapshots[index] = place
+        except TimeoutError:
+            return self._interrupt()
+        except StudentFailure:
+            return
+        if self.kernel is not None and reply.fields.get("status") == "ok":
+            self.kernel.snapshots[index] = place
+            self._snapshots.add(index)
 
     def _must_be_ready(self) -> None:
         """Have a kernel that has run the cells so far.

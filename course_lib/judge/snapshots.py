@@ -32,12 +32,13 @@ class Visit:
 
     Args:
         path: the snapshot's socket. Student code may have put anything in its place.
+        kernel: the pid of the kernel, which is no fork of itself.
 
     Raises:
-        VisitEnded: if nothing answers there.
+        VisitEnded: if no fork answers there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kernel: int) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._process = -1
         self._next_look = 0.0
@@ -49,13 +50,13 @@ class Visit:
             self.pid = next(
                 struct.unpack("3i", data[:12])[0] for _, kind, data in ancillary if kind == socket.SCM_CREDENTIALS
             )
-            self._process = os.pidfd_open(self.pid) if greeting and self.pid else -1
+            self._process = os.pidfd_open(self.pid) if greeting and self.pid not in (0, kernel) else -1
         except (OSError, StopIteration) as error:
             self._socket.close()
             raise VisitEnded(str(error)) from error
         if self._process < 0:
             self._socket.close()
-            raise VisitEnded("it ended at once")
+            raise VisitEnded("it has ended, or is no fork")
 
     def __enter__(self) -> Self:
         return self
