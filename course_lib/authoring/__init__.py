@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..compare import close
     from ..messages import Text
     from .accuracy import AccuracyTest
+    from .distributions import must_be_distributed
     from .expectations import Suspects, expect, expect_all, likely, rounded, wrong
     from .failures import StudentFailure
     from .hidden_tests import hidden_test
@@ -41,6 +42,7 @@ __all__ = [
     "expect_all",
     "hidden_test",
     "likely",
+    "must_be_distributed",
     "replacing",
     "rounded",
     "wrong",
@@ -50,6 +52,7 @@ _MODULES = {
     "..compare": ("close",),
     "..messages": ("Text",),
     ".accuracy": ("AccuracyTest",),
+    ".distributions": ("must_be_distributed",),
     ".expectations": ("Suspects", "expect", "expect_all", "likely", "rounded", "wrong"),
     ".failures": ("StudentFailure",),
     ".hidden_tests": ("hidden_test",),
