@@ -13,13 +13,13 @@ import argparse
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 
-from ..assignment.answers import read_answers
+from ..assignment.answers import Answer, read_answers
 from ..assignment.loader import check_points, load_assignment
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault
@@ -85,17 +85,18 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
     if cell is not None:
         specs = [one_cell(_with_cell(specs, cell), cell)]
         settings.configured_workers = 1
+    given = [[] if answers is None else read_answers(answers, spec) for spec in specs]
     cells = [found for spec in specs for found in spec.grade_cells]
     yield f"{len(cells)} grade cells, {number(sum(found.points for found in cells))} points", True
     with contextlib.ExitStack() as stack:
         room = stack.enter_context(temporary_folder(None))
         pool = stack.enter_context(open_pool(settings, room, settings.workers))
         new_task = task_maker(folders, settings, room, specs)
-        for spec in specs:
+        for spec, of_spec in zip(specs, given, strict=True):
             trial = Trial(spec, new_task, pool)
             yield from _source(trial, folders.results, settings, cell)
             if cell is None:
-                yield from _all(trial, answers)
+                yield from _all(trial, of_spec)
 
 
 def _with_cell(specs: list[NotebookSpec], cell: str) -> NotebookSpec:
@@ -132,7 +133,7 @@ class _Log(logging.Logger):
         self.warnings.append(record.getMessage())
 
 
-def _all(trial: Trial, answers: Path | None) -> Iterator[Line]:
+def _all(trial: Trial, answers: Sequence[Answer]) -> Iterator[Line]:
     """Everything beside the source notebook."""
     checks = {
         "no hidden test passes on the notebook as students get it": vacuous_tests(trial),
@@ -144,9 +145,7 @@ def _all(trial: Trial, answers: Path | None) -> Iterator[Line]:
         yield from ((problem, False) for problem in found)
         if not found:
             yield f"{trial.spec.name}: {right}", True
-    if answers is None:
-        return
-    for answer, lost, problem in wrong_marks(trial, read_answers(answers, trial.spec)):
+    for answer, lost, problem in wrong_marks(trial, answers):
         place = f"{answer.cell}/{answer.path.parent.name}/{answer.path.name}"
         yield f"{place}: {problem}" if problem else place, not problem
         for test in lost:

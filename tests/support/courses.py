@@ -42,6 +42,13 @@ def nbgrader(folder: Path, *arguments: str, language: str = "fr") -> subprocess.
     return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
 
 
+def course(folder: Path, *arguments: str, language: str = "en") -> subprocess.CompletedProcess[str]:
+    """Run the `course` command in a course folder."""
+    environment = os.environ | {"COURSE_LIB_LANG": language}
+    command = [sys.executable, "-m", "course_lib.cli", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
+
+
 def open_gradebook(folder: Path) -> Gradebook:
     """Open the gradebook of a course; use it in a ``with`` statement."""
     return Gradebook(f"sqlite:///{folder / 'gradebook.db'}")
