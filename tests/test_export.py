@@ -49,7 +49,12 @@ def record() -> ClassRecord:
         [Mark("test_x", 1, 3, False, False, "=1 < 2"), Mark("text", 0, 1, True, True, "")], {"n": result}, ["m"],
     )  # fmt: skip
     return ClassRecord(
-        "course", "n", [("test_x", 3), ("text", 1)], [first, replace(first, student="bo", last_name="")], ["zoé"]
+        "course",
+        "n",
+        [("test_x", 3), ("text", 1)],
+        [first, replace(first, student="bo", last_name="")],
+        ["zoé"],
+        ["lea"],
     )
 
 

@@ -278,7 +278,7 @@ FIXTURE = """
     ],
     ids=["exception", "fixture", "question", "setup"],
 )
-def test_an_exception_of_a_hidden_test_is_told_from_a_wrong_answer(tmp_path: Path, text: str, word: str) -> None:
+def test_an_exception_of_a_hidden_test_is_no_wrong_answer(tmp_path: Path, text: str, word: str) -> None:
     """It gives no points yet, and names its place: its author did not think of such an answer."""
     path = write(tmp_path / "a", text)
     (test,) = run_hidden_tests([path], nobody)["test_cell"].tests

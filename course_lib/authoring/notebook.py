@@ -231,12 +231,18 @@ class StudentNotebook(Probing):
         tensors = [torch.tensor(value) if isinstance(value, float) else value for value in values]
         return [checked_tensor(value, shape, dtype) for value, shape in zip(tensors, shapes, strict=True)]
 
-    def number(self, name: str, *args: Argument) -> float:
-        """The real number that the function ``name`` returns: a float, an int, or a tensor with one such element."""
+    def number(self, name: str, *args: Argument, integers: bool = True) -> float:
+        """The real number that the function ``name`` returns: a float, an int, or a tensor with one such element.
+
+        Args:
+            name: of the function.
+            *args: its arguments.
+            integers: whether an int is right, too.
+        """
         value = self.call(name, *args)
         if isinstance(value, torch.Tensor) and value.numel() == 1:
             value = value.item()
-        if isinstance(value, int) and not isinstance(value, bool):
+        if integers and type(value) is int and abs(value) < 2**63:
             return float(value)
         if not isinstance(value, float):
             raise wrong_value(f"{name} returned {type_name(value)}, not a float", type_cause(type_name(value), "float"))

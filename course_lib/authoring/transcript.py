@@ -32,8 +32,13 @@ def answer_line(reply: Packet) -> str:
 
 
 def _shown(value: Value) -> str:
+    if isinstance(value, Other):
+        return f"a {value.type_name}"
     if not isinstance(value, torch.Tensor):
-        return (f"a {value.type_name}" if isinstance(value, Other) else repr(value))[:200]
+        try:
+            return repr(value)[:200]
+        except ValueError:  # an int of more than 4300 digits
+            return f"a {type(value).__name__}"
     first = ", ".join(f"{number:.4g}" for number in value.flatten()[:_SHOWN_NUMBERS].tolist())
     more = ", ..." if value.numel() > _SHOWN_NUMBERS else ""
     return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)} [{first}{more}]"

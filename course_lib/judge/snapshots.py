@@ -14,7 +14,7 @@ from typing import Self
 
 from ..authoring.failures import StudentFailure
 from ..authoring.result import Verdict
-from ..kernel.snapshot import decode, encode
+from ..kernel.framing import decode, encode
 from ..kernel.wire import Packet, WireError, unpack
 from .kernel_client import LOOK
 from .stopwatch import Stopwatch

@@ -105,7 +105,7 @@ def assert_measures(
     student: StudentNotebook, cases: list[tuple[torch.Tensor, torch.Tensor]], suspects: Suspects
 ) -> None:
     """``accuracy`` must give the fraction of right labels. Several cases together tell the mistakes apart."""
-    fractions = [student.number("accuracy", *case) for case in cases]
+    fractions = [student.number("accuracy", *case, integers=False) for case in cases]
     expect_all(fractions, reference.accuracy, cases, suspects)
 
 
