@@ -233,7 +233,7 @@ def check(
     dtype: Any = None,
     equals: object = None,
     holds: Callable[[Any], bool] | None = None,
-    hint: tuple[str, str] | None = None,
+    hint: tuple[str, str] | str | None = None,
 ) -> None:
     """Check one function, model or variable of the notebook and show the result as a card.
 
@@ -246,7 +246,7 @@ def check(
         dtype: expected dtype of the tensor or array.
         equals: expected result. Tensors and arrays may differ by 1e-4, floats by 1e-6, in containers, too.
         holds: tells whether the result has a certain property.
-        hint: one likely cause of a failure, in French and in English.
+        hint: one likely cause of a failure, in French and in English, or in one language.
 
     Raises:
         CheckFailed: if the check fails, after the card has been shown.
@@ -254,7 +254,7 @@ def check(
     namespace = sys._getframe(1).f_globals  # those of the calling notebook
     called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
     lines = [(say("check.called" if args else "check.variable"), called)]
-    cause, verdict, likely = None, "not_yet", str(Text(*hint)) if hint else ""
+    cause, verdict, likely = None, "not_yet", hint if isinstance(hint, str) else str(Text(*hint)) if hint else ""
     if _last_was_no_python():
         cause = say("check.no_python")
     elif namespace.get(name) is None:

@@ -399,6 +399,10 @@ MESSAGES: dict[str, Text] = {
         "les valeurs ne sont pas celles attendues : essayez votre code sur un exemple calculé à la main.",
         "these are not the expected values. Try your code on an example that you can compute by hand.",
     ),
+    "cause.distribution": Text(
+        "les tirages ne suivent pas la loi demandée.",
+        "the draws do not have the distribution that the exercise asks for.",
+    ),
     "cause.too_large": Text(
         "le résultat est trop grand pour être vérifié : l'énoncé en demande un plus petit.",
         "the result is too large to be checked. The exercise asks for a smaller one.",

@@ -113,6 +113,25 @@ def test_a_probe_leaves_nothing_behind(tmp_path: Path, library: Path) -> None:
     assert "answer=[] 0" in graded.notebook
 
 
+def test_probes_and_other_questions_mix(tmp_path: Path, library: Path) -> None:
+    counting = """
+        answer = []
+        def add(): answer.append(1); return len(answer)
+    """
+    tests = """
+        def ask(nb):
+            return nb.add()
+
+        @hidden_test(1, "add counts.")
+        def test_add(student):
+            assert student.number("add") == 1
+            assert student.run(ask) == 1, "from the state behind the grade cell"
+            assert student.number("add") == 2, "what a call changes stays, as without probes"
+            assert student.run(ask) == 1
+    """
+    assert Exercise(tmp_path, counting, tests).result(library, counting).verdict is Verdict.PASSED
+
+
 def test_all_cells_run_before_the_first_probe(tmp_path: Path, library: Path) -> None:
     """So no cell can find or show anything of a probe, whatever the student's code has prepared."""
     spy = """

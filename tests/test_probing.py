@@ -80,6 +80,14 @@ CELLS = code("""
 
         def forward(self, x, *, y):
             return {"a": self.a(x), "b": (self.b(y), y)}
+
+    class Wide(nn.Linear):
+        def __init__(self, n, scale=1):
+            super().__init__(n, 1, bias=False)
+            self.scale = scale
+
+        def forward(self, x):
+            return self.scale * super().forward(x)
 """)
 
 
@@ -174,6 +182,8 @@ def test_outputs(student: StudentNotebook) -> None:
     with pytest.raises(OtherParameters):
         student.outputs("Two", x, y=y, weights={"a.weight": torch.eye(2)})
     detail(lambda: student.outputs("root", 1))
+    for init in ([3, 2], {"n": 3, "scale": 2}):
+        assert student.outputs("Wide", torch.ones(1, 3), init=init, weights=[torch.ones(1, 3)]).tolist() == [[6]]
 
 
 def test_weights_have_names(student: StudentNotebook) -> None:
@@ -204,6 +214,11 @@ def test_draws_are_compared_with_a_distribution(student: StudentNotebook) -> Non
     assert detail(lambda: must_be_distributed(student.draws("skewed", 3000), lambda x: x, "skewed")) == "skewed"
     loaded = {1: 0.5} | dict.fromkeys(range(2, 7), 0.1)
     assert detail(lambda: must_be_distributed(student.draws("die", 3000), loaded, "fair")) == "fair"
+    suspects = {
+        "like two dice": {n: (6 - abs(n - 7)) / 36 for n in range(2, 13)},
+        "all equal": {n: 1 / 6 for n in range(1, 7)},
+    }
+    assert detail(lambda: must_be_distributed(student.draws("die", 3000), loaded, suspects=suspects)) == "all equal"
     short = dict.fromkeys(range(1, 6), 1 / 5)
     assert detail(lambda: must_be_distributed(student.draws("die", 3000), short, "six")) == "six"
     assert "float" in detail(lambda: student.draws("Stack", 3))

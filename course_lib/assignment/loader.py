@@ -61,8 +61,9 @@ def check_points(spec: NotebookSpec, cells: Iterable[CellResult]) -> None:
     for cell in spec.automatic:
         if tested[cell.grade_id] != cell.points:
             raise AssignmentError(
-                f"{spec.tests[cell.grade_id]}: its tests add up to {tested[cell.grade_id]:g} points (two of the same "
-                f"name count as one), the cell '{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g}"
+                f"{spec.tests[cell.grade_id]}: its tests add up to {tested[cell.grade_id]:g} points, the cell "
+                f"'{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g} (of two tests of the same name, Python "
+                "keeps the second one only)"
             )
 
 

@@ -155,13 +155,13 @@ def fastest(function: Callable[..., Any], arguments: list[Any], keywords: dict[s
 
 
 def outputs_of(
-    nb: Any, name: str, inputs: list[Any], keywords: dict[str, Any], weights: Any, train: bool
+    nb: Any, name: str, init: Any, inputs: list[Any], keywords: dict[str, Any], weights: Any, train: bool
 ) -> tuple[str, object]:
     """What a model gives for any inputs, with weights by name or in the order of their shapes: ("ok", outputs)."""
     model = getattr(nb, name)
     if isinstance(model, type):
         torch.manual_seed(0)
-        model = model()
+        model = model(**init) if isinstance(init, dict) else model(*init)
     if not isinstance(model, torch.nn.Module):
         return "no_model", None
     if isinstance(weights, dict):

@@ -10,26 +10,33 @@ from typing import Any
 
 import torch
 
-from ..messages import Text
+from ..messages import MESSAGES, Text
 from .expectations import wrong
 
 FALSE_FAIL = 1e-6
 """How often a right answer may fail, at most."""
 
 
+Distribution = Callable[[torch.Tensor], torch.Tensor] | Mapping[Any, float]
+"""A cumulative distribution function, which turns float64 (N,) into probabilities (N,); or the probability of each
+possible value."""
+
+
 def must_be_distributed(
     draws: torch.Tensor,
-    expected: Callable[[torch.Tensor], torch.Tensor] | Mapping[Any, float],
-    cause: Text | str,
+    expected: Distribution,
+    cause: Text | str = "",
+    *,
+    suspects: Mapping[Any, Distribution] | None = None,
     false_fail: float = FALSE_FAIL,
 ) -> None:
     """Check that independent ``draws`` come from a distribution.
 
     Args:
         draws: numbers of any shape, all draws of one distribution.
-        expected: the distribution: a cumulative distribution function, which turns float64 (N,) into probabilities
-            (N,); or the probability of each value that can come.
-        cause: the likely cause, for the student.
+        expected: the distribution that they must have.
+        cause: the likely cause, for the student, if no suspect fits.
+        suspects: usual mistakes: a sentence that tells the student about a mistake, and the distribution that it gives.
         false_fail: how often right draws may fail, at most. With n draws, wrong ones are noticed if their
             distribution function is off by more than twice ``sqrt(log(2 / false_fail) / (2 n))``, which is 0.054 for
             10,000 draws.
@@ -38,17 +45,22 @@ def must_be_distributed(
         StudentFailure: if the draws do not fit.
     """
     values = draws.detach().double().flatten()
+    if _fits(values, expected, false_fail):
+        return
+    found = (mistake for mistake, gives in (suspects or {}).items() if _fits(values, gives, false_fail))
+    raise wrong(next(found, cause or Text(*MESSAGES["cause.distribution"])))
+
+
+def _fits(values: torch.Tensor, expected: Distribution, false_fail: float) -> bool:
     if not len(values) or not bool(values.isfinite().all()):
-        raise wrong(cause)
-    if isinstance(expected, Mapping):
-        outside = set(values.tolist()) - {float(key) for key in expected}
-        allowed = math.sqrt(math.log(2 * len(expected) / false_fail) / (2 * len(values)))
-        off = max(abs((values == float(key)).double().mean().item() - chance) for key, chance in expected.items())
-        fits = not outside and off <= allowed
-    else:
-        fits = distance(values, expected) <= math.sqrt(math.log(2 / false_fail) / (2 * len(values)))
-    if not fits:
-        raise wrong(cause)
+        return False
+    if not isinstance(expected, Mapping):
+        return distance(values, expected) <= math.sqrt(math.log(2 / false_fail) / (2 * len(values)))
+    if set(values.tolist()) - {float(key) for key in expected}:
+        return False
+    allowed = math.sqrt(math.log(2 * len(expected) / false_fail) / (2 * len(values)))
+    off = (abs((values == float(key)).double().mean().item() - chance) for key, chance in expected.items())
+    return max(off) <= allowed
 
 
 def distance(values: torch.Tensor, cdf: Callable[[torch.Tensor], torch.Tensor]) -> float:

@@ -211,18 +211,25 @@ class StudentNotebook(Probing):
         fields, tensors = self._arguments(name, args, kwargs)
         return self._answer("call", fields | {"after": after}, tensors)
 
-    def tensor(self, name: str, *args: Argument, shape: Sequence[int], dtype: Dtype = "floating") -> torch.Tensor:
-        """The tensor of this shape and dtype that the function ``name`` returns for ``args``."""
-        return checked_tensor(self.call(name, *args), shape, dtype)
+    def tensor(
+        self, name: str, *args: Argument, shape: Sequence[int], dtype: Dtype = "floating", **kwargs: Argument
+    ) -> torch.Tensor:
+        """The tensor of this shape and dtype that the function ``name`` returns for these arguments."""
+        return checked_tensor(self.call(name, *args, **kwargs), shape, dtype)
 
     def tensors(
-        self, name: str, *args: Argument, shapes: Sequence[Sequence[int]], dtype: Dtype = "floating"
+        self,
+        name: str,
+        *args: Argument,
+        shapes: Sequence[Sequence[int]],
+        dtype: Dtype = "floating",
+        **kwargs: Argument,
     ) -> list[torch.Tensor]:
         """The tensors of these shapes that the function ``name`` returns as a tuple or list.
 
         A float counts as a tensor of shape ().
         """
-        values = self.call(name, *args)
+        values = self.call(name, *args, **kwargs)
         if not isinstance(values, tuple | list):
             raise wrong_value(f"returned {type_name(values)}, not a tuple", type_cause(type_name(values), "tuple"))
         if len(values) != len(shapes):
@@ -231,15 +238,16 @@ class StudentNotebook(Probing):
         tensors = [torch.tensor(value) if isinstance(value, float) else value for value in values]
         return [checked_tensor(value, shape, dtype) for value, shape in zip(tensors, shapes, strict=True)]
 
-    def number(self, name: str, *args: Argument, integers: bool = True) -> float:
+    def number(self, name: str, *args: Argument, integers: bool = True, **kwargs: Argument) -> float:
         """The real number that the function ``name`` returns: a float, an int, or a tensor with one such element.
 
         Args:
             name: of the function.
             *args: its arguments.
             integers: whether an int is right, too.
+            **kwargs: its keyword arguments.
         """
-        value = self.call(name, *args)
+        value = self.call(name, *args, **kwargs)
         if isinstance(value, torch.Tensor) and value.numel() == 1:
             value = value.item()
         if integers and type(value) is int and abs(value) < 2**63:

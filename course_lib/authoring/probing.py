@@ -208,6 +208,7 @@ class Probing:
         self,
         name: str,
         *inputs: Argument,
+        init: Sequence[Argument] | Mapping[str, Argument] = (),
         weights: Sequence[torch.Tensor] | Mapping[str, torch.Tensor] | None = None,
         train: bool = False,
         **kwargs: Argument,
@@ -217,6 +218,7 @@ class Probing:
         Args:
             name: a model, or a model class, which starts with the same weights each time.
             *inputs: the arguments of its forward.
+            init: the arguments of the class, in order or by name.
             weights: values to load first: a state dict by name, or parameters in the order of ``by_shape``.
             train: whether to run in training mode.
             **kwargs: the keyword arguments of its forward.
@@ -225,7 +227,9 @@ class Probing:
             OtherParameters: if the weights do not fit.
         """
         loaded = dict(weights) if isinstance(weights, Mapping) else None if weights is None else list(weights)
-        status, result = _pair(self.run(common_probes.outputs_of, name, list(inputs), kwargs, loaded, train))
+        made_with = dict(init) if isinstance(init, Mapping) else list(init)
+        answer = self.run(common_probes.outputs_of, name, made_with, list(inputs), kwargs, loaded, train)
+        status, result = _pair(answer)
         if status == "no_model":
             raise wrong_value("not a model", say("cause.no_model"))
         if status == "other_parameters":

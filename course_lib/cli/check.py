@@ -1,12 +1,12 @@
 """Try an assignment without students: its source, its release, its hidden tests, right and wrong answers.
 
     course check exercise2                            everything
-    course check exercise2 --answers answers          your right and wrong answers, too
-    course check exercise2 --cell test_mse            the hidden tests of one cell, on the source notebook
+    course check exercise2 --cell test_mse            the hidden tests of one cell, on the source and on answers
+    course check exercise2 --answers elsewhere        answers from another folder
 
 Run this in the course folder. It touches neither the gradebook nor a release. An answer is a file
-FOLDER/<solution cell>/<right or wrong>/NAME.py; in a wrong one, the line '# fails: test_a, test_b' names the hidden
-tests that it must fail.
+answers/<assignment>/<solution cell>/<right or wrong>/NAME.py; in a wrong one, the line '# fails: test_a, test_b' names
+the hidden tests that it must fail.
 """
 
 import argparse
@@ -44,7 +44,9 @@ Line = tuple[str, bool | None]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``course check``."""
     parser.add_argument("assignment", help="its name, such as exercise2")
-    parser.add_argument("--answers", type=Path, metavar="FOLDER", help="right and wrong answers to grade")
+    parser.add_argument(
+        "--answers", type=Path, metavar="FOLDER", help="right and wrong answers, instead of answers/<assignment>"
+    )
     parser.add_argument("--cell", metavar="NAME", help="run the hidden tests of this grade cell only")
 
 
@@ -85,9 +87,12 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
     if cell is not None:
         specs = [one_cell(_with_cell(specs, cell), cell)]
         settings.configured_workers = 1
-    given = [[] if answers is None else read_answers(answers, spec) for spec in specs]
+    given = [_answers(answers or folders.course / "answers", spec, answers is not None) for spec in specs]
     cells = [found for spec in specs for found in spec.grade_cells]
-    yield f"{len(cells)} grade cells, {number(sum(found.points for found in cells))} points", True
+    yield (
+        f"{len(cells)} grade cell{'s' * (len(cells) != 1)}, {number(sum(found.points for found in cells))} points",
+        True,
+    )
     with contextlib.ExitStack() as stack:
         room = stack.enter_context(temporary_folder(None))
         pool = stack.enter_context(open_pool(settings, room, settings.workers))
@@ -96,7 +101,17 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
             trial = Trial(spec, new_task, pool)
             yield from _source(trial, folders.results, settings, cell)
             if cell is None:
-                yield from _all(trial, of_spec)
+                yield from _all(trial)
+            yield from _marks(trial, of_spec)
+
+
+def _answers(folder: Path, spec: NotebookSpec, required: bool) -> list[Answer]:
+    """The answers of a folder, or of its folder for the assignment, to the cells that are tried."""
+    place = folder / spec.assignment if (folder / spec.assignment).is_dir() else folder
+    if not required and not place.is_dir():
+        return []
+    solutions = {cell.solution for cell in spec.automatic}
+    return [answer for answer in read_answers(place, spec) if answer.cell in solutions]
 
 
 def _with_cell(specs: list[NotebookSpec], cell: str) -> NotebookSpec:
@@ -133,8 +148,8 @@ class _Log(logging.Logger):
         self.warnings.append(record.getMessage())
 
 
-def _all(trial: Trial, answers: Sequence[Answer]) -> Iterator[Line]:
-    """Everything beside the source notebook."""
+def _all(trial: Trial) -> Iterator[Line]:
+    """The release, the seeds, the given cells."""
     checks = {
         "no hidden test passes on the notebook as students get it": vacuous_tests(trial),
         "three runs with other seeds agree": unsteady_tests(trial),
@@ -145,6 +160,10 @@ def _all(trial: Trial, answers: Sequence[Answer]) -> Iterator[Line]:
         yield from ((problem, False) for problem in found)
         if not found:
             yield f"{trial.spec.name}: {right}", True
+
+
+def _marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[Line]:
+    """Right and wrong answers."""
     for answer, lost, problem in wrong_marks(trial, answers):
         place = f"{answer.cell}/{answer.path.parent.name}/{answer.path.name}"
         yield f"{place}: {problem}" if problem else place, not problem

@@ -71,13 +71,17 @@ def wrong_marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[tuple[Answe
     """Grade the answers: each with the tests that it failed, and what is wrong with that; empty if nothing is."""
     by_name = {str(answer.path): answer for answer in answers}
     notebooks = {name: answer.notebook(trial.spec) for name, answer in by_name.items()}
-    for name, result in trial.grade(notebooks):
+    for name, result in sorted(trial.grade(notebooks), key=lambda found: found[0]):
         answer = by_name[name]
         own = {cell.grade_id for cell in trial.spec.automatic if cell.solution == answer.cell}
         tests = [(cell.grade_id in own, test) for cell in result.cells for test in cell.tests]
         # the answers to later cells may rest on this one: what they lose is not asked about
         lost = [t for is_own, t in tests if t.verdict is not Verdict.PASSED and (is_own or t.name in answer.fails)]
-        yield answer, lost, _wrong(answer, lost)
+        known = sorted({test.name for is_own, test in tests if is_own})
+        if unknown := sorted(answer.fails - {test.name for _, test in tests}):
+            yield answer, lost, f"there is no hidden test {unknown[0]}; the cell has {', '.join(known)}"
+        else:
+            yield answer, lost, _wrong(answer, lost)
 
 
 def _wrong(answer: Answer, lost: Sequence[TestResult]) -> str:

@@ -4,26 +4,20 @@ The fork server forks such kernels; ``python -m course_lib.kernel -f connection.
 """
 
 import contextlib
-import random
 import threading
 import time
 from typing import Any, ClassVar, NoReturn
 
-import numpy as np
 import zmq
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
-from ..device import seed
 from . import REQUESTS, figures, training_reuse
-from .responder import Responder, raised
+from .responder import SEEDS, Responder, raised
 from .snapshot import take_snapshot
 from .wire import Packet, WireError, pack, unpack
-
-SEEDS = (random.seed, np.random.seed, seed)
-"""Looked up at import: a student may write ``random.seed = 0`` later."""
 
 PATIENCE = 30
 """Seconds to wait for the judge's answer about a training; after that, the model is trained."""

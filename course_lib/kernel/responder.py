@@ -32,12 +32,14 @@ the exception, and the ``lines`` of the student's code that it went through) or 
 """
 
 import contextlib
+import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -57,6 +59,9 @@ class _NoModel(Exception):
 class _OtherParameters(Exception):
     """The injected weights do not fit the model."""
 
+
+SEEDS = (random.seed, np.random.seed, seed)
+"""Looked up at import: a student may write ``random.seed = 0`` later."""
 
 MAX_LINES = 20
 """Lines of the student's code that an answer names."""
@@ -154,7 +159,8 @@ class Responder:
     def _run(self, question: Packet) -> Packet:
         probe = probes.load(question.fields["source"], question.fields["name"])
         arguments, keywords = _arguments(question)
-        seed(0)
+        for seeding in SEEDS:
+            seeding(0)
         with _uninitialized_memory_is_nan():
             began = time.process_time()
             result = probes.run(probe, self.namespace, arguments, keywords)

@@ -151,7 +151,8 @@ def describe(value: object, key: str, tensors: dict[str, torch.Tensor], depth: i
             return _describe_array(value, key, tensors, part)
         if (described := wire_tables.describe(value, part)) is not None:
             return described
-    return {"kind": "other", "type": type(value).__name__[:MAX_TEXT]}
+    kind = value.type_name if isinstance(value, Other) else type(value).__name__
+    return {"kind": "other", "type": kind[:MAX_TEXT]}
 
 
 def _describe_tensor(tensor: torch.Tensor, key: str, tensors: dict[str, torch.Tensor]) -> Any:
