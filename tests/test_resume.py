@@ -454,7 +454,7 @@ def test_a_hidden_test_edited_during_grading_leaves_no_mark(course: Path, monkey
         data.write_text("{}")
 
     before_grading(monkeypatch, edit)
-    with pytest.raises(NbGraderException, match=r"edited while .*data\.json, .*test_add\.py$"):
+    with pytest.raises(NbGraderException, match=r"hidden tests changed .*data\.json, .*test_add\.py$"):
         autograde_here(course, monkeypatch)
     monkeypatch.undo()
     path.write_text(HIDDEN_TESTS["test_add"])

@@ -26,6 +26,7 @@ from course_lib.authoring.failures import StudentFailure
 from course_lib.authoring.notebook import StudentNotebook
 from course_lib.authoring.result import Verdict
 from course_lib.judge import kernel_client, notebook_runner
+from course_lib.judge.alarm import TimeIsUp, time_limit
 from course_lib.judge.kernel_client import Stopwatch
 from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
@@ -37,9 +38,8 @@ from course_lib.judge.sanitize import (
     markdown2html,
     sanitize_notebook,
 )
-from course_lib.judge.student_kernel import StudentKernel
+from course_lib.judge.student_kernel import KernelProcess
 from course_lib.judge.task import Device, Protection
-from course_lib.judge.time_limit import TimeIsUp, time_limit
 from course_lib.kernel import REQUESTS
 from course_lib.kernel.app import Stream
 from course_lib.kernel.wire import MAX_BYTES, Packet
@@ -292,12 +292,12 @@ def test_a_message_that_is_too_large_is_not_taken(library: Path, monkeypatch: py
 def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts = []
 
-    class CountedKernel(StudentKernel):
+    class CountedKernel(KernelProcess):
         def __init__(self, *arguments: Any) -> None:
             starts.append(1)
             super().__init__(*arguments)
 
-    monkeypatch.setattr(notebook_runner, "StudentKernel", CountedKernel)
+    monkeypatch.setattr(notebook_runner, "KernelProcess", CountedKernel)
     notebook = notebook_of("while True: pass", *["import os; os._exit(1)"] * 4)
     with NotebookRunner(notebook, library, replace(LIMITS, cell=0.5, restarts=2)) as session:
         session.run_until(5)

@@ -11,6 +11,7 @@ hidden tests that it must fail::
 The rest is the answer, as a student would write it into the cell.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,13 @@ class Answer:
         return notebook
 
 
-def read_answers(folder: Path, spec: NotebookSpec) -> list[Answer]:
-    """The answers in ``folder`` to the cells of a notebook.
+def read_answers(folder: Path, specs: Sequence[NotebookSpec]) -> list[Answer]:
+    """The answers in ``folder`` to the cells of an assignment's notebooks.
 
     Raises:
-        AssignmentError: if there is none, or if a folder is for no solution cell; the message names the way out.
+        AssignmentError: if there is none, or if a folder is for no solution cell; the message tells how to fix it.
     """
-    cells = {cell_name(cell) for cell in spec.skeleton.cells if is_solution(cell)}
+    cells = {cell_name(cell) for spec in specs for cell in spec.skeleton.cells if is_solution(cell)}
     paths = sorted(path for kind in ("right", "wrong") for path in folder.glob(f"*/{kind}/*.py"))
     if not paths:
         raise AssignmentError(f"{folder} has no answers: write {folder}/{min(cells, default='CELL')}/right/NAME.py")

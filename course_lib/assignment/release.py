@@ -163,7 +163,7 @@ def release_notebook(source: NotebookNode, config: Config | None = None) -> Note
 
 
 def solved_notebook(source: NotebookNode, config: Config | None = None) -> NotebookNode:
-    """The notebook of a student who gives the instructor's answers: ``source`` without its hidden regions.
+    """The notebook of a student who gives the instructor's answers: ``source`` without hidden tests and mark schemes.
 
     The arguments are those of :func:`release_notebook`.
     """

@@ -213,13 +213,13 @@ class Probing:
         train: bool = False,
         **kwargs: Argument,
     ) -> Value:
-        """What the model ``name`` gives for any inputs: a tensor, or a tuple, list or dict of tensors.
+        """Run the model ``name`` on any inputs: the result is a tensor, or a tuple, list or dict of tensors.
 
         Args:
             name: a model, or a model class, which starts with the same weights each time.
             *inputs: the arguments of its forward.
             init: the arguments of the class, in order or by name.
-            weights: values to load first: a state dict by name, or parameters in the order of ``by_shape``.
+            weights: values to load first: a state dict by name, or a list of parameters sorted by shape.
             train: whether to run in training mode.
             **kwargs: the keyword arguments of its forward.
 

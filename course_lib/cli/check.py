@@ -35,7 +35,7 @@ from ..messages import set_language
 from .doctor_course import Course, open_course
 from .doctor_machine import Finding
 
-MARKS = {True: "✓", False: "✗", None: "   "}
+SIGNS = {True: "✓", False: "✗", None: "   "}
 """What stands before a line: it is right, it is a problem, or it belongs to the line above."""
 
 Line = tuple[str, bool | None]
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     problems = 0
     try:
         for line, is_right in check(course, arguments.assignment, arguments.cell, arguments.answers):
-            print(f"{MARKS[is_right]} {line}", flush=True)
+            print(f"{SIGNS[is_right]} {line}", flush=True)
             problems += is_right is False
     except (AssignmentError, GradingFault, OSError) as error:
         sys.exit(f"✗ {error}")
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def check(course: Course, name: str, cell: str | None, answers: Path | None) -> Iterator[Line]:
-    """Every finding as a line, see :data:`MARKS`.
+    """Every finding as a line, see :data:`SIGNS`.
 
     Args:
         course: the course folder and its settings.
@@ -84,10 +84,10 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
     specs = load_assignment(folders.source, folders.hidden_tests, config=course.app.config)
     for spec in specs:
         check_points(spec, collect_hidden_tests([*spec.tests.values()]).values())
+    given = _answers(answers, folders.course, specs)
     if cell is not None:
         specs = [one_cell(_with_cell(specs, cell), cell)]
         settings.configured_workers = 1
-    given = [_answers(answers or folders.course / "answers", spec, answers is not None) for spec in specs]
     cells = [found for spec in specs for found in spec.grade_cells]
     yield (
         f"{len(cells)} grade cell{'s' * (len(cells) != 1)}, {number(sum(found.points for found in cells))} points",
@@ -97,21 +97,22 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
         room = stack.enter_context(temporary_folder(None))
         pool = stack.enter_context(open_pool(settings, room, settings.workers))
         new_task = task_maker(folders, settings, room, specs)
-        for spec, of_spec in zip(specs, given, strict=True):
+        for spec in specs:
             trial = Trial(spec, new_task, pool)
             yield from _source(trial, folders.results, settings, cell)
             if cell is None:
                 yield from _all(trial)
-            yield from _marks(trial, of_spec)
+            solutions = {grade_cell.solution for grade_cell in spec.automatic}
+            yield from _marks(trial, [answer for answer in given if answer.cell in solutions])
 
 
-def _answers(folder: Path, spec: NotebookSpec, required: bool) -> list[Answer]:
-    """The answers of a folder, or of its folder for the assignment, to the cells that are tried."""
-    place = folder / spec.assignment if (folder / spec.assignment).is_dir() else folder
-    if not required and not place.is_dir():
-        return []
-    solutions = {cell.solution for cell in spec.automatic}
-    return [answer for answer in read_answers(place, spec) if answer.cell in solutions]
+def _answers(folder: Path | None, course: Path, specs: Sequence[NotebookSpec]) -> list[Answer]:
+    """The author's answers to the assignment: from ``folder``, or from the course's folder of answers."""
+    name = specs[0].assignment
+    if folder is None:
+        usual = course / "answers" / name
+        return read_answers(usual, specs) if usual.is_dir() else []
+    return read_answers(folder / name if (folder / name).is_dir() else folder, specs)
 
 
 def _with_cell(specs: list[NotebookSpec], cell: str) -> NotebookSpec:

@@ -1,6 +1,6 @@
 """Try an assignment without students, and without the gradebook: what ``course check`` does.
 
-Each check yields the problems that it finds. A problem says what is wrong, where, and the way out.
+Each check yields the problems that it finds. A problem says what is wrong, where, and how to fix it.
 """
 
 import ast
@@ -98,7 +98,10 @@ def _wrong(answer: Answer, lost: Sequence[TestResult]) -> str:
 
 
 def unsteady_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[str]:
-    """The hidden tests that do not give the same verdict with other random numbers and another order of sets."""
+    """Grade the solved notebook with several seeds; yield a message for each test whose verdict changes.
+
+    A seed decides the random numbers of each cell, and the order in which Python iterates over sets.
+    """
     verdicts: dict[tuple[str, str], set[Verdict]] = {}
     names = {f"seed {seed}": seed for seed in seeds}
     for _, result in trial.grade(dict.fromkeys(names, trial.spec.solved), names):

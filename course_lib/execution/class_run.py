@@ -15,7 +15,7 @@ from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault
 from ..authoring.result import Verdict
 from ..judge.read_notebook import UnreadableNotebook
-from ..judge.task import GradedNotebook, GradingTask, figures_folder, trainings_folder
+from ..judge.task import GradedNotebook, GradingTask, Unreadable, figures_folder, trainings_folder
 from .assignment_folders import AssignmentFolders
 from .cache_key import stamps_of_tests
 from .recorder import Recorder
@@ -25,11 +25,11 @@ from .source_check import SourceCheck
 from .submission_files import read_submitted
 from .worker_pool import Keys, Work, WorkerPool
 
-NewTask = Callable[[NotebookSpec, bytes | str], GradingTask]
-"""Makes a task from a notebook and what was handed in: its bytes, or why they cannot be read."""
+NewTask = Callable[[NotebookSpec, bytes | Unreadable], GradingTask]
+"""Makes a task from a notebook and what was handed in."""
 
 
-HANDED_IN_AGAIN = "it was handed in again while the class was graded: run the command again"
+HANDED_IN_AGAIN = "it was resubmitted during grading: run the command again"
 
 
 @dataclass
@@ -63,12 +63,12 @@ class RunSummary:
     unpenalized: set[str] = field(default_factory=set)
     """Graded, but the plug-in for late penalties failed."""
     faulty_tests: dict[str, list[str]] = field(default_factory=dict)
-    """Where a hidden test itself stopped on an answer, and on whose: they got no points for it, provisionally."""
+    """By location of a hidden test that stopped: the students. They get no points for it until it is fixed."""
 
 
 @dataclass
 class ClassRun:
-    """A run over the submissions of one assignment, with everything that it needs."""
+    """A run over the submissions of one assignment, and what it needs."""
 
     folders: AssignmentFolders
     settings: RunSettings
@@ -116,9 +116,9 @@ class ClassRun:
         for spec in self.specs:
             try:
                 path = self.folders.submitted(student) / f"{spec.name}.ipynb"
-                submitted: bytes | str = read_submitted(path, self.folders.source)
+                submitted: bytes | Unreadable = read_submitted(path, self.folders.source)
             except UnreadableNotebook as error:
-                submitted = str(error)
+                submitted = Unreadable(str(error))
             tasks.append(self.new_task(spec, submitted))
         return tasks
 
@@ -136,7 +136,7 @@ class ClassRun:
         return plan
 
     def execute(self, plan: Plan) -> Iterator[tuple[EqualSubmissions, list[GradedNotebook] | Exception]]:
-        """The results of each group of equal submissions, from the cache or graded now, or why there are none."""
+        """The results of each group of equal submissions, from the cache or newly graded, or the error."""
         missing = []
         for group in plan.outdated.values():
             found = [] if self.settings.force else [self.cache.get(key) for key in group.keys]
@@ -192,7 +192,7 @@ class ClassRun:
                 self.log.warning("Submission of %s: %s.ipynb: %s", student, spec.name, why)
 
     def _keep(self, key: str, graded: GradedNotebook) -> None:
-        """Store a result. Where there is no room for it, it will be worked out again next time.
+        """Store a result. If it cannot be stored, it is graded again next time.
 
         Raises:
             AssignmentError: if a hidden test was edited since the key was made: if the edit is undone
@@ -200,7 +200,7 @@ class ClassRun:
         """
         edited = sorted({str(path) for path, _ in stamps_of_tests(self.specs).items() ^ self.stamps.items()})
         if edited:
-            raise AssignmentError(f"edited while the class was graded, run the command again: {', '.join(edited)}")
+            raise AssignmentError(f"hidden tests changed during grading, run the command again: {', '.join(edited)}")
         try:
             self.cache.put(key, graded)
         except OSError as error:

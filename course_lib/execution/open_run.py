@@ -17,7 +17,7 @@ from ..assignment.loader import load_assignment
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault
 from ..judge.sandbox import check_protection, end_orphans, graphics_card, kernel_folder
-from ..judge.task import GradingTask, trainings_folder
+from ..judge.task import GradingTask, Unreadable, trainings_folder
 from ..messages import set_language
 from ..records.gradebook import CourseGradebook
 from .assignment_folders import AssignmentFolders
@@ -168,8 +168,8 @@ def task_maker(folders: AssignmentFolders, settings: RunSettings, room: Path, sp
     here = versions()
     keys = {spec.name: cache_key(spec, folders.source, limits, here, **decisive) for spec in specs}
 
-    def new_task(spec: NotebookSpec, submitted: bytes | str) -> GradingTask:
-        content = submitted if isinstance(submitted, bytes) else f"!{submitted}".encode()
+    def new_task(spec: NotebookSpec, submitted: bytes | Unreadable) -> GradingTask:
+        content = f"!{submitted.reason}".encode() if isinstance(submitted, Unreadable) else submitted
         return GradingTask(
             spec,
             submitted,

@@ -5,7 +5,7 @@ import re
 import nh3
 from pygments.token import STANDARD_TYPES
 
-from .time_limit import uninterrupted
+from .alarm import uninterrupted
 
 MAX_REOPENED = 2_000_000
 """Length of all opening tags, times the number of tags. Beyond it, the HTML is refused: a parser opens unclosed tags

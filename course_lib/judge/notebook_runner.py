@@ -1,7 +1,7 @@
-"""Runs one notebook in a student's kernel, asks it questions, and outlives what its code does.
+"""Runs one notebook in a student's kernel, asks it questions, and survives whatever its code does.
 
 A cell or a question that takes too long is interrupted. If that does not help, or if the kernel dies, a new kernel
-starts and runs the cells so far again, without the one at fault.
+starts and runs the earlier cells again, except the one at fault.
 """
 
 import contextlib
@@ -30,26 +30,26 @@ from .checked_messages import BadMessage, packet_message
 from .kernel_client import LOOK
 from .limits import Limits
 from .outcomes import NeedsTraining
-from .snapshots import Visit, VisitEnded
 from .stopwatch import Stopwatch
-from .student_kernel import StudentKernel
+from .student_kernel import KernelProcess
 from .task import Device, GradingTask, Protection
+from .visits import Visit, VisitEnded
 
 AnswerTraining = Callable[[Packet, int], Packet | NeedsTraining]
 """Answers the training request of the cell with this index."""
 
 ROWS = 1000
-"""A question about more rows than these has more time."""
+"""A question about more rows than this gets more time."""
 
-SEEDS = 10_000
-"""Seeds from one run to the next with another seed: each cell has its own."""
+SEED_STRIDE = 10_000
+"""In a run with seed s, the cell with index i is seeded with ``s * SEED_STRIDE + i``."""
 
-PATIENCE = 3
+BUSY_FACTOR = 3
 """A cell or a question may take this many times its seconds of computing: the machine may be busy."""
 
 
 def no_answer(request: Packet, running: int) -> Packet:
-    """For a kernel that trains everything itself."""
+    """Give no answer: the kernel then trains everything itself."""
     return Packet()
 
 
@@ -64,7 +64,7 @@ class NotebookRunner:
         files: files of the assignment that the notebook may read, copied beside it.
         answer_training: answers the kernel's training requests.
         device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
-        snapshots: the indices of the cells behind which a snapshot is taken, for :meth:`ask_snapshot`.
+        snapshots: the indices of the cells after which a snapshot is taken, for :meth:`ask_snapshot`.
         seed: see :class:`course_lib.judge.task.GradingTask`.
     """
 
@@ -83,21 +83,21 @@ class NotebookRunner:
         self.notebook = notebook
         self.limits = limits
         self.outcomes: dict[int, Verdict] = {}
-        """What became of the cells run so far, by index."""
+        """The verdict on each cell that has run, by index."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
         """Where time went: ``kernel`` (starting one), ``cells``, ``training`` (cells that train), ``questions``."""
         self.needs_training: NeedsTraining | None = None
         """Set when a cell needs a training that must run first. No further cell runs then."""
-        self.kernel: StudentKernel | None = None
+        self.kernel: KernelProcess | None = None
         """The kernel that runs now."""
         self._running = 0
         self._snapshots = set(snapshots)
-        self._first_seed = SEEDS * seed
+        self._first_seed = SEED_STRIDE * seed
         self._visit: tuple[int, Visit] | None = None
-        """The visit that answers the questions behind the cell with this index."""
+        """The visit that answers the questions after the cell with this index."""
         self._deadline = time.monotonic() + limits.submission
         self._restarts = 0
-        self._new_kernel: Callable[[], StudentKernel] = lambda: StudentKernel(
+        self._new_kernel: Callable[[], KernelProcess] = lambda: KernelProcess(
             notebook,
             library,
             limits,
@@ -139,7 +139,7 @@ class NotebookRunner:
 
     def _run_new_cell(self, index: int) -> Verdict:
         if not self._ready():
-            return self._why_no_kernel()
+            return self._verdict_without_kernel()
         verdict = self._run(index)
         if verdict not in (Verdict.PASSED, Verdict.ERROR):
             hint = say(f"hint.{verdict}")
@@ -148,7 +148,7 @@ class NotebookRunner:
         return verdict
 
     def _run(self, index: int) -> Verdict:
-        """Run one cell in the kernel that is there."""
+        """Run one cell in the current kernel."""
         assert self.kernel is not None
         client = self.kernel.client
         cell = self.notebook.cells[index]
@@ -166,7 +166,7 @@ class NotebookRunner:
             self._interrupt()
             return Verdict.TIMEOUT
         except DeadKernelError:
-            return self._why_dead()
+            return self._handle_dead_cell()
         except GradingFault:
             raise
         except Exception:  # nbclient's reaction to messages that no kernel sends
@@ -178,8 +178,8 @@ class NotebookRunner:
             self._take_snapshot(index)
         return verdict
 
-    def _why_dead(self) -> Verdict:
-        """What became of a cell that nbclient takes for one whose kernel died: its client may have ended it."""
+    def _handle_dead_cell(self) -> Verdict:
+        """The verdict on a cell whose kernel nbclient reports as dead. Our own client may have ended the cell."""
         assert self.kernel is not None
         client = self.kernel.client
         if client.error is not None:
@@ -198,7 +198,7 @@ class NotebookRunner:
         """The kernel's answer.
 
         Raises:
-            StudentFailure: if the kernel dies over the question, takes too long, or answers with rubbish.
+            StudentFailure: if the kernel dies while answering, takes too long, or sends an invalid answer.
         """
         self._must_be_ready()
         try:
@@ -209,21 +209,23 @@ class NotebookRunner:
             raise StudentFailure(Verdict.TIMEOUT) from None
 
     def ask_snapshot(self, index: int, question: Packet, alone: bool = False) -> Packet:
-        """The answer of the notebook in its state behind the cell with this index.
+        """The answer of the notebook in its state after the cell with this index.
 
         No cell runs after such a question in the same kernel: call this only when all cells have run.
 
         Args:
             index: of a cell with a snapshot.
             question: the question.
-            alone: whether what the question changes is gone afterwards.
+            alone: whether to discard the question's side effects.
 
         Raises:
             StudentFailure: as :meth:`ask`.
         """
+        if index not in self._snapshots:
+            return self._ask_again(index, question)
         self._must_be_ready()
         assert self.kernel is not None
-        if index not in self.kernel.snapshots:
+        if index not in self.kernel.snapshots:  # it could not be taken this time
             return self._ask_again(index, question)
         with self._counting("questions"):
             try:
@@ -248,8 +250,9 @@ class NotebookRunner:
 
     def _ask_again(self, index: int, question: Packet) -> Packet:
         """Ask a new kernel that has run the cells up to ``index`` only: the first one could not be forked."""
+        if self._seconds_left <= 0:
+            raise StudentFailure(Verdict.TIMEOUT)
         self._stop()
-        self._restarts -= 1  # nothing has died
         with self._counting("kernel"):
             self.kernel = self._new_kernel()
         try:
@@ -258,6 +261,7 @@ class NotebookRunner:
             raise StudentFailure(Verdict.KERNEL_DIED)
         finally:
             self._stop()
+            self._restarts -= 1  # _ready will count the next kernel as a restart, although none has died
 
     def _end_visit(self) -> None:
         if self._visit is not None:
@@ -265,10 +269,10 @@ class NotebookRunner:
             self._visit = None
 
     def _take_snapshot(self, index: int) -> None:
-        """Fork the kernel behind the cell with this index; without a fork, the judge asks a new kernel instead."""
+        """Fork the kernel after the cell with this index; without a fork, the judge asks a new kernel instead."""
         assert self.kernel is not None
         place, seen_as = self.kernel.snapshot_places(index)
-        self._snapshots.discard(index)  # not again, if student code keeps it from working
+        self._snapshots.discard(index)  # do not retry if student code breaks the fork
         try:
             reply = self._exchange(Packet({"snapshot": seen_as}), self._stopwatch(self.limits.question))
         except TimeoutError:
@@ -280,13 +284,13 @@ class NotebookRunner:
             self._snapshots.add(index)
 
     def _must_be_ready(self) -> None:
-        """Have a kernel that has run the cells so far.
+        """Make sure that a kernel has run all cells so far.
 
         Raises:
             StudentFailure: if it restarted too often, or if time is up.
         """
         if not self._ready():
-            verdict = self._why_no_kernel()
+            verdict = self._verdict_without_kernel()
             endless = [i for i, outcome in sorted(self.outcomes.items()) if outcome is Verdict.TIMEOUT]
             named = bool(endless) and verdict is Verdict.TIMEOUT  # that cell used up the time of later ones
             raise StudentFailure(verdict, first_line(self.notebook.cells[endless[0]]) if named else "")
@@ -297,7 +301,7 @@ class NotebookRunner:
         return self.limits.question * max(1, math.ceil(rows / ROWS))
 
     def report(self, of: str) -> Packet:
-        """The ``trainings`` that ended in the kernel, or the ``figures`` drawn there; empty if it does not say."""
+        """The ``trainings`` that ended in the kernel, or the ``figures`` drawn there; empty if it does not answer."""
         try:
             return self.ask(Packet({"ask": of}))
         except StudentFailure:
@@ -321,7 +325,7 @@ class NotebookRunner:
                 except Empty:
                     if not self.kernel.alive:
                         raise StudentFailure(self._stop()) from None
-                if stopwatch.is_over:  # a look reads files, and most questions are answered before the first one
+                if stopwatch.is_over:  # checking the time reads files, and most answers arrive before the first check
                     raise TimeoutError
         except (BadMessage, zmq.ZMQError) as error:
             self._stop()
@@ -341,13 +345,13 @@ class NotebookRunner:
             self.seconds[phase] += time.monotonic() - began
 
     def _stopwatch(self, computing: float, pid: int | None = None) -> Stopwatch:
-        """For the running kernel, or another process; ``computing`` are seconds on one core."""
+        """For the running kernel, or another process; ``computing`` is in seconds of one core."""
         assert self.kernel is not None
         on_all_cores = computing * max(1, self.limits.threads)
-        return Stopwatch(pid or self.kernel.pid, on_all_cores, PATIENCE * computing, self._seconds_left)
+        return Stopwatch(pid or self.kernel.pid, on_all_cores, BUSY_FACTOR * computing, self._seconds_left)
 
     def _interrupt(self) -> None:
-        """Stop what the kernel is doing; kill a kernel that does not listen."""
+        """Stop what the kernel is doing; kill a kernel that does not respond."""
         assert self.kernel is not None
         self.kernel.interrupt()
         try:
@@ -356,7 +360,7 @@ class NotebookRunner:
             self._stop()
 
     def _ready(self) -> bool:
-        """Have a kernel that has run the cells so far. False if it restarted too often, or if time is up."""
+        """Make sure that a kernel has run all cells so far. False if it restarted too often, or if time is up."""
         if self.kernel is not None:
             return self._seconds_left > 0
         while self._restarts <= self.limits.restarts and self._seconds_left > 0:
@@ -368,7 +372,7 @@ class NotebookRunner:
         return False
 
     def _replay(self, last: int | None = None) -> bool:
-        """Run the cells so far, or those up to ``last``, in a new kernel; whether it survives them."""
+        """Run the cells so far, or those up to ``last``, in a new kernel; return whether it survives."""
         for index, outcome in sorted(self.outcomes.items()):
             if last is not None and index > last:
                 break
@@ -378,15 +382,15 @@ class NotebookRunner:
 
     @property
     def _seconds_left(self) -> float:
-        """Of the time for the whole submission."""
+        """Seconds left for the whole submission."""
         return self._deadline - time.monotonic()
 
-    def _why_no_kernel(self) -> Verdict:
+    def _verdict_without_kernel(self) -> Verdict:
         """The verdict on a cell or question once :meth:`_ready` is False."""
         return Verdict.KERNEL_DIED if self._seconds_left > 0 else Verdict.TIMEOUT
 
     def _stop(self) -> Verdict:
-        """Kill the kernel and forget it; what it had died of, as far as is known."""
+        """Kill the kernel and forget it; return why it died, if known."""
         self._end_visit()
         kernel, self.kernel = self.kernel, None
         return Verdict.KERNEL_DIED if kernel is None else kernel.stop()

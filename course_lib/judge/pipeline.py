@@ -1,52 +1,46 @@
 """Grade one notebook of one submission: a function of the submitted bytes, the assignment and the limits.
 
-The way of a submission, top to bottom::
+The steps that a submission goes through::
 
     rebuild_submission      the submitted bytes  -> a notebook in the shape of the assignment
     run_with_trainings      that notebook        -> the outcome of its cells and hidden tests
-    clean_outputs           what its code displayed is made safe to show
+    clean_outputs           its outputs are sanitized
     decide                  the outcome          -> the verdict of each hidden test
-    autograded              the verdicts         -> the notebook that students and instructors read
+    write_autograded        the verdicts         -> the notebook that students and instructors read
 """
 
-import base64
-import contextlib
 import time
 from collections import defaultdict
 from copy import deepcopy
 from dataclasses import replace
-from pathlib import Path
 
 import nbformat
 import torch
 from nbformat import NotebookNode
 
-from ..assignment.cells import cell_name, is_given
-from ..authoring import common_probes
-from ..authoring.failures import StudentFailure
-from ..authoring.probe_source import probe_source, probed_cells
+from ..assignment.cells import cell_name
+from ..authoring.probe_source import probed_cells
 from ..authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
 from ..authoring.result import CellResult, NotebookResult, Verdict
-from ..kernel.wire import Packet, WireError, restore
 from ..messages import say, set_language
+from .alarm import TimeIsUp, time_limit
 from .annotate import annotate
 from .notebook_runner import NotebookRunner
 from .outcomes import Finished, NeedsTraining, Outcome, WantsFullTraining
 from .read_notebook import UnreadableNotebook, read_notebook
 from .rebuild import Rebuilt, rebuild
+from .reference_run import keep_reference_results
 from .sanitize import drop_outputs, sanitize_notebook
 from .shared_training import train
-from .task import Device, GradedNotebook, GradingTask, figures_folder
+from .task import Device, GradedNotebook, GradingTask, Unreadable
 from .tested_notebook import TestedNotebook
-from .time_limit import TimeIsUp, time_limit
-from .training_cache import keep_figures, keep_trainings
 from .training_requests import TrainingRequests
 
 PREPARE = 15
-"""Seconds to read a notebook, and to clean its outputs. Either takes less than one second."""
+"""PhaseSeconds to read a notebook, and to clean its outputs. Each normally takes under a second."""
 
-Seconds = defaultdict[str, float]
-"""Where time went, by phase: see :class:`course_lib.judge.notebook_runner.NotebookRunner`."""
+PhaseSeconds = defaultdict[str, float]
+"""PhaseSeconds spent in each phase: see :class:`course_lib.judge.notebook_runner.NotebookRunner`."""
 
 
 def grade(task: GradingTask) -> GradedNotebook:
@@ -62,14 +56,14 @@ def grade(task: GradingTask) -> GradedNotebook:
     try:
         rebuilt = rebuild_submission(task)
     except UnreadableNotebook as error:
-        return unreadable(task, str(error))
-    seconds: Seconds = defaultdict(float)
+        return unreadable_result(task, str(error))
+    seconds: PhaseSeconds = defaultdict(float)
     finished = run_with_trainings(task, rebuilt.notebook, seconds)
     clean_outputs(finished.notebook)
     result = decide(task, rebuilt, finished)
     result.seconds = round(time.monotonic() - began, 2)
     result.phases = {phase: round(value, 3) for phase, value in seconds.items()}
-    text = autograded(task, finished.notebook, result)
+    text = write_autograded(task, finished.notebook, result)
     return GradedNotebook(text, result, rebuilt.unchanged, finished.trainings, finished.warnings)
 
 
@@ -77,10 +71,10 @@ def rebuild_submission(task: GradingTask) -> Rebuilt:
     """Put the student's answers into the shape of the assignment.
 
     Raises:
-        UnreadableNotebook: if the submission is no notebook; the message says why.
+        UnreadableNotebook: if the submission is not a notebook; the message says why.
     """
-    if isinstance(task.submitted, str):
-        raise UnreadableNotebook(task.submitted)
+    if isinstance(task.submitted, Unreadable):
+        raise UnreadableNotebook(task.submitted.reason)
     try:
         with time_limit(PREPARE):
             return rebuild(task.spec.skeleton, read_notebook(task.submitted))
@@ -88,11 +82,11 @@ def rebuild_submission(task: GradingTask) -> Rebuilt:
         raise UnreadableNotebook(say("rebuild.too_long")) from None
 
 
-def run_with_trainings(task: GradingTask, notebook: NotebookNode, seconds: Seconds) -> Finished:
-    """Run the notebook until nothing else has to be trained for it.
+def run_with_trainings(task: GradingTask, notebook: NotebookNode, seconds: PhaseSeconds) -> Finished:
+    """Run the notebook, and run it again after each training that it needs.
 
-    A model that behaves like no other is first trained until it reaches the required accuracy. If it then loses points
-    that a full training might earn, the notebook is run again with full trainings.
+    A model that matches no stored training is first trained until it reaches the required accuracy. If it then loses
+    points that a full training might earn, the notebook is run again with full trainings.
     """
     early = task.train_once and not task.reference
     while True:
@@ -108,7 +102,7 @@ def run_with_trainings(task: GradingTask, notebook: NotebookNode, seconds: Secon
                 early = False
 
 
-def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds: Seconds) -> Outcome:
+def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds: PhaseSeconds) -> Outcome:
     """Run the cells of a notebook and its hidden tests, once.
 
     Args:
@@ -125,7 +119,6 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
     tests = sorted(task.spec.tests.items(), key=lambda item: item[0] in probed)  # probes come last
     with NotebookRunner.for_task(task, notebook, requests.answer, device, snapshots) as runner:
         tested = TestedNotebook(task, runner, probed)
-        trainings, warnings = requests.reused, list[str]()
         try:
             cells = run_hidden_tests([path for _, path in tests], tested.at, accuracies)
             tested.explain(cells)
@@ -134,42 +127,15 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
                 return runner.needs_training
             if any(cells[name].score < cells[name].points for name in requests.ended_early):
                 return WantsFullTraining()
-            if task.reference:
-                made, warnings = keep_trainings(runner.report("trainings"), task.trainings)
-                keep_figures(runner.report("figures"), given_pictures(notebook), figures_folder())
-                warnings += overwritten_files(runner, task.files)
-                trainings = trainings + made
+            made, warnings = keep_reference_results(task, notebook, runner) if task.reference else ([], [])
         finally:
             for phase, value in runner.seconds.items():
                 seconds[phase] += value
-    return Finished(notebook, cells, trainings, warnings)
-
-
-def overwritten_files(runner: NotebookRunner, beside: Path | None) -> list[str]:
-    """A warning if the source notebook writes files that stand beside it: students' notebooks would find them."""
-    source, name = probe_source(common_probes.files_here)
-    question = Packet({"ask": "run", "source": source, "name": name, "args": [], "keywords": {}, "arrays": []})
-    with contextlib.suppress(StudentFailure, WireError):
-        reply = runner.ask(question)
-        times = restore(reply.fields.get("value"), reply.tensors)
-        copied = {} if beside is None else {str(path.relative_to(beside)): path for path in beside.rglob("*")}
-        found = sorted(path for path, time in times.items() if path in copied and time > copied[path].stat().st_mtime)
-        if found:
-            return [
-                f"The source notebook writes {', '.join(found)}, and so does every student's. It stands beside the "
-                "source notebook, too, where it reaches students and hidden tests: remove it there"
-            ]
-    return []
-
-
-def given_pictures(notebook: NotebookNode) -> set[bytes]:
-    """The pictures below given cells. Those of the instructor's answers must not reach students' kernels."""
-    outputs = [output for cell in notebook.cells if is_given(cell) for output in cell.get("outputs", [])]
-    return {base64.b64decode(output.data["image/png"]) for output in outputs if "image/png" in output.get("data", {})}
+    return Finished(notebook, cells, [*requests.reused, *made], warnings)
 
 
 def clean_outputs(notebook: NotebookNode) -> None:
-    """Make what the student's code displayed safe to show; if that takes too long, show nothing of it."""
+    """Sanitize the outputs; if that takes too long, drop them."""
     try:
         with time_limit(PREPARE):
             sanitize_notebook(notebook)
@@ -183,7 +149,7 @@ def decide(task: GradingTask, rebuilt: Rebuilt, finished: Finished) -> NotebookR
     for cell in task.spec.automatic:
         result = finished.cells[cell.grade_id]
         result.solution = cell.solution
-        if cell.solution in rebuilt.unchanged:  # not attempted, unless another cell has an answer: right or wrong
+        if cell.solution in rebuilt.unchanged:  # a pass or fail means that another cell has the answer
             for test in result.tests:
                 if test.verdict not in (Verdict.PASSED, Verdict.FAILED):
                     test.verdict, test.detail = Verdict.NOT_ATTEMPTED, ""
@@ -192,7 +158,7 @@ def decide(task: GradingTask, rebuilt: Rebuilt, finished: Finished) -> NotebookR
     return NotebookResult(cells, rebuilt.repairs, unanswered=unanswered, protection=task.protection, device=task.device)
 
 
-def unreadable(task: GradingTask, why: str) -> GradedNotebook:
+def unreadable_result(task: GradingTask, why: str) -> GradedNotebook:
     """The result of a submission that cannot be read: 0 points everywhere, and the reason."""
     cells: list[CellResult] = list(collect_hidden_tests(list(task.spec.tests.values())).values())
     solutions = {cell.grade_id: cell.solution for cell in task.spec.automatic}
@@ -202,15 +168,15 @@ def unreadable(task: GradingTask, why: str) -> GradedNotebook:
     unchanged = {cell.solution or cell.grade_id for cell in task.spec.grade_cells}
     unanswered = _unanswered(task, unchanged)
     result = NotebookResult(cells, unreadable=why, unanswered=unanswered, protection=task.protection)
-    return GradedNotebook(autograded(task, deepcopy(task.spec.skeleton), result), result, unchanged)
+    return GradedNotebook(write_autograded(task, deepcopy(task.spec.skeleton), result), result, unchanged)
 
 
-def autograded(task: GradingTask, notebook: NotebookNode, result: NotebookResult) -> str:
+def write_autograded(task: GradingTask, notebook: NotebookNode, result: NotebookResult) -> str:
     """The autograded notebook, with the result in it, as the text of a file."""
     annotate(notebook, result, task.key)
     return str(nbformat.writes(notebook))
 
 
 def _unanswered(task: GradingTask, unchanged: set[str]) -> list[str]:
-    """The cells for a person to grade that were handed in unchanged."""
+    """The manually graded cells that were handed in unchanged."""
     return [cell.grade_id for cell in task.spec.grade_cells if cell.manual and cell.grade_id in unchanged]

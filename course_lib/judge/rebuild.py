@@ -14,8 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from ..assignment.cells import EXTRA, cell_name
 from ..messages import say
+from .duplicate_cells import is_empty, is_prose, join_code, split_off_earlier_tries
 from .read_notebook import SubmittedCell
-from .split_cells import is_empty, is_prose, join_code, split_off_earlier_tries
 
 
 @dataclass

@@ -44,7 +44,7 @@ def train(task: GradingTask, needed: NeedsTraining, seconds: defaultdict[str, fl
 
 
 def train_alone(task: GradingTask, needed: NeedsTraining, device: Device) -> Packet:
-    """What a kernel reports that runs only the cells of ``needed``."""
+    """Run the cells of ``needed`` in a kernel of their own, and return its report of the training."""
     enough = Packet({} if needed.enough is None else {"enough": needed.enough})
 
     def answer(request: Packet, running: int) -> Packet:

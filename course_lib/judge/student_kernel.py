@@ -38,7 +38,7 @@ class _OneKernel(KernelSpecManager):
         )
 
 
-class StudentKernel:
+class KernelProcess:
     """One kernel and the client that talks to it, from start to end.
 
     Args:

@@ -22,12 +22,20 @@ not depend on the grader's machine."""
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """Stands for a submission that cannot be read."""
+
+    reason: str
+    """Why, in the student's language."""
+
+
+@dataclass(frozen=True)
 class GradingTask:
     """All that the grading of a notebook depends on."""
 
     spec: NotebookSpec
-    submitted: bytes | str
-    """What was handed in, or why it cannot be read."""
+    submitted: bytes | Unreadable
+    """The submitted file's content."""
     library: Path
     """What the kernel imports, from :func:`course_lib.judge.sandbox.kernel_folder`."""
     trainings: Path

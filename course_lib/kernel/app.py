@@ -15,11 +15,11 @@ from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
 from . import REQUESTS, figures, training_reuse
-from .responder import SEEDS, Responder, raised
+from .responder import SEEDINGS, Responder, raised
 from .snapshot import take_snapshot
 from .wire import Packet, WireError, pack, unpack
 
-PATIENCE = 30
+ANSWER_SECONDS = 30
 """Seconds to wait for the judge's answer about a training; after that, the model is trained."""
 
 
@@ -60,7 +60,7 @@ class StudentKernel(IPythonKernel):
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Run a cell after seeding random, numpy and torch with the number in the message."""
-        for seeding in SEEDS:
+        for seeding in SEEDINGS:
             with contextlib.suppress(Exception):  # the cell runs, even if the student's code has broken the seeding
                 seeding(parent["metadata"]["seed"])
         self._asked = 0
@@ -101,7 +101,7 @@ class StudentKernel(IPythonKernel):
             self.session.send(
                 self.stdin_socket, "training_request", content, self.get_parent("shell"), ident, buffers=[data]
             )
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + ANSWER_SECONDS
             while time.monotonic() < deadline:
                 if zmq.select([self.stdin_socket], [], [], 0.05)[0]:
                     _, reply = self.session.recv(self.stdin_socket)

@@ -1,7 +1,8 @@
 """Runs a probe: a function of the hidden tests that works with the names of the student's notebook.
 
-A probe comes as source. It only ever runs in a fork of the kernel, see :mod:`course_lib.kernel.snapshot`, after all
-cells of the notebook have run. So nothing that the student wrote can keep or show what is in it.
+A probe comes as source. It runs after all cells of the notebook have run, in a fork of the kernel (see
+:mod:`course_lib.kernel.snapshot`), or else in a kernel that ends with it. So nothing that the student wrote can keep or
+show what is in it.
 """
 
 import __future__

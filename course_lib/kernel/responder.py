@@ -60,7 +60,7 @@ class _OtherParameters(Exception):
     """The injected weights do not fit the model."""
 
 
-SEEDS = (random.seed, np.random.seed, seed)
+SEEDINGS = (random.seed, np.random.seed, seed)
 """Looked up at import: a student may write ``random.seed = 0`` later."""
 
 MAX_LINES = 20
@@ -159,7 +159,7 @@ class Responder:
     def _run(self, question: Packet) -> Packet:
         probe = probes.load(question.fields["source"], question.fields["name"])
         arguments, keywords = _arguments(question)
-        for seeding in SEEDS:
+        for seeding in SEEDINGS:
             seeding(0)
         with _uninitialized_memory_is_nan():
             began = time.process_time()

@@ -1,9 +1,9 @@
 """Snapshots of a notebook: forks of its kernel that wait until the judge has questions for them.
 
-The kernel is forked behind a grade cell, before the judge sends any question of that cell. The fork waits at a socket
+The kernel is forked after a grade cell, before the judge sends any question of that cell. The fork waits at a socket
 in its scratch folder, and the notebook goes on in the kernel. When all cells have run, the judge connects to the fork.
-For each connection, the fork forks once more: that process answers, and ends with the connection, so what a question
-changes is gone. Nothing of the questions was ever in the kernel itself, and no cell runs after them.
+For each connection, the fork forks again. The new process answers and exits when the connection closes, so its changes
+are lost. Nothing of the questions was ever in the kernel itself, and no cell runs after them.
 """
 
 import io
@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import torch
@@ -31,39 +31,45 @@ def take_snapshot(namespace: MutableMapping[str, Any], path: str) -> None:
     """
     if torch.cuda.is_initialized():
         raise RuntimeError("a process that uses a graphics card cannot be forked")
-    listening = socket.socket(socket.AF_UNIX)
-    with listening:
+    with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(8)
-        if os.fork() == 0:
-            _become_silent()
-            _serve(listening, namespace)
+        _fork(_serve, listening, namespace)
+
+
+def _fork(work: Callable[..., None], *arguments: object) -> int:
+    """Do ``work`` in a fork of this process, which then ends, whatever happens. Returns its pid."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work(*arguments)
+        finally:
+            os._exit(1)
+    return pid
 
 
 def _serve(listening: socket.socket, namespace: MutableMapping[str, Any]) -> None:
-    """Fork once for each connection; never return."""
-    try:
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
-        while True:
-            connection, _ = listening.accept()
-            with connection:
-                if os.fork() == 0:
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    listening.close()
-                    connection.sendall(b"\0")  # the judge learns from it which process answers
-                    answer_all(connection, namespace)
-    finally:
-        os._exit(1)
+    """Answer each connection in a fork of this process."""
+    _become_silent()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the forks
+    while True:
+        connection, _ = listening.accept()
+        with connection:
+            _fork(_greet_and_answer, listening, connection, namespace)
 
 
-def answer_all(connection: socket.socket, namespace: MutableMapping[str, Any]) -> None:
-    """Answer the questions that come through ``connection``, then end this process."""
-    try:
-        responder, receive = Responder(namespace), receive_from(connection)
-        while (question := decode(receive)) is not None:
-            connection.sendall(frame(*responder.packed_answer(*question)))
-    finally:
-        os._exit(0)
+def _greet_and_answer(listening: socket.socket, connection: socket.socket, namespace: MutableMapping[str, Any]) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    listening.close()
+    connection.sendall(b"\0")  # tells the judge the pid of the answering process
+    _answer_all(connection, namespace)
+
+
+def _answer_all(connection: socket.socket, namespace: MutableMapping[str, Any]) -> None:
+    """Answer the questions that come through ``connection`` until it is closed."""
+    responder, receive = Responder(namespace), receive_from(connection)
+    while (question := decode(receive)) is not None:
+        connection.sendall(frame(*responder.packed_answer(*question)))
 
 
 def _become_silent() -> None:
@@ -74,23 +80,27 @@ def _become_silent() -> None:
 
 
 def ask_a_fork(namespace: MutableMapping[str, Any], question: Packet) -> Packet:
-    """The answer of a fork of this process: an author's own notebook, where nothing has to be hidden."""
+    """Ask a fork of this process. For an author's own notebook, which has nothing to hide."""
     if not hasattr(os, "fork") or sys.platform == "darwin" or torch.cuda.is_initialized():
-        content, data = pack(question)  # what the probe changes stays; grading forks
+        content, data = pack(question)  # no fork here, so the probe's changes persist; grading always forks
         content, data = Responder(namespace).packed_answer(content, [data])
         return unpack(content, [data])
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        pid = os.fork()
-        if pid == 0:
+        pid = _fork(_answer_in_silence, ours, theirs, namespace)
+        try:
+            theirs.close()
+            ours.sendall(encode(question))
+            answer = decode(receive_from(ours))
+        finally:
             ours.close()
-            _become_silent()
-            answer_all(theirs, namespace)
-        theirs.close()
-        ours.sendall(encode(question))
-        answer = decode(receive_from(ours))
-        ours.close()
-        os.waitpid(pid, 0)
+            os.waitpid(pid, 0)
     if answer is None:
         raise WireError("the probe ended the process")
     return unpack(*answer)
+
+
+def _answer_in_silence(ours: socket.socket, theirs: socket.socket, namespace: MutableMapping[str, Any]) -> None:
+    ours.close()
+    _become_silent()
+    _answer_all(theirs, namespace)
