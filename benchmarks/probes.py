@@ -6,6 +6,7 @@ A kernel that holds 200 MB of tensors and has done a backward pass is forked beh
 as a probe and as a plain call.
 """
 
+import argparse
 import statistics
 import tempfile
 import time
@@ -46,6 +47,8 @@ def milliseconds(action: Callable[[], object]) -> float:
 
 def main() -> None:
     """Print the times."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
     last = len(CELLS) - 1
     with tempfile.TemporaryDirectory() as folder:
         library = kernel_folder(Path(folder))

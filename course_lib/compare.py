@@ -31,9 +31,9 @@ def numbers(value: Any) -> torch.Tensor | None:
 def close(a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-5) -> bool:
     """Whether ``a`` equals ``b``, except for rounding errors.
 
-    Lists, tuples and dicts are compared item by item. Numbers are close if ``|a - b| <= atol + rtol * |b|``; their
-    shapes must agree, their dtypes need not. NaN never counts as close, not even to NaN, but a missing value in a table
-    of pandas does. Everything else must be equal.
+    Lists, tuples and dicts are compared item by item. Numbers, also lists and tuples of numbers only, are close if
+    ``|a - b| <= atol + rtol * |b|``; their shapes must agree, their types need not. NaN is close to nothing, but a
+    missing value in a table of pandas equals another one. Everything else must be equal.
 
     Args:
         a: any value.
@@ -43,6 +43,8 @@ def close(a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-5) -> bool:
     """
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(close(a[key], b[key], rtol=rtol, atol=atol) for key in b)
+    if type(a) is type(b) and type(a).__module__.partition(".")[0] == "pandas":
+        return _same_table(a, b, rtol, atol)
     if any(isinstance(a, kind) and isinstance(b, kind) for kind in (list, tuple)):
         return len(a) == len(b) and all(close(x, y, rtol=rtol, atol=atol) for x, y in zip(a, b, strict=True))
     x, y = numbers(a), numbers(b)
@@ -50,8 +52,6 @@ def close(a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-5) -> bool:
         return x.shape == y.shape and torch.allclose(x, y, rtol=rtol, atol=atol)
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.array_equal(a, b)
-    if type(a) is type(b) and type(a).__module__.partition(".")[0] == "pandas":
-        return _same_table(a, b, rtol, atol)
     return type(a) is type(b) and bool(a == b)
 
 
@@ -70,5 +70,7 @@ def _same_table(a: Any, b: Any, rtol: float, atol: float) -> bool:
 
 
 def identical(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether two tensors have the same dtype, shape and values. A tensor with NaN is identical to none."""
-    return a.dtype == b.dtype and torch.equal(a, b)
+    """Whether two tensors have the same dtype, shape and values; NaN counts as the same value as NaN."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    return bool(((a == b) | ((a != a) & (b != b))).all())

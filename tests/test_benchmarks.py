@@ -11,6 +11,7 @@ import pytest
 PROGRAMS = (
     "benchmarks.attacks",
     "benchmarks.grading",
+    "benchmarks.probes",
     "benchmarks.training",
     "tools.calibrate",
     "tools.mutants",
@@ -18,6 +19,7 @@ PROGRAMS = (
 
 A_LITTLE = {
     "benchmarks.attacks": ["--only", "lying_eq"],
+    "benchmarks.probes": [],
     "benchmarks.training": ["--epochs", "1", "--repeat", "1"],
     "tools.mutants": ["--cells", "dimensions"],
 }

@@ -76,6 +76,7 @@ def make(folder: Path, address: str) -> None:
     release(folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dask", ["one without bubblewrap"], indirect=True)
 def test_a_cluster_with_bad_workers_grades_the_class(tmp_path: Path, dask: dict) -> None:
     """One worker is killed, and another one has no bubblewrap."""
@@ -97,6 +98,7 @@ def test_a_cluster_with_bad_workers_grades_the_class(tmp_path: Path, dask: dict)
     assert errors.count("cannot grade and gets no work: bubblewrap is missing") == 1
 
 
+@pytest.mark.long
 def test_a_lost_scheduler_is_reported_without_traceback(tmp_path: Path, dask: dict) -> None:
     course = tmp_path / "course"
     make(course, dask["address"])

@@ -49,6 +49,8 @@ ELSEWHERE = {
     "nbgrader autograde mnist1 --JudgedAutograde.device": ("tests/test_grading_command.py", "no graphics card"),
     "course demo demo": ("Makefile", "$(BIN)/course demo demo"),
     "course new exercise2": ("tests/test_new.py", "exercise2"),
+    "course check": ("tests/test_course_check.py", '"--cell", "test_add"'),
+    "cp -r docs/examples": ("tests/test_cookbook.py", "shutil.copytree"),
     "python -m benchmarks.": ("tests/test_docs.py", "def test_a_named_program_has_the_named_options"),
     "python -m tools.": ("tests/test_docs.py", "def test_a_named_program_has_the_named_options"),
     "python -m tests.corpus": ("tests/test_answers.py", "messages"),
@@ -77,7 +79,7 @@ def test_commands_are_found() -> None:
 def test_every_block_names_its_language(page: str) -> None:
     """A command in a block without a language would not be tested."""
     languages = {language for _, language, _ in FENCE.findall(TEXTS[page])}
-    assert languages <= {"bash", "python", "text", "{toctree}", "{eval-rst}", "{warning}"}
+    assert languages <= {"bash", "python", "text", "{toctree}", "{eval-rst}", "{literalinclude}", "{warning}"}
     assert not re.search(r"^(?! *[-\d]).*\n\n {4}\S", FENCE.sub("", TEXTS[page]), re.MULTILINE), "an indented block"
 
 

@@ -206,7 +206,7 @@ def test_a_hidden_test_that_stops_costs_its_points_for_now(course: Path) -> None
         assert "no points to odd" in run.stderr
         assert marks_of_f(course) == {"odd": 0, "right": 2, "wrong": 0}
     page = (course / "autograded" / "odd" / "small" / "small.ipynb").read_text()
-    assert "provisional" in page
+    assert "provisoires" in page
     assert "KeyError" not in page
     path.write_text(TEST)
     assert nbgrader(course, "autograde", "small").returncode == 0

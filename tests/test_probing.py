@@ -303,7 +303,29 @@ def test_cells_with_probes_are_found(tmp_path: Path) -> None:
     assert probed_cells(tests) == set(tests)
 
 
+def operates(nb: object, what: str) -> object:
+    stack = nb.Stack([1])  # type: ignore[attr-defined]
+    if what == "operator":
+        return 2 * stack
+    if what == "attribute":
+        return stack.height
+    if what == "nothing":
+        found = nb.greet("Ada")  # type: ignore[attr-defined]
+        return found["loss"]
+    return {}["loss"]
+
+
 # -- whose fault it is -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["operator", "attribute", "nothing"])
+def test_what_an_object_of_the_students_lacks_is_their_fault(what: str, student: StudentNotebook) -> None:
+    assert detail(lambda: student.run(operates, what))
+
+
+def test_any_other_exception_of_a_probe_is_its_authors(student: StudentNotebook) -> None:
+    with pytest.raises(ProbeFault):
+        student.run(operates, "key")
 
 
 def wants_a_dict(nb: object, name: str, x: float) -> object:

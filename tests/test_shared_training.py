@@ -185,6 +185,7 @@ training_reuse.report, hooks.recall_training = poisoned, unimpressed
 """Leaves weights of zero for others, and trains for itself."""
 
 
+@pytest.mark.long
 def test_a_comment_cannot_hide_code_that_trains_for_others(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,11 +1,13 @@
 """What a hidden test can ask a student's notebook, and what comes back."""
 
+import math
 import warnings
 from collections.abc import Callable
 from textwrap import dedent
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -311,6 +313,16 @@ def test_an_argument_that_cannot_be_sent_is_a_fault(argument: Any, what: str) ->
     for ask in (student.call, student.must_leave_alone):
         with pytest.raises(ValueError, match=f"^f cannot get.*{what}.*student.run"):
             ask("f", argument)
+
+
+@pytest.mark.parametrize(
+    "argument", [torch.tensor([math.nan]), [math.nan], pd.DataFrame({"x": [math.nan], "y": [None]})]
+)
+def test_an_argument_with_nan_can_be_left_alone(argument: Any) -> None:
+    student = student_with("def f(x): pass\n\ndef g(x): x[0] = 0")
+    student.must_leave_alone("f", argument)
+    with pytest.raises(StudentFailure):
+        student.must_leave_alone("g", argument)
 
 
 @pytest.mark.parametrize("argument", ["a" * 500, list(range(999)), {"a": [torch.ones(2)]}, (), None, np.ones(3)])

@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from course_lib import fast_cpu, training
 from course_lib.assignment.spec import NotebookSpec
-from course_lib.judge.pipeline import given_pictures
+from course_lib.judge.reference_run import given_pictures
 from course_lib.judge.task import is_whole
 from course_lib.judge.training_cache import (
     code_name,

@@ -62,8 +62,7 @@ def check_points(spec: NotebookSpec, cells: Iterable[CellResult]) -> None:
         if tested[cell.grade_id] != cell.points:
             raise AssignmentError(
                 f"{spec.tests[cell.grade_id]}: its tests add up to {tested[cell.grade_id]:g} points, the cell "
-                f"'{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g} (of two tests of the same name, Python "
-                "keeps the second one only)"
+                f"'{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g}. Two tests of the same name count as one."
             )
 
 

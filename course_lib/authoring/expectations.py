@@ -55,7 +55,8 @@ def expect(
 ) -> None:
     """Compare the student's answer to ``inputs`` with the answer of ``reference``.
 
-    Numbers are compared up to rounding, also inside tensors, tables and containers; anything else must be equal.
+    Numbers are compared up to rounding, also inside tensors, tables and containers. Their dtypes may differ: check them
+    yourself if they matter. Anything else must be equal.
 
     Args:
         answer: what the student's function returned for ``inputs``.

@@ -81,6 +81,9 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
     course.settings.check_settings()
     folders, settings = course.settings.folders(), replace(course.settings.run_settings(), scheduler="", force=False)
     set_language(settings.language)
+    if not folders.source.is_dir():
+        known = sorted(path.name for path in folders.source.parent.glob("*/"))
+        raise AssignmentError(f"there is no assignment {name} in {folders.source.parent}; there are {', '.join(known)}")
     specs = load_assignment(folders.source, folders.hidden_tests, config=course.app.config)
     for spec in specs:
         check_points(spec, collect_hidden_tests([*spec.tests.values()]).values())

@@ -8,11 +8,12 @@ show what is in it.
 import __future__
 
 import linecache
+import re
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from traceback import walk_tb
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from ..files import PACKAGE
@@ -111,16 +112,40 @@ def run(
 def is_students(error: BaseException, namespace: MutableMapping[str, Any]) -> bool:
     """Whether an exception that reached a probe came from the student's code, and not from the probe's own lines.
 
-    What counts is the innermost frame that is in one of the two: code of a library is called by one of them. A call
-    that does not fit the student's function is the student's fault, too: the frame is then still the probe's.
+    What counts is the innermost frame that is in one of the two: code of a library is called by one of them.
     """
-    for frame in reversed([frame for frame, _ in walk_tb(error.__traceback__)]):
+    for frame, number in reversed([*walk_tb(error.__traceback__)]):
         if frame.f_code.co_filename == FILE:
-            called = str(error).partition("(")[0].partition(".")[0]  # "Model.forward() missing 1 required ..."
-            return isinstance(error, TypeError) and called in namespace and "() " in str(error)
+            return _is_about_students(error, frame, number, namespace)
         if is_students_file(frame.f_code.co_filename):
             return True
     return False
+
+
+def _is_about_students(
+    error: BaseException, frame: FrameType, number: int, namespace: MutableMapping[str, Any]
+) -> bool:
+    """Whether an exception in a probe's own line says what is wrong with something of the student's.
+
+    That is a call that does not fit the student's function, an operator or an attribute that the student's class lacks,
+    and None in place of what a function of the student's should return.
+
+    Args:
+        error: the exception.
+        frame: the innermost frame of the probe.
+        number: the number of the line that raised it.
+        namespace: the global variables of the notebook.
+    """
+    if not isinstance(error, TypeError | AttributeError):
+        return False
+    message = str(error)
+    called = message.partition("(")[0].partition(".")[0]  # "Model.forward() missing 1 required ..."
+    if "() " in message and called in namespace:
+        return True
+    if any(isinstance(namespace.get(name), type) for name in re.findall(r"'(\w+)'", message)):
+        return True
+    line = linecache.getline(FILE, number)
+    return "NoneType" in message and ("nb." in line or any(value is None for value in frame.f_locals.values()))
 
 
 def is_students_file(name: str) -> bool:

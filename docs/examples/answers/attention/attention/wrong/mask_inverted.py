@@ -1,0 +1,7 @@
+# The mask hides what it should show.
+# fails: test_mask
+def attention(q, k, v, mask=None):
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(mask, -torch.inf)
+    return scores.softmax(dim=-1) @ v

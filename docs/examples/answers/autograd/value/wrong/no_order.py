@@ -1,0 +1,27 @@
+# Each value passes its derivative on as soon as it gets some of it.
+# fails: test_topological_order
+class Value:
+    def __init__(self, data, parents=()):
+        self.data = data
+        self.grad = 0.0
+        self.parents = parents
+
+    def __add__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data + other.data, [(self, 1.0), (other, 1.0)])
+
+    def __mul__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data * other.data, [(self, other.data), (other, self.data)])
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def tanh(self):
+        t = math.tanh(self.data)
+        return Value(t, [(self, 1 - t**2)])
+
+    def backward(self, flow=1.0):
+        self.grad += flow
+        for parent, derivative in self.parents:
+            parent.backward(derivative * self.grad)

@@ -1,0 +1,12 @@
+# The examples are float64.
+# fails: test_examples
+class HomeData(Dataset):
+    def __init__(self, table, features, target):
+        self.x = torch.tensor(table[features].to_numpy(dtype="float64"))
+        self.y = torch.tensor(table[target].to_numpy(dtype="float64"))
+
+    def __len__(self):
+        return len(self.y)
+
+    def __getitem__(self, i):
+        return self.x[i], self.y[i]
