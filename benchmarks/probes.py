@@ -2,7 +2,7 @@
 
     python -m benchmarks.probes
 
-A kernel that holds 200 MB of tensors and has done a backward pass is forked behind a cell, and asked the same question
+A kernel that holds 200 MB of tensors and has done a backward pass is forked after a cell, and asked the same question
 as a probe and as a plain call.
 """
 

@@ -133,6 +133,23 @@ def with_fifty_neurons() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 50), nn.Linear(50, 50), nn.Linear(50, 10))
 
 
+def test_a_name_that_students_lack_is_named_in_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helper among the hidden tests would pass here, and give every student 0."""
+    write(tmp_path / "grader_tests" / "a", "@marked\ndef test_a(student):\n    assert student.value('helper') == 1")
+    cells = [
+        cell("test_cell", "x = 1\n### BEGIN HIDDEN TESTS\nhelper = x\n### END HIDDEN TESTS", grade=True, points=1),
+    ]
+    source = tmp_path / "source" / "a"
+    source.mkdir(parents=True)
+    nbformat.write(new_notebook(cells=cells), source / "a.ipynb")
+    monkeypatch.chdir(source)
+    with pytest.raises(AssertionError, match="Only a region of hidden tests defines helper"):
+        hidden_tests("a", "test_cell", {"helper": 1})
+    cells[0].source = "helper = 1\n" + cells[0].source  # a visible line defines it, too
+    nbformat.write(new_notebook(cells=cells), source / "a.ipynb")
+    hidden_tests("a", "test_cell", {"helper": 1})
+
+
 @pytest.mark.parametrize(
     ("model", "required", "cause"),
     [

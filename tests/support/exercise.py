@@ -11,7 +11,7 @@ from course_lib.assignment.spec import NotebookSpec
 from course_lib.authoring.result import NotebookResult, TestResult
 from course_lib.judge.limits import Limits
 from course_lib.judge.pipeline import grade
-from course_lib.judge.task import GradedNotebook, GradingTask
+from course_lib.judge.task import GradedNotebook, GradingTask, Protection
 from tests.support.code import code
 from tests.support.tiny_course import cell, written
 
@@ -35,6 +35,7 @@ class Exercise:
 
     def __init__(self, folder: Path, answer: str, tests: str, points: float = 1, after: str = "") -> None:
         self._after = after
+        self.protection: Protection = "bubblewrap"
         source, hidden = folder / "source" / "exercise", folder / "grader_tests" / "exercise"
         source.mkdir(parents=True)
         hidden.mkdir(parents=True)
@@ -60,7 +61,7 @@ class Exercise:
         """Grade an answer in the sandbox."""
         submitted = written(self.notebook(answer, *extra))
         bounds = Limits(**{"threads": 1} | limits)  # type: ignore[arg-type]
-        return grade(GradingTask(self.spec, submitted, library, library.parent, bounds, "en"))
+        return grade(GradingTask(self.spec, submitted, library, library.parent, bounds, "en", self.protection))
 
     def result(self, library: Path, answer: str, *extra: str, **limits: float) -> TestResult:
         """The result of the only hidden test."""
