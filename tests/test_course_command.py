@@ -18,9 +18,10 @@ from course_lib.authoring.errors import AssignmentError
 from course_lib.cli import doctor, doctor_course, doctor_machine
 from course_lib.cli.__main__ import COMMANDS, main
 from course_lib.cli.demo import make_course
-from course_lib.cli.doctor_course import Course, gradebook_finding, open_course
+from course_lib.cli.doctor_course import gradebook_finding
 from course_lib.cli.doctor_machine import Finding
 from course_lib.cli.new import make_assignment
+from course_lib.cli.open_course import Course, open_course
 from tests.support import tiny_course
 from tests.support.courses import configure
 

@@ -246,6 +246,7 @@ def test_formgrader_grades_with_the_judge(course: Path) -> None:
     assert marks_of_f(course) == {"student": 0}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.parametrize("protection", PROTECTIONS)
 def test_a_missing_gpu_is_reported(course: Path, protection: str) -> None:
@@ -303,6 +304,7 @@ def test_a_given_cell_of_the_source_that_stops_is_named(course: Path, right: boo
     assert run.stderr.count("small.ipynb, cell 'data' stopped: FileNotFoundError: ") == 1
 
 
+@pytest.mark.long
 @pytest.mark.skipif(cores() == 1, reason="the source gets no more cores than a student")
 def test_a_source_that_takes_longer_than_students_may_is_named(course: Path) -> None:
     """The source is graded on every core and gets more time. It needs 1.5 s of a student's 1 s."""
@@ -374,6 +376,7 @@ def test_a_notebook_under_another_name_is_named(course: Path) -> None:
     assert marks_of_f(course) == {"anna": 0}
 
 
+@pytest.mark.long
 def test_the_message_on_a_renamed_cell_says_how_to_fix_it(graded: Path) -> None:
     """Nbgrader adds and removes no cells while an assignment has submissions. The commands in the message work."""
     assert nbgrader(graded, "db", "assignment", "add", "small", "--duedate=2030-01-02 03:04 UTC").returncode == 0
@@ -406,6 +409,7 @@ def test_two_notebooks_may_not_have_cells_of_one_name(course: Path) -> None:
     assert "several notebooks have cells test_f" in run.stderr
 
 
+@pytest.mark.long
 def test_an_assignment_may_have_two_notebooks_or_only_texts(course: Path) -> None:
     submit(course, "anna", RIGHT)
     text = new_markdown_cell("*Answer*", id="text")

@@ -17,9 +17,10 @@ from course_lib.authoring.errors import AssignmentError
 from course_lib.authoring.live import hidden_tests
 from course_lib.cli.__main__ import main
 from course_lib.cli.demo_class import Situation, fill
-from course_lib.cli.doctor_course import Course, check_assignments, open_course
+from course_lib.cli.doctor_course import check_assignments
 from course_lib.cli.init import make_course_folder
 from course_lib.cli.new import make_assignment
+from course_lib.cli.open_course import Course, open_course
 from course_lib.nbgrader_plugins.exporters import Details, Moodle
 from course_lib.records.class_record import read_class
 from tests.support.courses import configure, find, marks, nbgrader

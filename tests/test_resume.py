@@ -144,6 +144,7 @@ def test_an_edited_hidden_test_outdates_every_result(course: Path) -> None:
     assert results(course) == before
 
 
+@pytest.mark.long
 def test_only_changed_work_is_flagged_for_another_look(course: Path) -> None:
     """Editing a hidden test must not send a person back to every submission that they have graded by hand."""
     students = ("anna", "bruno", "chloé")
@@ -168,6 +169,7 @@ def test_only_changed_work_is_flagged_for_another_look(course: Path) -> None:
     assert waiting() == {"bruno", "chloé"}, "the flag stays until a person has looked"
 
 
+@pytest.mark.long
 def test_other_points_flag_a_manual_mark_for_another_look(course: Path) -> None:
     """One of two points means something else than one of four. The mark of another cell is not flagged."""
     with open_gradebook(course) as gradebook:
@@ -212,6 +214,7 @@ def test_a_source_without_cell_ids_is_the_same_each_time(course: Path, minor: in
     assert len({one.id for one in first.skeleton.cells}) == len(content["cells"])
 
 
+@pytest.mark.long
 def test_an_answered_text_waits_despite_an_old_gradebook(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of the gradebook from before the answer is put back: it says 0, and that no person has to look.
 
@@ -373,6 +376,7 @@ def test_another_due_date_changes_penalties_without_grading(course: Path) -> Non
     assert marks(course, "tiny") == EXPECTED
 
 
+@pytest.mark.long
 def test_an_extension_without_a_due_date_does_no_harm(course: Path) -> None:
     configure(course, LATE)
     (course / "submitted" / "anna" / "tiny" / "timestamp.txt").write_text("2026-11-03 10:00:00 UTC")
@@ -543,6 +547,7 @@ def test_a_comment_on_an_answer_is_exported_with_its_mark(course: Path) -> None:
     assert {place: comment for place, comment in comments.items() if comment} == {("anna", "test_add"): "Joli."}
 
 
+@pytest.mark.long
 def test_the_result_cache_can_be_emptied(course: Path) -> None:
     command = [sys.executable, "-m", "course_lib.cli", "cache", "--empty"]
     run = subprocess.run(command, cwd=course, capture_output=True, text=True, check=False)

@@ -23,7 +23,6 @@ from ..assignment.answers import Answer, read_answers
 from ..assignment.loader import check_points, load_assignment
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault
-from ..authoring.pytest_plugin import collect_hidden_tests
 from ..authoring.result import printable
 from ..authoring.result_html import number
 from ..execution.assignment_check import Trial, names_to_rebind, one_cell, unsteady_tests, vacuous_tests, wrong_marks
@@ -32,8 +31,8 @@ from ..execution.result_cache import ResultCache
 from ..execution.run_settings import RunSettings
 from ..execution.source_check import SourceCheck
 from ..messages import set_language
-from .doctor_course import Course, open_course
 from .doctor_machine import Finding
+from .open_course import Course, open_course
 
 SIGNS = {True: "✓", False: "✗", None: "   "}
 """What stands before a line: it is right, it is a problem, or it belongs to the line above."""
@@ -85,8 +84,6 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
         known = sorted(path.name for path in folders.source.parent.glob("*/"))
         raise AssignmentError(f"there is no assignment {name} in {folders.source.parent}; there are {', '.join(known)}")
     specs = load_assignment(folders.source, folders.hidden_tests, config=course.app.config)
-    for spec in specs:
-        check_points(spec, collect_hidden_tests([*spec.tests.values()]).values())
     given = _answers(answers, folders.course, specs)
     if cell is not None:
         specs = [one_cell(_with_cell(specs, cell), cell)]
@@ -129,6 +126,7 @@ def _source(trial: Trial, results: Path, settings: RunSettings, cell: str | None
     """Grade the source notebook."""
     if cell is not None:
         [(_, result)] = trial.grade({"source": trial.spec.solved})
+        check_points(trial.spec, result.cells)
         for test in result.cells[0].tests:
             yield f"{test.name}: {printable(str(test.rationale))}", test.score == test.points
             yield from ((printable(text), None) for text in (test.hint, test.note) if text)

@@ -11,8 +11,9 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 
-from .doctor_course import COURSE_CHECKS, check_sandbox, open_course
+from .doctor_course import COURSE_CHECKS, check_sandbox
 from .doctor_machine import MACHINE_CHECKS, Finding
+from .open_course import open_course
 
 
 def examine() -> Iterator[Finding]:
