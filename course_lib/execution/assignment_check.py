@@ -4,7 +4,7 @@ Each check yields the problems that it finds. A problem says what is wrong, wher
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +16,9 @@ from ..assignment.cells import cell_name, is_given
 from ..assignment.spec import NotebookSpec
 from ..authoring.result import NotebookResult, TestResult, Verdict
 from ..authoring.student_code import StudentCode
-from ..judge.task import GradedNotebook, GradingTask
+from ..judge.task import GradingTask
 from .class_run import NewTask
 from .worker_pool import WorkerPool
-
-Grade = Callable[[Sequence[GradingTask]], list[GradedNotebook]]
 
 
 @dataclass(frozen=True)
