@@ -47,6 +47,8 @@ def close(a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-5) -> bool:
         return _same_table(a, b, rtol, atol)
     if any(isinstance(a, kind) and isinstance(b, kind) for kind in (list, tuple)):
         return len(a) == len(b) and all(close(x, y, rtol=rtol, atol=atol) for x, y in zip(a, b, strict=True))
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.shape != b.shape:
+        return False  # before the numbers of a huge answer are copied
     x, y = numbers(a), numbers(b)
     if x is not None and y is not None:
         return x.shape == y.shape and torch.allclose(x, y, rtol=rtol, atol=atol)

@@ -137,6 +137,54 @@ def test_probes_and_other_questions_mix(tmp_path: Path, library: Path) -> None:
     assert Exercise(tmp_path, counting, tests).result(library, counting).verdict is Verdict.PASSED
 
 
+def test_each_probe_has_its_own_files(tmp_path: Path, library: Path) -> None:
+    writing = """
+        import os
+        answer = 0
+        open("kept", "w").write("old")
+        def save():
+            os.mkdir("out")
+            with open("kept", "a") as file:
+                file.write("er")
+    """
+    tests = """
+        @hidden_test(1, "save writes.")
+        def test_save(student):
+            for _ in range(2):
+                assert student.file("kept", "save") == b"older"
+            assert student.file("kept") == b"old", "a later cell has removed it"
+    """
+    assert Exercise(tmp_path, writing, tests).result(library, writing, "os.unlink('kept')").verdict is Verdict.PASSED
+
+
+def test_arrays_reach_the_students_function(tmp_path: Path, library: Path) -> None:
+    answer = "answer = 0\ndef shape(x, more=None): print(x.copy().shape, *(more or []))"
+    tests = """
+        import numpy as np
+
+        @hidden_test(1, "shape prints the shape.")
+        def test_shape(student):
+            assert student.printed("shape", np.zeros((2, 3)), more=[np.float64(1)]) == "(2, 3) 1.0\\n"
+    """
+    assert Exercise(tmp_path, answer, tests).result(library, answer).verdict is Verdict.PASSED
+
+
+def test_threads_keep_a_kernel_from_being_forked(tmp_path: Path, library: Path) -> None:
+    answer = """
+        from concurrent.futures import ThreadPoolExecutor
+        answer, pool = 0, ThreadPoolExecutor(2)
+        list(pool.map(str, range(2)))
+        def texts(xs):
+            return list(pool.map(str, xs))
+    """
+    tests = """
+        @hidden_test(1, "texts gives texts.")
+        def test_texts(student):
+            assert student.take("texts", 2, [1, 2]) == ["1", "2"]
+    """
+    assert Exercise(tmp_path, answer, tests).result(library, answer).verdict is Verdict.PASSED
+
+
 def test_all_cells_run_before_the_first_probe(tmp_path: Path, library: Path) -> None:
     """So no cell can find or show anything of a probe, whatever the student's code has prepared."""
     spy = """
@@ -291,6 +339,37 @@ ATTACKS = {
             open("/tmp/work/leak", "a").write(repr((x, seen)))
             return seen[0] if seen else 0.0
     """,
+    "put a secret into a name": """
+        import linecache
+        from course_lib.kernel.probes import MissingName
+
+        def f(x):
+            raise MissingName(repr(x) + "".join(linecache.getlines("<probe>")))
+    """,
+    "collide hashes": """
+        class Slow(set):
+            def __len__(self): return 300_000
+            def __iter__(self): return (k * (2**61 - 1) for k in range(300_000))
+
+        def f(x):
+            return Slow()
+    """,
+    "ask for too much memory": """
+        import numpy as np
+
+        def f(x):
+            a = np.zeros(100_000, "U10000")
+            a[0] = "a" * 10_000
+            return a[:1].repeat(100_000)
+    """,
+    "die and run again": """
+        import os, signal
+
+        def f(x):
+            open("/tmp/leak", "w").write(repr(x))
+            os.kill(1, signal.SIGTERM)
+            os._exit(1)
+    """,
     "patch torch before the fork": """
         import torch
         torch.allclose = torch.equal = lambda *args, **kwargs: True
@@ -330,6 +409,7 @@ def test_no_attack_on_a_probe_pays_or_leaks(name: str, tmp_path: Path, library: 
     outputs = [cell.get("outputs") for cell in nbformat.reads(graded.notebook, as_version=4).cells]
     assert "secret" in str(outputs), "the looking cell has run"
     assert "4177" not in str(outputs)
+    assert "4177" not in str(graded.result.public())
     honest = exercise.grade(library, right, question=0.5)
     assert honest.result.score == 1, "the next submission is not harmed"
 
@@ -343,7 +423,7 @@ def test_a_graded_attack_leaves_no_process(tmp_path: Path, library: Path) -> Non
 
 def test_without_a_fork_a_new_kernel_is_asked(optimizer: Exercise, library: Path) -> None:
     """As with a graphics card in use."""
-    no_fork = "import torch\ntorch.cuda.is_initialized = lambda: True\n"
+    no_fork = "import torch\ntorch.cuda.is_available = lambda: True\n"
     assert optimizer.result(library, no_fork + code(OPTIMIZER)).verdict is Verdict.PASSED
     counting = OPTIMIZER.replace("v.mul_(self.momentum)", "v.zero_()")
     assert optimizer.result(library, no_fork + code(counting)).verdict is Verdict.FAILED

@@ -24,6 +24,9 @@ CELLS = code("""
             raise ValueError("negative")
         return math.sqrt(x)
 
+    def todo():
+        raise NotImplementedError
+
     def greet(name, *, loud=False):
         print(name.upper() if loud else name)
 
@@ -44,6 +47,8 @@ CELLS = code("""
         figure, axes = plt.subplots()
         axes.imshow([[1, 2], [3, 4]])
         return figure
+
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(4, 1))
 
     class Stack:
         def __init__(self, items=()):
@@ -113,6 +118,9 @@ def test_raises(student: StudentNotebook) -> None:
     student.raises("Exception", "root", -1)
     assert "ValueError" in detail(lambda: student.raises("ValueError", "root", 1))
     assert "KeyError" in detail(lambda: student.raises("KeyError", "root", -1))
+    assert "TypeError" in detail(lambda: student.raises("TypeError", "math", -1)), "no function at all"
+    assert "TypeError" in detail(lambda: student.raises("TypeError", "root")), "other parameters"
+    assert "RuntimeError" in detail(lambda: student.raises("RuntimeError", "todo"))
 
 
 def test_printed(student: StudentNotebook) -> None:
@@ -304,6 +312,10 @@ def test_cells_with_probes_are_found(tmp_path: Path) -> None:
 
 
 def operates(nb: object, what: str) -> object:
+    if what == "model":
+        return nb.net(torch.ones(1, 5))  # type: ignore[attr-defined]
+    if what == "call":
+        return nb.Stack().items()  # type: ignore[attr-defined]
     stack = nb.Stack([1])  # type: ignore[attr-defined]
     if what == "operator":
         return 2 * stack
@@ -318,7 +330,7 @@ def operates(nb: object, what: str) -> object:
 # -- whose fault it is -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["operator", "attribute", "nothing"])
+@pytest.mark.parametrize("what", ["operator", "attribute", "nothing", "model", "call"])
 def test_what_an_object_of_the_students_lacks_is_their_fault(what: str, student: StudentNotebook) -> None:
     assert detail(lambda: student.run(operates, what))
 

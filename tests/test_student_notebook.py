@@ -64,7 +64,7 @@ def test_any_exception_and_any_tensor_is_an_answer(function: Callable[[float], A
 
 def test_of_a_long_message_only_a_part_is_kept() -> None:
     """Even if the kernel sends more than it should."""
-    question = Packet({"ask": "call", "name": "f", "args": [], "keywords": {}, "arrays": []})
+    question = Packet({"ask": "call", "name": "f", "args": [], "keywords": {}})
     reply = Responder({"f": raising(ValueError("x" * 10**6))}).answer(question)
     assert len(reply.fields["message"]) == MAX_TEXT
     lying = StudentNotebook(lambda question: Packet({"status": "raised", "type": "E" * 10**6, "message": "x" * 10**6}))

@@ -273,6 +273,14 @@ def test_a_message_with_too_many_tensors_is_refused() -> None:
         {"kind": "series", "value": {"dtype": "pickle", "value": 3}},
         {"kind": "index", "value": {"dtype": "int64", "value": {"kind": "tensor", "key": "t"}}, "names": []},
         {"kind": "missing", "type": "os"},
+        {
+            "kind": "series",
+            "value": {"dtype": "datetime64[ns, dateutil//etc/hostname]", "value": {"kind": "tensor", "key": "t"}},
+            "name": None,
+            "index": None,
+        },
+        {"kind": "set", "value": [{"kind": "int", "value": hex(k * (2**61 - 1))} for k in range(200)]},
+        {"kind": "array", "dtype": "U", "shape": [100_000], "value": ["a" * 100_000, *["a"] * 99_999]},
     ],
 )
 def test_an_invalid_description_is_refused(description: object) -> None:

@@ -20,6 +20,8 @@ import torch
 def raised_by(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> list[str] | None:
     """The names of the class of the exception that a call raises, and of its bases; None if it raises none."""
     function = getattr(nb, name)
+    with contextlib.suppress(ValueError):  # a function in C may have no signature
+        inspect.signature(function).bind(*arguments, **keywords)  # no function, or other parameters: an error
     try:
         function(*arguments, **keywords)
     except BaseException as error:

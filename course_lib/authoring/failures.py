@@ -6,7 +6,7 @@ from ..messages import say
 from .result import Verdict
 
 MAX_NOTE = 1000
-"""Characters of a note that are kept. A note may quote any text that a student's kernel sends."""
+"""Characters of a detail or a note that are kept. They may quote any text that a student's kernel sends."""
 
 _NO_MEMORY = ("MemoryError", "_ArrayMemoryError", "OutOfMemoryError")  # of Python, of numpy, of torch on a GPU
 
@@ -22,8 +22,7 @@ class StudentFailure(Exception):
 
     def __init__(self, verdict: Verdict, detail: str = "", note: str = "") -> None:
         self.verdict = verdict
-        self.detail = detail
-        self.note = note[:MAX_NOTE]
+        self.detail, self.note = (text[:MAX_NOTE].encode("utf-8", "replace").decode() for text in (detail, note))
         super().__init__(f"{verdict}: {detail or self.note}")
 
 
@@ -73,4 +72,4 @@ class ProbeFault(Exception):
 
     def __init__(self, probe: str, line: object, kind: str, message: str) -> None:
         self.line = line if isinstance(line, int) else 0
-        super().__init__(f"line {self.line}, in the probe {probe}: {kind}: {message}")
+        super().__init__(f"line {self.line}, in the probe {probe}: {kind}: {message}"[:MAX_NOTE])

@@ -11,7 +11,6 @@ import builtins
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -20,8 +19,9 @@ from ..error_hints import error_cause, type_cause
 from ..kernel.model_state import by_shape
 from ..kernel.wire import Packet, Value, WireError, describe, describe_arguments, restore
 from ..messages import say
+from . import common_probes
 from .failures import OtherParameters, ProbeFault, StudentFailure, exception_verdict, missing_name
-from .probe_source import probe_source
+from .probe_source import names_asked, probe_source
 from .probing import Probing
 from .result import Verdict
 from .student_code import StudentCode
@@ -123,7 +123,8 @@ class StudentNotebook(Probing):
         kind, message = str(reply.fields.get("type")), str(reply.fields.get("message"))
         match reply.fields.get("status"):
             case "missing":
-                return self._missing(str(reply.fields.get("name") or fields.get("name")))
+                name = str(reply.fields.get("name", fields["name"]))
+                return self._missing(name if ask != "run" or name in fields["may_miss"] else "?")  # type: ignore[operator]
             case "other_parameters":
                 note = "the model has parameters of other shapes"
                 return OtherParameters(Verdict.FAILED, say("cause.parameters"), note)
@@ -186,7 +187,11 @@ class StudentNotebook(Probing):
     def _run(self, probe: Callable[..., object], args: Sequence[Argument], kwargs: Mapping[str, Argument]) -> Packet:
         source, name = probe_source(probe)
         fields, tensors = self._arguments(name, args, kwargs)
-        return self._answer("run", fields | {"source": source}, tensors)
+        fields |= {"source": source, "may_miss": names_asked(source, name)}
+        if probe.__module__ == common_probes.__name__:  # its own lines are not the author's
+            names = [argument for argument in args if isinstance(argument, str)]
+            fields |= {"of_kit": True, "about": names[:1], "may_miss": names}
+        return self._answer("run", fields, tensors)
 
     def _seconds_of(
         self, probe: Callable[..., object], args: Sequence[Argument], kwargs: Mapping[str, Argument]
@@ -202,10 +207,7 @@ class StudentNotebook(Probing):
         described = describe_arguments(args, tensors)
         keywords = {key: describe(value, f"k_{key}", tensors) for key, value in kwargs.items()}
         check_can_travel(name, [described, keywords], tensors)
-        arrays = [f"a{i}" for i, argument in enumerate(args) if isinstance(argument, np.ndarray)]
-        arrays += [f"k_{key}" for key, value in kwargs.items() if isinstance(value, np.ndarray)]
-        arrays = [key for key in arrays if key in tensors]
-        return {"name": name, "args": described, "keywords": keywords, "arrays": arrays}, tensors
+        return {"name": name, "args": described, "keywords": keywords}, tensors
 
     def _call(self, name: str, args: Sequence[Argument], kwargs: Mapping[str, Argument], after: bool = False) -> Packet:
         fields, tensors = self._arguments(name, args, kwargs)

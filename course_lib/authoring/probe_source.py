@@ -58,6 +58,19 @@ def _extracted(text: str, file: str, name: str) -> str:
     return "\n".join(kept)
 
 
+def names_asked(source: str, name: str) -> list[str]:
+    """The student's names that the probe ``name`` and its helpers ask for: attributes of their first parameters."""
+    asked = set()
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef) and function.args.args:
+            first = function.args.args[0].arg
+            for node in ast.walk(function):
+                match node:
+                    case ast.Attribute(ast.Name(of), attribute) if of == first:
+                        asked.add(attribute)
+    return sorted(asked)
+
+
 def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
     """The names that the top level of a file defines, each with its statement; the last one of a name counts."""
     for statement in tree.body:

@@ -104,14 +104,19 @@ class Probing:
             **kwargs: its keyword arguments.
         """
         kinds = self.run(common_probes.raised_by, name, list(args), kwargs)
-        if not isinstance(kinds, list):
+        if kinds is None:
             raise wrong_value("raised nothing", say("cause.raises_nothing", expected=exception))
-        if exception not in kinds:
+        if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+            raise _nonsense(kinds)
+        if exception not in kinds or (kinds[0] == "NotImplementedError" != exception):
             raise wrong_value(f"raised {kinds[:1]}", say("cause.raises_other", expected=exception))
 
     def printed(self, name: str, *args: Argument, **kwargs: Argument) -> str:
         """What the function ``name`` prints."""
-        return str(self.run(common_probes.printed_by, name, list(args), kwargs))
+        printed = self.run(common_probes.printed_by, name, list(args), kwargs)
+        if not isinstance(printed, str):
+            raise _nonsense(printed)
+        return printed
 
     def file(self, path: str, name: str | None = None, *args: Argument, **kwargs: Argument) -> bytes:
         """The content of a file that the notebook has written, or that the function ``name`` writes when called.
@@ -136,7 +141,7 @@ class Probing:
         try:
             return [Axes(**{key: value for key, value in one.items() if key in known}) for one in found]
         except (AttributeError, TypeError) as error:
-            raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
+            raise _nonsense(found) from error
 
     def instance(self, name: str, *args: Argument, **kwargs: Argument) -> Instance:
         """An instance of the class ``name``, made with these arguments."""
@@ -144,9 +149,11 @@ class Probing:
         def take(steps: list[tuple[str, str, Any, Any]]) -> Value:
             answer = self.run(common_probes.result_of_steps, name, list(args), kwargs, steps)
             has_all, result = _pair(answer)
-            if not has_all:
-                raise wrong_value(f"{name} has no {result}", say("cause.no_member", name=str(result)))
-            return result
+            if has_all is True:
+                return result
+            if result in [attribute for _, attribute, _, _ in steps]:
+                raise wrong_value(f"{name} has no {result}", say("cause.no_member", name=result))
+            raise _nonsense(answer)
 
         return Instance(take)
 
@@ -159,11 +166,12 @@ class Probing:
 
     def signature(self, name: str) -> dict[str, Parameter]:
         """The parameters of the function ``name``, in order."""
+        answer = self.run(common_probes.parameters_of, name)
         try:
-            found = [Parameter(*map(_plain, one)) for one in self.run(common_probes.parameters_of, name)]
+            found = [Parameter(*map(_plain, one)) for one in answer]
+            return {one.name: one for one in found}
         except TypeError as error:
-            raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
-        return {one.name: one for one in found}
+            raise _nonsense(answer) from error
 
     def uses(self, name: str, word: str) -> bool:
         """Whether the code of ``name`` uses ``word``, see :class:`~course_lib.authoring.student_code.StudentCode`."""
@@ -178,7 +186,7 @@ class Probing:
         values = self.run(common_probes.drawn_values, name, count, list(args), kwargs)
         try:
             return torch.stack([torch.as_tensor(value, dtype=torch.float64) for value in values])
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             kind = type_name(values[0]) if isinstance(values, list) and values else type_name(values)
             raise wrong_value(f"no numbers of one shape: {error}", type_cause(kind, "float")) from error
 
@@ -197,7 +205,9 @@ class Probing:
             repeat: the number of calls, of which the fastest counts.
             **kwargs: the keyword arguments of both.
         """
-        students = float(self.run(common_probes.seconds_of, name, list(args), kwargs, repeat))
+        students = self.run(common_probes.seconds_of, name, list(args), kwargs, repeat)
+        if not isinstance(students, float):
+            raise _nonsense(students)
         return Seconds(students, min(self._seconds_of(reference, args, kwargs) for _ in range(repeat)))
 
     @abstractmethod
@@ -230,6 +240,8 @@ class Probing:
         made_with = dict(init) if isinstance(init, Mapping) else list(init)
         answer = self.run(common_probes.outputs_of, name, made_with, list(inputs), kwargs, loaded, train)
         status, result = _pair(answer)
+        if not isinstance(status, str):
+            raise _nonsense(status)
         if status == "no_model":
             raise wrong_value("not a model", say("cause.no_model"))
         if status == "other_parameters":
@@ -245,5 +257,10 @@ def _plain(value: Value) -> Value:
 def _pair(answer: Value) -> tuple[Any, Any]:
     """The answer of a common probe; the student's code may have answered in its place."""
     if not isinstance(answer, tuple) or len(answer) != 2:
-        raise StudentFailure(Verdict.NONSENSE, note=f"answered {type_name(answer)}")
+        raise _nonsense(answer)
     return answer
+
+
+def _nonsense(answer: Value) -> StudentFailure:
+    """The failure of an answer that no common probe gives."""
+    return StudentFailure(Verdict.NONSENSE, note=f"answered {type_name(answer)}")

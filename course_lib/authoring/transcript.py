@@ -1,5 +1,7 @@
 """Questions and answers as one-line texts: an instructor reads them when a student appeals."""
 
+import reprlib
+
 import torch
 
 from ..kernel.wire import Other, Packet, Value, WireError, restore
@@ -36,8 +38,8 @@ def _shown(value: Value) -> str:
         return f"a {value.type_name}"
     if not isinstance(value, torch.Tensor):
         try:
-            return repr(value)[:200]
-        except ValueError:  # an int of more than 4300 digits
+            return reprlib.repr(value)[:200]
+        except Exception:  # such as that of an int of more than 4300 digits
             return f"a {type(value).__name__}"
     first = ", ".join(f"{number:.4g}" for number in value.flatten()[:_SHOWN_NUMBERS].tolist())
     more = ", ..." if value.numel() > _SHOWN_NUMBERS else ""

@@ -9,6 +9,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from copy import deepcopy
 from pathlib import Path
 from queue import Empty
 from types import TracebackType
@@ -43,6 +44,9 @@ ROWS = 1000
 
 SEED_STRIDE = 10_000
 """In a run with seed s, the cell with index i is seeded with ``s * SEED_STRIDE + i``."""
+
+RESERVE = 0.1
+"""The part of a submission's time that is kept for probes."""
 
 BUSY_FACTOR = 3
 """A cell or a question may take this many times its seconds of computing: the machine may be busy."""
@@ -97,6 +101,9 @@ class NotebookRunner:
         """The visit that answers the questions after the cell with this index."""
         self._deadline = time.monotonic() + limits.submission
         self._restarts = 0
+        self._has_died = True
+        """Whether the last kernel counts as one that had to be restarted."""
+        self._has_probed = False
         self._new_kernel: Callable[[], KernelProcess] = lambda: KernelProcess(
             notebook,
             library,
@@ -151,11 +158,14 @@ class NotebookRunner:
         """Run one cell in the current kernel."""
         assert self.kernel is not None
         client = self.kernel.client
-        cell = self.notebook.cells[index]
+        # what a cell shows when it runs again after a probe is not kept: something of the probe might be in it
+        cell = deepcopy(self.notebook.cells[index]) if self._has_probed else self.notebook.cells[index]
         trains = is_training(cell)
         computing = self.limits.question if is_check(cell) else self.limits.cell
         client.stopwatch = None if trains else self._stopwatch(computing)
-        seconds = min(self.limits.training, self._seconds_left) if trains else self._seconds_left
+        # keep some time for the probes, which come after all cells
+        left = max(1.0, self._seconds_left - (RESERVE * self.limits.submission if self._snapshots else 0))
+        seconds = min(self.limits.training, left) if trains else left
         client.timeout = max(1, math.ceil(seconds))  # nbclient takes whole seconds, and 0 as no limit
         self._running = index
         try:
@@ -221,6 +231,7 @@ class NotebookRunner:
         Raises:
             StudentFailure: as :meth:`ask`.
         """
+        self._has_probed = True
         if index not in self._snapshots:
             return self._ask_again(index, question)
         self._must_be_ready()
@@ -261,7 +272,7 @@ class NotebookRunner:
             raise StudentFailure(Verdict.KERNEL_DIED)
         finally:
             self._stop()
-            self._restarts -= 1  # _ready will count the next kernel as a restart, although none has died
+            self._has_died = False
 
     def _end_visit(self) -> None:
         if self._visit is not None:
@@ -366,7 +377,8 @@ class NotebookRunner:
         while self._restarts <= self.limits.restarts and self._seconds_left > 0:
             with self._counting("kernel"):
                 self.kernel = self._new_kernel()
-            self._restarts += 1
+            self._restarts += self._has_died
+            self._has_died = True  # if it is gone when the next one is needed
             if self._replay():
                 return True
         return False

@@ -64,7 +64,8 @@ class TestedNotebook:
     def _ask(self, grade_id: str, ask: Ask, question: Packet) -> Packet:
         check = self._runner.outcomes.get(self._index[grade_id], Verdict.PASSED)
         first = [] if check in (Verdict.PASSED, Verdict.ERROR) else [StudentFailure(check)]
-        failures = self._failures.setdefault((grade_id, question.fields.get("name")), first)
+        about = question.fields.get("about") or [question.fields.get("name")]
+        failures = self._failures.setdefault((grade_id, about[0]), first)
         if len(failures) >= self._task.limits.failures:
             raise failures[-1]
         try:

@@ -6,13 +6,10 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from .wire import MAX_BYTES, MAX_JSON, Packet, WireError, pack
+from .wire import MAX_BYTES, MAX_JSON, Packet, WireError, encoded, pack
 
 _SIZES = struct.Struct("<QQ")
 """Before each packet: the sizes of its JSON and of its binary part, in bytes."""
-
-ENCODED = 6
-"""Most bytes that JSON takes for one character."""
 
 
 def encode(packet: Packet) -> bytes:
@@ -26,7 +23,7 @@ def encode(packet: Packet) -> bytes:
 
 def frame(content: dict[str, Any], data: bytes) -> bytes:
     """A packed packet as it goes through the socket."""
-    text = json.dumps(content).encode()
+    text = encoded(content)
     return b"".join([_SIZES.pack(len(text), len(data)), text, data])
 
 
@@ -43,11 +40,11 @@ def decode(receive: Callable[[int], bytes]) -> tuple[Any, list[bytes]] | None:
     if not head:
         return None
     text_size, data_size = _SIZES.unpack(head)
-    if text_size > ENCODED * MAX_JSON or data_size > MAX_BYTES + 2**20:
+    if text_size > 2 * MAX_JSON or data_size > MAX_BYTES + 2**20:
         raise WireError("more data than allowed")
     try:
         content = json.loads(receive(text_size))
-    except (ValueError, RecursionError) as error:
+    except Exception as error:  # also for lack of memory
         raise WireError(f"unreadable JSON: {error}") from error
     return content, [receive(data_size)]
 

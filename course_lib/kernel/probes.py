@@ -16,10 +16,15 @@ from traceback import walk_tb
 from types import FrameType, ModuleType
 from typing import Any
 
+import torch
+
 from ..files import PACKAGE
 
 FILE = "<probe>"
 """The file name of a probe's code."""
+
+OWN_MODULES = ("__main__", "builtins")
+"""The module of a student's classes: the notebook, or none in a test of the kit."""
 
 NAME = "probe"
 """The name of the module that a probe's code runs in."""
@@ -112,13 +117,16 @@ def run(
 def is_students(error: BaseException, namespace: MutableMapping[str, Any]) -> bool:
     """Whether an exception that reached a probe came from the student's code, and not from the probe's own lines.
 
-    What counts is the innermost frame that is in one of the two: code of a library is called by one of them.
+    What counts is the innermost frame that is in one of the two: code of a library is called by one of them. A model is
+    the student's, even if all its code is torch's.
     """
+    in_models = False
     for frame, number in reversed([*walk_tb(error.__traceback__)]):
         if frame.f_code.co_filename == FILE:
-            return _is_about_students(error, frame, number, namespace)
+            return in_models or _is_about_students(error, frame, number, namespace)
         if is_students_file(frame.f_code.co_filename):
             return True
+        in_models |= isinstance(frame.f_locals.get("self"), torch.nn.Module)
     return False
 
 
@@ -140,9 +148,10 @@ def _is_about_students(
         return False
     message = str(error)
     called = message.partition("(")[0].partition(".")[0]  # "Model.forward() missing 1 required ..."
-    if "() " in message and called in namespace:
+    if ("() " in message and called in (*namespace, "<lambda>")) or "object is not callable" in message:
         return True
-    if any(isinstance(namespace.get(name), type) for name in re.findall(r"'(\w+)'", message)):
+    named = [namespace.get(name) for name in re.findall(r"'(\w+)'", message)]
+    if any(isinstance(value, type) and value.__module__ in OWN_MODULES for value in named):
         return True
     line = linecache.getline(FILE, number)
     return "NoneType" in message and ("nb." in line or any(value is None for value in frame.f_locals.values()))

@@ -8,11 +8,10 @@ ask        fields                                answer
 ping                                             ``{}``
 value      ``name``                              ``value``
 call       ``name``, ``args``, ``keywords``      ``value``, the result of the function or model; with ``after`` also
-           (values); ``arrays``: keys of those   ``args``, its arguments after the call
-           tensors that become numpy arrays;
-           ``after``: bool
+           (values); ``after``: bool             ``args``, its arguments after the call
 run        ``source`` and ``name`` of a probe;   ``value``, what the probe returns, see
-           ``args``, ``keywords``, ``arrays``    :mod:`course_lib.kernel.probes`; ``seconds`` of computing
+           ``args``, ``keywords``; ``of_kit``:   :mod:`course_lib.kernel.probes`; ``seconds`` of computing
+           whether it is one of the kit's own
 forward    ``name``, ``x``; ``weights``: number  ``value``, the outputs; with ``loss`` also its gradients, ``g0``.. .
            of tensors ``w0``.. to inject first;  A class is instantiated first, with the same initial weights each
            ``loss``: name of a loss in           time. An instance is left as it was.
@@ -116,6 +115,8 @@ class Responder:
         except MissingName as error:
             return Packet({"status": "missing", "name": str(error)})
         except ProbeError as error:
+            if question.fields.get("of_kit"):
+                return raised(error.error)
             return raised(error.error, "probe_raised", line=error.line)
         except _NoModel:
             return Packet({"status": "no_model"})
@@ -223,15 +224,9 @@ class Responder:
 
 def _arguments(question: Packet) -> tuple[list[Any], dict[str, Any]]:
     """The positional and keyword arguments of a question."""
-    arrays = question.fields["arrays"]
-
-    def value(description: Any) -> Any:
-        restored = restore(description, question.tensors)
-        is_array = isinstance(restored, torch.Tensor) and description["key"] in arrays
-        return restored.numpy() if is_array else restored
-
-    keywords = {name: value(description) for name, description in question.fields["keywords"].items()}
-    return [value(description) for description in question.fields["args"]], keywords
+    fields, tensors = question.fields, question.tensors
+    keywords = {name: restore(value, tensors, arrays=True) for name, value in fields["keywords"].items()}
+    return [restore(value, tensors, arrays=True) for value in fields["args"]], keywords
 
 
 def _fit(outputs: torch.Tensor, targets: torch.Tensor) -> bool:

@@ -6,11 +6,15 @@ For each connection, the fork forks again. The new process answers and exits whe
 are lost. Nothing of the questions was ever in the kernel itself, and no cell runs after them.
 """
 
+import contextlib
 import io
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -26,15 +30,17 @@ def take_snapshot(namespace: MutableMapping[str, Any], path: str) -> None:
     """Fork this process; the fork waits for connections at the socket ``path`` and answers them.
 
     Raises:
-        OSError: if the process cannot be forked.
-        RuntimeError: if it uses a graphics card, which a fork cannot use.
+        OSError: if the process cannot be forked, or there is no room for a copy of its files.
+        RuntimeError: if it has a graphics card or threads, which a fork does not have.
     """
-    if torch.cuda.is_initialized():
-        raise RuntimeError("a process that uses a graphics card cannot be forked")
+    busy = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    if torch.cuda.is_available() or busy:
+        raise RuntimeError("a process with a graphics card or with threads cannot be forked")
+    shutil.copytree(".", f"{path}.files", symlinks=True)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(8)
-        _fork(_serve, listening, namespace)
+        _fork(_serve, listening, namespace, f"{path}.files")
 
 
 def _fork(work: Callable[..., None], *arguments: object) -> int:
@@ -48,19 +54,25 @@ def _fork(work: Callable[..., None], *arguments: object) -> int:
     return pid
 
 
-def _serve(listening: socket.socket, namespace: MutableMapping[str, Any]) -> None:
-    """Answer each connection in a fork of this process."""
+def _serve(listening: socket.socket, namespace: MutableMapping[str, Any], files: str) -> None:
+    """Answer each connection in a fork of this process, with a copy of ``files`` as its folder."""
     _become_silent()
+    _close_connections(listening.fileno())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the forks
     while True:
         connection, _ = listening.accept()
         with connection:
-            _fork(_greet_and_answer, listening, connection, namespace)
+            _fork(_greet_and_answer, listening, connection, namespace, files)
 
 
-def _greet_and_answer(listening: socket.socket, connection: socket.socket, namespace: MutableMapping[str, Any]) -> None:
+def _greet_and_answer(
+    listening: socket.socket, connection: socket.socket, namespace: MutableMapping[str, Any], files: str
+) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     listening.close()
+    own = tempfile.mkdtemp()
+    shutil.copytree(files, own, symlinks=True, dirs_exist_ok=True)
+    os.chdir(own)
     connection.sendall(b"\0")  # tells the judge the pid of the answering process
     _answer_all(connection, namespace)
 
@@ -70,6 +82,14 @@ def _answer_all(connection: socket.socket, namespace: MutableMapping[str, Any]) 
     responder, receive = Responder(namespace), receive_from(connection)
     while (question := decode(receive)) is not None:
         connection.sendall(frame(*responder.packed_answer(*question)))
+
+
+def _close_connections(kept: int) -> None:
+    """Close the kernel's sockets: the judge counts the memory of each one, for each process."""
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if int(name) != kept and os.readlink(f"/proc/self/fd/{name}").startswith(("socket:", "anon_inode:")):
+                os.close(int(name))
 
 
 def _become_silent() -> None:

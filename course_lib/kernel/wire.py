@@ -12,6 +12,7 @@ anything else is an object ``{"kind": ...}``, one of :data:`KINDS` or a table of
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,10 +31,13 @@ MAX_HEADER = 1_000_000
 """Largest header of the binary part, in bytes. The header names each tensor, so this limits their number."""
 
 MAX_JSON = 16 * 2**20
-"""Largest fields of a packet, in characters of JSON. A list of 500,000 floats takes 10 million."""
+"""Largest fields of a packet, in bytes of JSON. A list of 500,000 floats takes 10 million."""
 
 MAX_DEPTH = 100
 """Most containers inside each other in a value. JSON cannot be encoded from many hundreds."""
+
+EQUAL_HASHES = 100
+"""Most items of a set or keys of a dict that may have the same hash."""
 
 CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "dict": dict}
 
@@ -72,11 +76,16 @@ def pack(packet: Packet) -> tuple[dict[str, Any], bytes]:
     """
     if (size := sum(tensor.nbytes for tensor in packet.tensors.values())) > MAX_BYTES:
         raise TooLarge(f"{size / 2**20:.0f} MB of numbers, and {MAX_BYTES >> 20} MB can travel")
-    if (size := len(json.dumps(packet.fields))) > MAX_JSON:
+    if (size := len(encoded(packet.fields))) > MAX_JSON:
         raise TooLarge(f"{size / 2**20:.0f} MB of texts and lists, and {MAX_JSON >> 20} MB can travel")
     with torch._C.DisableTorchFunctionSubclass():  # a subclass of Tensor must not decide what is sent
         dense = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in packet.tensors.items()}
     return packet.fields, save(dense) if dense else b""
+
+
+def encoded(fields: Any) -> bytes:
+    """The fields of a packet as JSON in UTF-8."""
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
@@ -171,7 +180,7 @@ def _describe_array(array: np.ndarray, key: str, tensors: dict[str, torch.Tensor
         wide = {"f": 8, "c": 16}.get(kind, 8)  # torch has no longer numbers
         dtype = dtype if dtype.itemsize <= wide else np.dtype(f"{kind}{wide}")
         # np.array copies: torch accepts neither negative strides nor a foreign byte order
-        return _describe_tensor(torch.as_tensor(np.array(array, dtype)), key, tensors)
+        return _describe_tensor(torch.as_tensor(np.array(array, dtype)), key, tensors) | {"array": True}
     if kind in "mM":
         tensors[key] = torch.as_tensor(np.array(array, dtype).view(np.int64))
         return {"kind": "array", "dtype": dtype.name, "key": key}
@@ -214,8 +223,13 @@ def others(description: Any) -> Iterator[str]:
             yield from others(part)
 
 
-def restore(description: Any, tensors: Mapping[str, Any]) -> Value:
-    """Return the value that ``description`` describes; the other argument is that of :func:`describe`.
+def restore(description: Any, tensors: Mapping[str, Any], arrays: bool = False) -> Value:
+    """Return the value that ``description`` describes.
+
+    Args:
+        description: made by :func:`describe`.
+        tensors: likewise.
+        arrays: whether an array of numbers comes back as an array, and not as a tensor.
 
     Raises:
         WireError: if the description is not valid.
@@ -226,18 +240,19 @@ def restore(description: Any, tensors: Mapping[str, Any]) -> Value:
         raise WireError("the description of a value is not an object")
     kind = description.get("kind")
     try:
-        return _restore(str(kind), description, tensors)
+        return _restore(str(kind), description, tensors, arrays)
     except WireError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # of Python, numpy, torch or pandas, also for lack of memory
         raise WireError(f"a value of kind {kind!r} is unreadable") from error
 
 
-def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any]) -> Value:
+def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any], arrays: bool) -> Value:
     if kind in ("tensor", "text", *BYTES) or (kind == "array" and "key" in description):
         tensor = tensors[description["key"]]
         if kind == "tensor":
-            return torch.view_as_complex(tensor) if description.get("complex") else tensor
+            tensor = torch.view_as_complex(tensor) if description.get("complex") else tensor
+            return tensor.numpy() if arrays and description.get("array") else tensor
         if kind == "array":
             if not re.fullmatch(r"(datetime|timedelta)64(\[\w+\])?", description["dtype"]):
                 raise WireError("an array of an unknown type")
@@ -247,7 +262,7 @@ def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any])
     if kind == "other":
         return Other(str(description.get("type"))[:MAX_TEXT])
     if kind not in KINDS:
-        return wire_tables.restore(kind, description, lambda part: restore(part, tensors))
+        return wire_tables.restore(kind, description, lambda part: restore(part, tensors, arrays))
     value = description["value"]
     if kind == "int" and isinstance(value, str):
         return int(value, 16)
@@ -255,8 +270,10 @@ def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any])
         return float(value)
     if not isinstance(value, list):
         raise WireError(f"a value of kind {kind!r} is unreadable")
-    parts = [restore(part, tensors) for part in value]
+    parts = [restore(part, tensors, arrays) for part in value]
     if kind in CONTAINERS:
+        if CONTAINERS[kind] in (set, frozenset, dict):
+            _check_hashes(parts if kind != "dict" else [key for key, _ in parts])
         return CONTAINERS[kind](parts)
     if kind == "complex":
         real, imaginary = map(float, parts)
@@ -269,3 +286,13 @@ def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any])
     else:
         array = np.array(parts, {"U": np.str_, "S": np.bytes_}[description["dtype"]])
     return array.reshape(description["shape"])
+
+
+def _check_hashes(keys: Sequence[Any]) -> None:
+    """Refuse keys with equal hashes: a set or dict of many of them takes hours to build.
+
+    Raises:
+        WireError: if there are many.
+    """
+    if max(Counter(map(hash, keys)).values(), default=0) > EQUAL_HASHES:
+        raise WireError("keys with equal hashes")

@@ -1,10 +1,17 @@
 """How the tables of pandas travel: as their columns, types of columns and index. pandas itself may be missing."""
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+DTYPE = re.compile(
+    r"(u?int|float|complex|UInt|Int|Float)\d+|bool|boolean|object|str|string|category|timedelta64\[\w+\]|"
+    r"datetime64\[\w+(, (?!dateutil)[A-Za-z_+-]+(/[A-Za-z_+-]+)*)?\]"
+)
+"""The types of columns that are restored: pandas would read files that the name of another type names."""
 
 Part = Callable[[object, object], Any]
 """Describes a part of a table under a name."""
@@ -54,7 +61,9 @@ def restore(kind: str, description: dict[str, Any], part: Callable[[Any], Any]) 
     def column(described: Any) -> Any:
         values = part(described["value"])
         array = values if isinstance(values, np.ndarray) else values.numpy()  # numbers arrive as a tensor
-        return pandas.Series(array).astype(str(described["dtype"])[:50])
+        if not DTYPE.fullmatch(described["dtype"]):
+            raise ValueError("a column of an unknown type")
+        return pandas.Series(array).astype(described["dtype"])
 
     if kind == "missing":
         return {"NAType": pandas.NA, "NaTType": pandas.NaT}[description["type"]]
