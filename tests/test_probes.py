@@ -157,6 +157,40 @@ def test_each_probe_has_its_own_files(tmp_path: Path, library: Path) -> None:
     assert Exercise(tmp_path, writing, tests).result(library, writing, "os.unlink('kept')").verdict is Verdict.PASSED
 
 
+@pytest.mark.parametrize("folder", ["sub", "/", "/tmp"])
+def test_a_notebook_may_change_its_folder(folder: str, tmp_path: Path, library: Path) -> None:
+    """A snapshot copies the notebook's folder, and never another one."""
+    answer = f"""
+        import os
+        answer = 0
+        os.mkdir("sub")
+        os.chdir({folder!r})
+        def where():
+            print(os.path.basename(os.getcwd()))
+    """
+    tests = f"""
+        @hidden_test(1, "where prints the folder.")
+        def test_where(student):
+            assert student.printed("where") == {Path(folder).name + chr(10)!r}
+    """
+    assert Exercise(tmp_path, answer, tests).result(library, answer).verdict is Verdict.PASSED
+
+
+def test_the_files_of_ended_probes_take_no_room(tmp_path: Path, library: Path) -> None:
+    answer = "answer = 0\nopen('large', 'wb').write(bytes(10**7))\ndef size(): return len(open('large', 'rb').read())"
+    tests = """
+        def size_of(nb):
+            return nb.size()
+
+        @hidden_test(1, "The file is there each time.")
+        def test_size(student):
+            for _ in range(10):
+                assert student.run(size_of) == 10**7
+    """
+    exercise = Exercise(tmp_path, answer, tests)
+    assert exercise.result(library, answer, scratch=5 * 10**7, file=2 * 10**7).verdict is Verdict.PASSED
+
+
 def test_arrays_reach_the_students_function(tmp_path: Path, library: Path) -> None:
     answer = "answer = 0\ndef shape(x, more=None): print(x.copy().shape, *(more or []))"
     tests = """

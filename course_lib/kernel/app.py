@@ -4,6 +4,7 @@ The fork server forks such kernels; ``python -m course_lib.kernel -f connection.
 """
 
 import contextlib
+import os
 import threading
 import time
 from typing import Any, ClassVar, NoReturn
@@ -54,6 +55,7 @@ class StudentKernel(IPythonKernel):
         super().__init__(**kwargs)
         self._asking = threading.Lock()  # a notebook may train in threads; two of them at one socket crash the kernel
         self._asked = 0
+        self._folder = os.getcwd()
         training_reuse.activate(self.ask_judge)
         figures.activate(self.shell)
         self.shell.ask_exit = _end_the_cell
@@ -76,7 +78,7 @@ class StudentKernel(IPythonKernel):
 
     def _take_snapshot(self, path: str) -> Packet:
         try:
-            take_snapshot(self.shell.user_ns, path)
+            take_snapshot(self.shell.user_ns, path, self._folder)
         except Exception as error:  # the judge then asks a new kernel, which runs the cells again
             return raised(error)
         return Packet({"status": "ok"})

@@ -26,21 +26,29 @@ from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
 
-def take_snapshot(namespace: MutableMapping[str, Any], path: str) -> None:
+def take_snapshot(namespace: MutableMapping[str, Any], path: str, folder: str) -> None:
     """Fork this process; the fork waits for connections at the socket ``path`` and answers them.
+
+    Args:
+        namespace: the global variables of the notebook.
+        path: of the socket; the copy of the files gets the same name with ``.files``.
+        folder: the notebook's, which is copied.
 
     Raises:
         OSError: if the process cannot be forked, or there is no room for a copy of its files.
-        RuntimeError: if it has a graphics card or threads, which a fork does not have.
+        RuntimeError: if it has a graphics card or threads, which a fork does not have, or works in another folder.
     """
+    inside = os.path.relpath(os.getcwd(), folder)
+    if inside.startswith(os.pardir):
+        raise RuntimeError("the notebook works in another folder")
     busy = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
     if torch.cuda.is_available() or busy:
         raise RuntimeError("a process with a graphics card or with threads cannot be forked")
-    shutil.copytree(".", f"{path}.files", symlinks=True)
+    shutil.copytree(folder, f"{path}.files", symlinks=True)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(8)
-        _fork(_serve, listening, namespace, f"{path}.files")
+        _fork(_serve, listening, namespace, f"{path}.files", inside)
 
 
 def _fork(work: Callable[..., None], *arguments: object) -> int:
@@ -54,25 +62,37 @@ def _fork(work: Callable[..., None], *arguments: object) -> int:
     return pid
 
 
-def _serve(listening: socket.socket, namespace: MutableMapping[str, Any], files: str) -> None:
-    """Answer each connection in a fork of this process, with a copy of ``files`` as its folder."""
+def _serve(listening: socket.socket, namespace: MutableMapping[str, Any], files: str, inside: str) -> None:
+    """Answer each connection in a fork of this process, which works ``inside`` a copy of ``files``."""
     _become_silent()
     _close_connections(listening.fileno())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the forks
+    copies: dict[int, str] = {}
     while True:
         connection, _ = listening.accept()
         with connection:
-            _fork(_greet_and_answer, listening, connection, namespace, files)
+            for pid in [pid for pid in copies if not _runs(pid)]:
+                shutil.rmtree(copies.pop(pid), ignore_errors=True)
+            copy = tempfile.mkdtemp()
+            shutil.copytree(files, copy, symlinks=True, dirs_exist_ok=True)
+            copies[_fork(_greet_and_answer, listening, connection, namespace, os.path.join(copy, inside))] = copy
+
+
+def _runs(pid: int) -> bool:
+    """Whether a fork of this process still runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _greet_and_answer(
-    listening: socket.socket, connection: socket.socket, namespace: MutableMapping[str, Any], files: str
+    listening: socket.socket, connection: socket.socket, namespace: MutableMapping[str, Any], folder: str
 ) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     listening.close()
-    own = tempfile.mkdtemp()
-    shutil.copytree(files, own, symlinks=True, dirs_exist_ok=True)
-    os.chdir(own)
+    os.chdir(folder)
     connection.sendall(b"\0")  # tells the judge the pid of the answering process
     _answer_all(connection, namespace)
 
