@@ -1,5 +1,6 @@
 """Probes: functions of a hidden test that run in a fork of the student's kernel."""
 
+import socket
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import psutil
 import pytest
 
 from course_lib.authoring.result import Verdict
+from course_lib.judge.visits import Visit, VisitEnded
 from tests.support.code import code
 from tests.support.exercise import Exercise
 
@@ -461,3 +463,12 @@ def test_without_a_fork_a_new_kernel_is_asked(optimizer: Exercise, library: Path
     assert optimizer.result(library, no_fork + code(OPTIMIZER)).verdict is Verdict.PASSED
     counting = OPTIMIZER.replace("v.mul_(self.momentum)", "v.zero_()")
     assert optimizer.result(library, no_fork + code(counting)).verdict is Verdict.FAILED
+
+
+def test_a_link_in_place_of_a_snapshot_is_not_followed(tmp_path: Path) -> None:
+    """It could lead to a socket of the grader's machine."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "real"))
+        (tmp_path / "link").symlink_to("real")
+        with pytest.raises(VisitEnded, match="link is no socket"):
+            Visit(tmp_path / "link", kernel=1)
