@@ -6,7 +6,11 @@ from html import escape
 from ..messages import say
 from .result import CellResult, Verdict
 
-_LOOK = {Verdict.PASSED: ("✓", "#1a7f37"), Verdict.NOT_ATTEMPTED: ("…", "#57606a")}
+_LOOK = {
+    Verdict.PASSED: ("✓", "#1a7f37"),
+    Verdict.NOT_ATTEMPTED: ("…", "#57606a"),
+    Verdict.TEST_FAULT: ("?", "#57606a"),
+}
 _CELL = "text-align:left;padding:.2em .8em"
 _OTHER = ("✗", "#b35900")
 
