@@ -254,7 +254,8 @@ def check(
     namespace = sys._getframe(1).f_globals  # those of the calling notebook
     called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
     lines = [(say("check.called" if args else "check.variable"), called)]
-    cause, verdict, likely = None, "not_yet", hint if isinstance(hint, str) else str(Text(*hint)) if hint else ""
+    cause, verdict = None, "not_yet"
+    likely = str(Text(*hint)) if isinstance(hint, tuple) else hint or ""
     if _last_was_no_python():
         cause = say("check.no_python")
     elif namespace.get(name) is None:

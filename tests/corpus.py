@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from course_lib.assignment.answers import read_answer
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.authoring.live import student_of
 from course_lib.authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
@@ -74,15 +75,11 @@ class Answer:
 
 
 def _read(path: Path) -> Answer:
-    first, *rest = path.read_text().splitlines(keepends=True)
-    fails = frozenset[str]()
-    if rest[0].startswith("# fails: "):
-        fails = frozenset(rest.pop(0).removeprefix("# fails: ").strip().split(", "))
-    kind, cell = path.parent.name, path.parent.parent.name
+    found, kind = read_answer(path), path.parent.name
     assert kind in ("right", "wrong"), path
-    assert first.startswith("# "), path
-    assert bool(fails) == (kind == "wrong"), path
-    return Answer(cell, kind == "right", path.stem, first.removeprefix("# ").strip(), fails, "".join(rest).rstrip())
+    assert found.about, path
+    assert bool(found.fails) == (kind == "wrong"), path
+    return Answer(found.cell, found.is_right, path.stem, found.about, found.fails, found.code)
 
 
 ANSWERS = [_read(path) for path in sorted(FOLDER.glob("*/*/*.py"))]

@@ -62,10 +62,11 @@ def read_answers(folder: Path, specs: Sequence[NotebookSpec]) -> list[Answer]:
     if unknown := sorted({path.parents[1].name for path in paths} - cells):
         known = ", ".join(sorted(cells))
         raise AssignmentError(f"{folder / unknown[0]}: no solution cell has this id; there are {known}")
-    return [_read(path) for path in paths]
+    return [read_answer(path) for path in paths]
 
 
-def _read(path: Path) -> Answer:
+def read_answer(path: Path) -> Answer:
+    """The answer in one file."""
     lines, about, fails = path.read_text(encoding="utf-8").splitlines(), "", ""
     if lines and lines[0].startswith("# ") and not lines[0].startswith(FAILS):
         about = lines.pop(0).removeprefix("# ").strip()

@@ -9,12 +9,13 @@ import inspect
 import io
 import itertools
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from course_lib.kernel.model_state import copy_by_shape
 
 
 def raised_by(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> list[str] | None:
@@ -80,7 +81,7 @@ def described_axes(axes: Any) -> dict[str, Any]:
         "xlim": tuple(map(float, axes.get_xlim())),
         "ylim": tuple(map(float, axes.get_ylim())),
         "lines": [
-            {"x": numbers(line.get_xdata()), "y": numbers(line.get_ydata()), "label": str(line.get_label())}
+            {"x": plotted(line.get_xdata()), "y": plotted(line.get_ydata()), "label": str(line.get_label())}
             for line in axes.get_lines()
         ],
         "bars": [
@@ -88,14 +89,14 @@ def described_axes(axes: Any) -> dict[str, Any]:
             for group in axes.containers
             for bar in getattr(group, "patches", [])
         ],
-        "points": [numbers(group.get_offsets()) for group in axes.collections if hasattr(group, "get_offsets")],
-        "images": [numbers(image.get_array()) for image in axes.get_images()],
+        "points": [plotted(group.get_offsets()) for group in axes.collections if hasattr(group, "get_offsets")],
+        "images": [plotted(image.get_array()) for image in axes.get_images()],
         "legend": [] if legend is None else [text.get_text() for text in legend.get_texts()],
         "texts": [text.get_text() for text in axes.texts],
     }
 
 
-def numbers(values: Any) -> Any:
+def plotted(values: Any) -> Any:
     """Numbers of matplotlib as an array of float64; a list of texts for what is no number, such as dates."""
     try:
         return np.asarray(np.ma.filled(values, np.nan), dtype=float)
@@ -143,12 +144,7 @@ def drawn_values(nb: Any, name: str, count: int, arguments: list[Any], keywords:
 
 def seconds_of(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any], repeat: int) -> float:
     """The seconds of computing of the fastest of some calls."""
-    return fastest(getattr(nb, name), arguments, keywords, repeat)
-
-
-def fastest(function: Callable[..., Any], arguments: list[Any], keywords: dict[str, Any], repeat: int) -> float:
-    """The seconds of computing of the fastest of some calls."""
-    taken = []
+    function, taken = getattr(nb, name), []
     for _ in range(repeat):
         began = time.process_time()
         function(*arguments, **keywords)
@@ -171,13 +167,8 @@ def outputs_of(
         if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in weights.items()}:
             return "other_parameters", None
         model.load_state_dict(weights)
-    elif weights is not None:
-        ordered = sorted(model.parameters(), key=lambda p: tuple(p.shape))
-        if [p.shape for p in ordered] != [w.shape for w in weights]:
-            return "other_parameters", None
-        with torch.no_grad():
-            for parameter, weight in zip(ordered, weights, strict=True):
-                parameter.copy_(weight)
+    elif weights is not None and not copy_by_shape(model, weights):
+        return "other_parameters", None
     model.train(train)
     with torch.no_grad():
         return "ok", model(*inputs, **keywords)

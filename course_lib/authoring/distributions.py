@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..messages import MESSAGES, Text
+from ..messages import Text, say
 from .expectations import wrong
 
 FALSE_FAIL = 1e-6
@@ -48,7 +48,7 @@ def must_be_distributed(
     if _fits(values, expected, false_fail):
         return
     found = (mistake for mistake, gives in (suspects or {}).items() if _fits(values, gives, false_fail))
-    raise wrong(next(found, cause or Text(*MESSAGES["cause.distribution"])))
+    raise wrong(next(found, cause or say("cause.distribution")))
 
 
 def _fits(values: torch.Tensor, expected: Distribution, false_fail: float) -> bool:

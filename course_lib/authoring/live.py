@@ -25,6 +25,7 @@ from .result import Verdict
 from .result_html import cell_html
 from .student_code import StudentCode
 
+# nbgrader's ClearHiddenTests does this, but it takes a second to import
 _HIDDEN = re.compile(r"^[^\n]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*", re.DOTALL | re.MULTILINE)
 
 

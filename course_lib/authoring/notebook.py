@@ -8,7 +8,7 @@ differ.
 """
 
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,7 +16,7 @@ from torch import nn
 
 from ..compare import identical
 from ..error_hints import error_cause, type_cause
-from ..kernel.model_state import by_shape
+from ..kernel.model_state import copy_by_shape
 from ..kernel.wire import Packet, Value, WireError, describe, describe_arguments, restore
 from ..messages import say
 from . import common_probes
@@ -63,13 +63,7 @@ class Weights:
 
     def copy_into(self, model: nn.Module) -> bool:
         """Load the parameters into ``model``. Returns False, and changes nothing, if the shapes differ."""
-        targets = by_shape(model)
-        if [p.shape for p in targets] != [p.shape for p in self.parameters]:
-            return False
-        with torch.no_grad():
-            for target, value in zip(targets, self.parameters, strict=True):
-                target.copy_(value)
-        return True
+        return copy_by_shape(model, self.parameters)
 
 
 class StudentNotebook(Probing):
@@ -102,7 +96,21 @@ class StudentNotebook(Probing):
         self.accuracy: tuple[float, float] | None = None
         """A hidden test of a trained model stores the measured and the required accuracy here, for the class report."""
 
-    def _answer(self, ask: str, fields: dict[str, object], tensors: dict[str, torch.Tensor] | None = None) -> Packet:
+    def _answer(
+        self,
+        ask: str,
+        fields: dict[str, object],
+        tensors: dict[str, torch.Tensor] | None = None,
+        may_miss: Collection[str] = (),
+    ) -> Packet:
+        """The notebook's answer to a question.
+
+        Args:
+            ask: the kind of the question, and
+            fields: its fields, see :mod:`course_lib.kernel.responder`.
+            tensors: its tensors.
+            may_miss: the names that a probe asks for: the student reads which of them is missing.
+        """
         question = Packet({"ask": ask} | fields, tensors or {})
         line = "nothing"
         try:
@@ -116,15 +124,15 @@ class StudentNotebook(Probing):
                 self.asked.append(f"{question_line(question)} -> {line}")
         if reply.fields.get("status") == "ok":
             return reply
-        raise self._failure(ask, fields, reply)
+        raise self._failure(ask, fields, reply, may_miss)
 
-    def _failure(self, ask: str, fields: dict[str, object], reply: Packet) -> Exception:
+    def _failure(self, ask: str, fields: dict[str, object], reply: Packet, may_miss: Collection[str]) -> Exception:
         """What an answer other than "ok" means."""
         kind, message = str(reply.fields.get("type")), str(reply.fields.get("message"))
         match reply.fields.get("status"):
             case "missing":
                 name = str(reply.fields.get("name", fields["name"]))
-                return self._missing(name if ask != "run" or name in fields["may_miss"] else "?")  # type: ignore[operator]
+                return self._missing(name if ask != "run" or name in may_miss else "?")
             case "other_parameters":
                 note = "the model has parameters of other shapes"
                 return OtherParameters(Verdict.FAILED, say("cause.parameters"), note)
@@ -149,9 +157,10 @@ class StudentNotebook(Probing):
             raise wrong_value(str(error)) from error
 
     def value(self, name: str) -> Value:
-        """The global variable ``name``: a bool, int, float, str, tensor or None, or a list, tuple or dict of them.
+        """The global variable ``name``, a :data:`~course_lib.kernel.wire.Value`.
 
-        An array comes back as a tensor, a value of any other type as an :class:`~course_lib.kernel.wire.Other`.
+        An array of numbers comes back as a tensor, and what cannot be sent as an
+        :class:`~course_lib.kernel.wire.Other`.
         """
         return self._value(self._answer("value", {"name": name}))
 
@@ -187,11 +196,13 @@ class StudentNotebook(Probing):
     def _run(self, probe: Callable[..., object], args: Sequence[Argument], kwargs: Mapping[str, Argument]) -> Packet:
         source, name = probe_source(probe)
         fields, tensors = self._arguments(name, args, kwargs)
-        fields |= {"source": source, "may_miss": names_asked(source, name)}
+        fields["source"] = source
         if probe.__module__ == common_probes.__name__:  # its own lines are not the author's
-            names = [argument for argument in args if isinstance(argument, str)]
-            fields |= {"of_kit": True, "about": names[:1], "may_miss": names}
-        return self._answer("run", fields, tensors)
+            may_miss = [argument for argument in args if isinstance(argument, str)]
+            fields |= {"of_kit": True, "about": may_miss[:1]}
+        else:
+            may_miss = names_asked(source)
+        return self._answer("run", fields, tensors, may_miss)
 
     def _seconds_of(
         self, probe: Callable[..., object], args: Sequence[Argument], kwargs: Mapping[str, Argument]

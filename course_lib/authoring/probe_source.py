@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FunctionType
 
 from ..files import PACKAGE
+from .student_code import names_bound
 
 PROBING = frozenset(
     ("run", "raises", "printed", "file", "axes", "instance", "take", "signature", "draws", "seconds", "outputs")
@@ -39,7 +40,7 @@ def probe_source(probe: Callable[..., object]) -> tuple[str, str]:
 @lru_cache
 def _extracted(text: str, file: str, name: str) -> str:
     tree, lines = ast.parse(text), text.splitlines()
-    definitions = dict(_definitions(tree))
+    definitions = {bound: statement for statement in tree.body for bound in names_bound(statement)}  # the last counts
     if name not in definitions:
         raise ProbeSourceError(f"{name} cannot be sent as a probe: {file} has no such function at its top level")
     needed: set[ast.stmt] = set()
@@ -58,8 +59,9 @@ def _extracted(text: str, file: str, name: str) -> str:
     return "\n".join(kept)
 
 
-def names_asked(source: str, name: str) -> list[str]:
-    """The student's names that the probe ``name`` and its helpers ask for: attributes of their first parameters."""
+@lru_cache
+def names_asked(source: str) -> list[str]:
+    """The student's names that a probe and its helpers ask for: the attributes of their first parameters."""
     asked = set()
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, ast.FunctionDef) and function.args.args:
@@ -71,21 +73,6 @@ def names_asked(source: str, name: str) -> list[str]:
     return sorted(asked)
 
 
-def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
-    """The names that the top level of a file defines, each with its statement; the last one of a name counts."""
-    for statement in tree.body:
-        match statement:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AsyncFunctionDef(name=name):
-                yield name, statement
-            case ast.Import(names) | ast.ImportFrom(names=names):
-                for alias in names:
-                    yield (alias.asname or alias.name).partition(".")[0], statement
-            case ast.Assign() | ast.AnnAssign():
-                for node in ast.walk(statement):
-                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                        yield node.id, statement
-
-
 def _names(statement: ast.stmt) -> Iterator[str]:
     """The names that a statement uses; not those in annotations, which are not evaluated."""
     waiting: list[ast.AST] = [statement]
@@ -93,9 +80,8 @@ def _names(statement: ast.stmt) -> Iterator[str]:
         node = waiting.pop()
         for field, value in ast.iter_fields(node):
             if field not in ("annotation", "returns"):
-                waiting += [
-                    part for part in (value if isinstance(value, list) else [value]) if isinstance(part, ast.AST)
-                ]
+                parts = value if isinstance(value, list) else [value]
+                waiting += [part for part in parts if isinstance(part, ast.AST)]
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield node.id
 
@@ -120,7 +106,8 @@ def _check_import(statement: ast.stmt, file: str, name: str) -> None:
 def _is_hidden(module: str, file: str) -> bool:
     top, _, rest = module.partition(".")
     if top == "course_lib":
-        return bool(rest) and (PACKAGE / rest.partition(".")[0]).is_dir()
+        folder = rest.partition(".")[0]  # a student's kernel has the modules directly in course_lib, and its own folder
+        return folder not in ("", "kernel") and (PACKAGE / folder).is_dir()
     return top == "grader_tests" or any(Path(file).with_name(f"{top}{end}").exists() for end in ("", ".py"))
 
 

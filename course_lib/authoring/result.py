@@ -137,6 +137,16 @@ class NotebookResult:
         """The points earned, by grade cell."""
         return {cell.grade_id: cell.score for cell in self.cells}
 
+    @property
+    def tests(self) -> list[TestResult]:
+        """All hidden tests."""
+        return [test for cell in self.cells for test in cell.tests]
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether a hidden test itself stopped."""
+        return any(test.verdict is Verdict.TEST_FAULT for test in self.tests)
+
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "NotebookResult":
         """The inverse of ``dataclasses.asdict``."""

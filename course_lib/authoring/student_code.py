@@ -45,21 +45,20 @@ class StudentCode:
         self._cells = cells
 
     @cached_property
-    def _statements(self) -> list[tuple[ast.stmt, str]]:
-        """The top-level statements of all cells that can be parsed, each with the source of its cell."""
-        trees = ((parsed(cell), cell) for cell in self._cells)
-        return [(statement, cell) for tree, cell in trees if tree is not None for statement in tree.body]
+    def _statements(self) -> list[ast.stmt]:
+        """The top-level statements of all cells that can be parsed."""
+        return [statement for tree in map(parsed, self._cells) if tree is not None for statement in tree.body]
 
     @property
     def names(self) -> set[str]:
         """The names that the top level of the cells defines."""
-        return {name for statement, _ in self._statements for name in _bound(statement)}
+        return {name for statement in self._statements for name in names_bound(statement)}
 
     @property
     def own_names(self) -> set[str]:
         """Likewise, without what is imported."""
-        own = (found for found, _ in self._statements if not isinstance(found, ast.Import | ast.ImportFrom))
-        return {name for statement in own for name in _bound(statement)}
+        own = (found for found in self._statements if not isinstance(found, ast.Import | ast.ImportFrom))
+        return {name for statement in own for name in names_bound(statement)}
 
     @cached_property
     def _lines(self) -> set[str]:
@@ -72,7 +71,7 @@ class StudentCode:
 
     def definition(self, name: str) -> ast.stmt | None:
         """The last top-level statement that defines ``name``: a function, a class, an assignment or an import."""
-        found = [statement for statement, _ in self._statements if name in _bound(statement)]
+        found = [statement for statement in self._statements if name in names_bound(statement)]
         return found[-1] if found else None
 
     def source(self, name: str) -> str:
@@ -91,7 +90,8 @@ class StudentCode:
         return found is not None and any(_is_use(node, word) for node in ast.walk(found) if node is not found)
 
 
-def _bound(statement: ast.stmt) -> Iterator[str]:
+def names_bound(statement: ast.stmt) -> Iterator[str]:
+    """The names that a top-level statement defines."""
     match statement:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AsyncFunctionDef(name=name):
             yield name

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 
 from ..error_hints import dtype_cause, shape_cause, type_cause
-from ..kernel.wire import Other, Packet, TooLarge, Value, describe, others, pack
+from ..kernel.wire import Other, Packet, TooLarge, Value, check_size, describe, others
 from .failures import StudentFailure
 from .result import Verdict
 
@@ -48,7 +48,7 @@ def check_can_travel(name: str, described: object, tensors: Mapping[str, torch.T
     if kinds := sorted(set(others(described))):
         raise ValueError(f"{name} cannot get {with_article(kinds[0])}: {TRAVELS}. Make it in a probe: student.run")
     try:
-        pack(Packet({"args": described}, dict(tensors)))
+        check_size(Packet({"args": described}, dict(tensors)))
     except TooLarge as error:
         raise ValueError(f"{name} cannot get these arguments: {error}. Make them in a probe: student.run") from error
 

@@ -184,9 +184,8 @@ class ClassRun:
             summary.not_graded.append(student)
             return
         for spec, one in zip(self.specs, graded, strict=True):
-            tests = [test for cell in one.result.cells for test in cell.tests]
-            verdicts.update(test.verdict.value for test in tests)
-            for note in {test.note for test in tests if test.verdict is Verdict.TEST_FAULT}:
+            verdicts.update(test.verdict.value for test in one.result.tests)
+            for note in {test.note for test in one.result.tests if test.verdict is Verdict.TEST_FAULT}:
                 summary.faulty_tests.setdefault(note, []).append(student)
             if why := one.result.unreadable:
                 self.log.warning("Submission of %s: %s.ipynb: %s", student, spec.name, why)
@@ -201,8 +200,8 @@ class ClassRun:
         edited = sorted({str(path) for path, _ in stamps_of_tests(self.specs).items() ^ self.stamps.items()})
         if edited:
             raise AssignmentError(f"hidden tests changed during grading, run the command again: {', '.join(edited)}")
-        if any(test.verdict is Verdict.TEST_FAULT for cell in graded.result.cells for test in cell.tests):
-            return  # provisional
+        if graded.result.is_provisional:
+            return
         try:
             self.cache.put(key, graded)
         except OSError as error:

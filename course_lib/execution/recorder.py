@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..assignment.cells import cell_name, is_own
 from ..assignment.spec import NotebookSpec
-from ..authoring.result import Verdict
 from ..files import write_whole
 from ..judge.annotate import read_result
 from ..judge.task import GradedNotebook, GradingTask
@@ -51,8 +50,8 @@ class Recorded:
         if found is None or found[0] != task.key:
             return False
         result = found[1]
-        if any(test.verdict is Verdict.TEST_FAULT for cell in result.cells for test in cell.tests):
-            return False  # provisional: the command names the test each time, until it is fixed
+        if result.is_provisional:  # the command names the test each time, until it is fixed
+            return False
         by_hand = {cell.grade_id for cell in task.spec.grade_cells if cell.manual}
         marks = {name: 0.0 if name in result.unanswered else None for name in by_hand} | result.marks
         return marks == self.marks.get(student, {}).get(task.spec.name)

@@ -37,10 +37,10 @@ from .tested_notebook import TestedNotebook
 from .training_requests import TrainingRequests
 
 PREPARE = 15
-"""PhaseSeconds to read a notebook, and to clean its outputs. Each normally takes under a second."""
+"""Seconds to read a notebook, and to clean its outputs. Each normally takes under a second."""
 
 PhaseSeconds = defaultdict[str, float]
-"""PhaseSeconds spent in each phase: see :class:`course_lib.judge.notebook_runner.NotebookRunner`."""
+"""Seconds spent in each phase: see :class:`course_lib.judge.notebook_runner.NotebookRunner`."""
 
 
 def grade(task: GradingTask) -> GradedNotebook:

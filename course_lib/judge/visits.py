@@ -14,7 +14,7 @@ from typing import Self
 
 from ..authoring.failures import StudentFailure
 from ..authoring.result import Verdict
-from ..kernel.framing import decode, encode
+from ..kernel.framing import decode, encode, receive_from
 from ..kernel.wire import Packet, WireError, unpack
 from .kernel_client import LOOK
 from .stopwatch import Stopwatch
@@ -70,7 +70,7 @@ class Visit:
         Raises:
             TimeoutError: if the time is over.
             VisitEnded: if the process ends before it has answered.
-            StudentFailure: if the answer is rubbish, or the question too large.
+            StudentFailure: if the answer is invalid, or the question too large.
         """
         try:
             message = encode(question)
@@ -78,15 +78,12 @@ class Visit:
             raise StudentFailure(Verdict.FAILED, note=f"the question is too large: {error}") from error
         try:
             self._send(message, stopwatch)
-            answer = decode(lambda size: self._receive(size, stopwatch))
-            if answer is None:
-                raise VisitEnded("it ended")
-            return unpack(*answer)
+            return unpack(*decode(receive_from(self._socket, lambda: self._wait(stopwatch))))
         except WireError as error:
             raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
-        except OSError as error:
-            if isinstance(error, TimeoutError):
-                raise
+        except TimeoutError:
+            raise
+        except (EOFError, OSError) as error:
             raise VisitEnded(str(error)) from error
 
     def _send(self, message: bytes, stopwatch: Stopwatch) -> None:
@@ -94,17 +91,6 @@ class Visit:
         while view:
             self._wait(stopwatch, sending=True)
             view = view[self._socket.send(view) :]
-
-    def _receive(self, size: int, stopwatch: Stopwatch) -> bytes:
-        parts = []
-        while size:
-            self._wait(stopwatch)
-            part = self._socket.recv(min(size, 2**20))
-            if not part:
-                raise VisitEnded("it ended")
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
 
     def _wait(self, stopwatch: Stopwatch, sending: bool = False) -> None:
         """Wait until the connection can send, or has something to read."""

@@ -27,37 +27,42 @@ def frame(content: dict[str, Any], data: bytes) -> bytes:
     return b"".join([_SIZES.pack(len(text), len(data)), text, data])
 
 
-def decode(receive: Callable[[int], bytes]) -> tuple[Any, list[bytes]] | None:
-    """Content and buffers of the next packet; None at the end of the connection.
+def decode(receive: Callable[[int], bytes]) -> tuple[Any, list[bytes]]:
+    """Content and buffers of the next packet.
 
     Args:
-        receive: gives exactly so many bytes, or none at the end.
+        receive: made by :func:`receive_from`.
 
     Raises:
+        EOFError: at the end of the connection.
         WireError: if it is no packet, or too large.
     """
-    head = receive(_SIZES.size)
-    if not head:
-        return None
-    text_size, data_size = _SIZES.unpack(head)
+    text_size, data_size = _SIZES.unpack(receive(_SIZES.size))
     if text_size > 2 * MAX_JSON or data_size > MAX_BYTES + 2**20:
         raise WireError("more data than allowed")
+    text = receive(text_size)
     try:
-        content = json.loads(receive(text_size))
+        content = json.loads(text)
     except Exception as error:  # also for lack of memory
         raise WireError(f"unreadable JSON: {error}") from error
     return content, [receive(data_size)]
 
 
-def receive_from(connection: socket.socket) -> Callable[[int], bytes]:
-    """The function for :func:`decode` that reads from a connection."""
+def receive_from(connection: socket.socket, wait: Callable[[], None] = lambda: None) -> Callable[[int], bytes]:
+    """The function for :func:`decode` that reads so many bytes from a connection.
+
+    Args:
+        connection: its end raises EOFError.
+        wait: called before each part is read.
+    """
 
     def receive(size: int) -> bytes:
         parts = []
         while size:
+            wait()
             part = connection.recv(min(size, 2**20))
             if not part:
-                return b""
+                raise EOFError("it ended")
             parts.append(part)
             size -= len(part)
         return b"".join(parts)

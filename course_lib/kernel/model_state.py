@@ -3,7 +3,7 @@
 import contextlib
 import copy
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import nn
@@ -12,6 +12,21 @@ from torch import nn
 def by_shape(model: nn.Module) -> list[nn.Parameter]:
     """The parameters of ``model`` in an order that does not depend on their names: by shape, ties as declared."""
     return sorted(model.parameters(), key=lambda p: tuple(p.shape))
+
+
+def copy_by_shape(model: nn.Module, values: Sequence[torch.Tensor]) -> bool:
+    """Copy ``values``, in the order of :func:`by_shape`, into the parameters of ``model``.
+
+    Returns:
+        False, and changes nothing, if the shapes differ.
+    """
+    parameters = by_shape(model)
+    if [p.shape for p in parameters] != [value.shape for value in values]:
+        return False
+    with torch.no_grad():
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.copy_(value)
+    return True
 
 
 def state_of(model: nn.Module) -> list[torch.Tensor]:

@@ -46,7 +46,7 @@ from ..checks import is_model_class
 from ..device import seed
 from ..error_hints import MAX_TEXT
 from . import figures, probes, training_reuse
-from .model_state import by_shape, left_as_it_was
+from .model_state import by_shape, copy_by_shape, left_as_it_was
 from .probes import MissingName, ProbeError
 from .wire import Packet, TooLarge, describe, describe_arguments, pack, restore, unpack
 
@@ -187,8 +187,8 @@ class Responder:
                 found(next(question.tensors[name] for name in ("x", "a0") if name in question.tensors))
         with left_as_it_was(found):
             injected = [question.tensors[f"w{i}"] for i in range(question.fields.get("weights", 0))]
-            if injected:
-                _inject(found, injected)
+            if injected and not copy_by_shape(found, injected):
+                raise _OtherParameters
             found.train(bool(question.fields.get("train")))
             yield found
 
@@ -255,14 +255,3 @@ def _uninitialized_memory_is_nan() -> Iterator[None]:
             yield
         finally:
             torch.set_deterministic_debug_mode(before)
-
-
-def _inject(model: nn.Module, weights: list[torch.Tensor]) -> None:
-    parameters = by_shape(model)
-    shapes = [tuple(p.shape) for p in parameters]
-    wanted = [tuple(w.shape) for w in weights]
-    if shapes != wanted:
-        raise _OtherParameters
-    with torch.no_grad():
-        for parameter, weight in zip(parameters, weights, strict=True):
-            parameter.copy_(weight)

@@ -3,7 +3,7 @@
 The kernel is forked after a grade cell, before the judge sends any question of that cell. The fork waits at a socket
 in its scratch folder, and the notebook goes on in the kernel. When all cells have run, the judge connects to the fork.
 For each connection, the fork forks again. The new process answers and exits when the connection closes, so its changes
-are lost. Nothing of the questions was ever in the kernel itself, and no cell runs after them.
+are lost. Nothing of the questions was ever in the kernel itself, and no cell runs in it after them.
 """
 
 import contextlib
@@ -100,8 +100,9 @@ def _greet_and_answer(
 def _answer_all(connection: socket.socket, namespace: MutableMapping[str, Any]) -> None:
     """Answer the questions that come through ``connection`` until it is closed."""
     responder, receive = Responder(namespace), receive_from(connection)
-    while (question := decode(receive)) is not None:
-        connection.sendall(frame(*responder.packed_answer(*question)))
+    with contextlib.suppress(EOFError):
+        while True:
+            connection.sendall(frame(*responder.packed_answer(*decode(receive))))
 
 
 def _close_connections(kept: int) -> None:
@@ -131,13 +132,12 @@ def ask_a_fork(namespace: MutableMapping[str, Any], question: Packet) -> Packet:
         try:
             theirs.close()
             ours.sendall(encode(question))
-            answer = decode(receive_from(ours))
+            return unpack(*decode(receive_from(ours)))
+        except EOFError as error:
+            raise WireError("the probe ended the process") from error
         finally:
             ours.close()
             os.waitpid(pid, 0)
-    if answer is None:
-        raise WireError("the probe ended the process")
-    return unpack(*answer)
 
 
 def _answer_in_silence(ours: socket.socket, theirs: socket.socket, namespace: MutableMapping[str, Any]) -> None:

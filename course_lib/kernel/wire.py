@@ -74,13 +74,22 @@ def pack(packet: Packet) -> tuple[dict[str, Any], bytes]:
     Raises:
         TooLarge: if it is larger than the other end accepts.
     """
+    check_size(packet)
+    with torch._C.DisableTorchFunctionSubclass():  # a subclass of Tensor must not decide what is sent
+        dense = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in packet.tensors.items()}
+    return packet.fields, save(dense) if dense else b""
+
+
+def check_size(packet: Packet) -> None:
+    """Check that the other end accepts ``packet``.
+
+    Raises:
+        TooLarge: if it does not.
+    """
     if (size := sum(tensor.nbytes for tensor in packet.tensors.values())) > MAX_BYTES:
         raise TooLarge(f"{size / 2**20:.0f} MB of numbers, and {MAX_BYTES >> 20} MB can travel")
     if (size := len(encoded(packet.fields))) > MAX_JSON:
         raise TooLarge(f"{size / 2**20:.0f} MB of texts and lists, and {MAX_JSON >> 20} MB can travel")
-    with torch._C.DisableTorchFunctionSubclass():  # a subclass of Tensor must not decide what is sent
-        dense = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in packet.tensors.items()}
-    return packet.fields, save(dense) if dense else b""
 
 
 def encoded(fields: Any) -> bytes:
@@ -177,7 +186,7 @@ def _describe_array(array: np.ndarray, key: str, tensors: dict[str, torch.Tensor
     """Describe an array: one of numbers as a tensor, one of texts, times or objects item by item."""
     kind, dtype = array.dtype.kind, array.dtype.newbyteorder("=")
     if kind in NUMERIC:
-        wide = {"f": 8, "c": 16}.get(kind, 8)  # torch has no longer numbers
+        wide = 16 if kind == "c" else 8  # torch has no longer numbers
         dtype = dtype if dtype.itemsize <= wide else np.dtype(f"{kind}{wide}")
         # np.array copies: torch accepts neither negative strides nor a foreign byte order
         return _describe_tensor(torch.as_tensor(np.array(array, dtype)), key, tensors) | {"array": True}
@@ -206,9 +215,9 @@ Value = Any
 pandas, an :class:`Other`, or a list, tuple, set or dict of such values."""
 
 
-def describe_arguments(arguments: Sequence[object], tensors: dict[str, torch.Tensor], key: str = "a") -> list[Any]:
+def describe_arguments(arguments: Sequence[object], tensors: dict[str, torch.Tensor]) -> list[Any]:
     """Describe the arguments of a function; put their tensors into ``tensors`` under the keys ``a0``, ``a1``, ..."""
-    return [describe(argument, f"{key}{i}", tensors) for i, argument in enumerate(arguments)]
+    return [describe(argument, f"a{i}", tensors) for i, argument in enumerate(arguments)]
 
 
 def others(description: Any) -> Iterator[str]:
@@ -272,8 +281,8 @@ def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any],
         raise WireError(f"a value of kind {kind!r} is unreadable")
     parts = [restore(part, tensors, arrays) for part in value]
     if kind in CONTAINERS:
-        if CONTAINERS[kind] in (set, frozenset, dict):
-            _check_hashes(parts if kind != "dict" else [key for key, _ in parts])
+        if kind in ("set", "frozenset", "dict"):
+            _check_hashes([key for key, _ in parts] if kind == "dict" else parts)
         return CONTAINERS[kind](parts)
     if kind == "complex":
         real, imaginary = map(float, parts)
