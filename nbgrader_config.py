@@ -1,6 +1,6 @@
 """The course's configuration of nbgrader: its commands in this folder, and formgrader, grade with the kit's judge.
 
-Keep ``nbgrader_config.json`` beside this file: it stops nbgrader if this file has an error.
+Keep ``nbgrader_config.json`` next to this file: it stops nbgrader if this file has an error.
 """
 
 import os

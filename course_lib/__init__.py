@@ -45,7 +45,7 @@ def __getattr__(name: str) -> Any:
     """Import all public names when the first of them is used.
 
     This also prepares torchvision, before the notebook imports it. It happens this late because torchvision and
-    matplotlib take seconds to import, and the commands and workers of the grading need neither.
+    matplotlib take seconds to import, and the commands and grading workers need neither.
     """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The visible self-checks: call a student's function or model, show the result and, if it is wrong, one likely cause.
+"""The visible self-checks. They call a student's function or model, show the result and one likely cause of an error.
 
 A check does not count for the mark. It runs in the student's own notebook and takes less than a second.
 """
@@ -20,7 +20,7 @@ from torch import nn
 
 from .compare import close
 from .device import seed
-from .error_hints import FUNCTIONS, known_error_cause
+from .error_causes import FUNCTIONS, known_error_cause
 from .messages import Text, say
 
 __all__ = ["CheckFailed", "check", "is_model_class", "is_stub"]
@@ -124,7 +124,7 @@ def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) 
 
     None if no cause is known and none of the notebook's code ran.
     """
-    # the judge's text for a NameError does not fit: here, the student may not have run all cells yet
+    # the judge's sentence for a NameError does not fit: here, the student may not have run all cells yet
     is_name = isinstance(error, NameError)
     known = say("check.name") if is_name else known_error_cause(type(error).__name__, str(error))
     frames = walk_tb(error.__traceback__)
@@ -138,13 +138,13 @@ def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) 
 
 
 def _last_was_no_python() -> bool:
-    """Whether the previous cell was not valid Python: the names that it defined earlier are still there then."""
+    """Whether the previous cell had a syntax error. In that case, names from its earlier runs still exist."""
     last = getattr(get_ipython(), "last_execution_result", None)
     return last is not None and isinstance(last.error_before_exec, SyntaxError)
 
 
 def _unfinished(error: BaseException) -> str:
-    """The sentence that names the unfinished function or class: it may be far from the cell that was run."""
+    """The sentence that names the unfinished function or class, which may be far from the cell that was run."""
     name = "<module>"
     for frame, _ in walk_tb(error.__traceback__):
         name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)  # Python 3.10 has no co_qualname
@@ -173,7 +173,7 @@ def _numbers(values: Any) -> str:
 
 
 def _equal(value: Any, equals: Any) -> bool:
-    """Whether ``value`` equals ``equals`` up to rounding, in tensors, arrays and containers, too."""
+    """Whether ``value`` equals ``equals`` up to rounding, also inside tensors, arrays and containers."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(equals, float):
@@ -239,13 +239,13 @@ def check(
 
     Args:
         name: name of a function, a model, a model class (the check makes an instance) or a variable.
-        *args: arguments of the call; without any, the value itself is checked. torch is seeded before the call, and a
-            model computes without gradients.
+        *args: arguments of the call. Without arguments, the value itself is checked. torch is seeded before the call,
+            and a model computes without gradients.
         type: expected type of the result.
         shape: expected shape of the tensor, or of the array with ``type=np.ndarray``.
         dtype: expected dtype of the tensor or array.
-        equals: expected result. Tensors and arrays may differ by 1e-4, floats by 1e-6, in containers, too.
-        holds: tells whether the result has a certain property.
+        equals: expected result. Tensors and arrays may differ by 1e-4, floats by 1e-6, also inside containers.
+        holds: returns whether the result has a certain property.
         hint: one likely cause of a failure, in French and in English, or in one language.
 
     Raises:

@@ -31,9 +31,9 @@ def numbers(value: Any) -> torch.Tensor | None:
 def close(a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-5) -> bool:
     """Whether ``a`` equals ``b``, except for rounding errors.
 
-    Lists, tuples and dicts are compared item by item. Numbers, also lists and tuples of numbers only, are close if
-    ``|a - b| <= atol + rtol * |b|``; their shapes must agree, their types need not. NaN is close to nothing, but a
-    missing value in a table of pandas equals another one. Everything else must be equal.
+    Lists, tuples and dicts are compared item by item. Numbers, and lists and tuples of numbers, are close if
+    ``|a - b| <= atol + rtol * |b|``; their shapes must agree, their types need not. NaN is not close to anything, but
+    missing values in pandas tables are equal. Everything else must be equal.
 
     Args:
         a: any value.
@@ -58,7 +58,7 @@ def close(a: Any, b: Any, *, rtol: float = 1e-5, atol: float = 1e-5) -> bool:
 
 
 def _same_table(a: Any, b: Any, rtol: float, atol: float) -> bool:
-    """Whether two tables of pandas agree in columns, index and values; a missing value equals a missing one."""
+    """Whether two pandas tables agree in columns, index and values. Missing values are equal."""
     from pandas import testing
 
     check = {"DataFrame": testing.assert_frame_equal, "Series": testing.assert_series_equal}.get(type(a).__name__)

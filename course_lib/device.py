@@ -1,4 +1,4 @@
-"""Choose the device of the computation, CPU or GPU, and seed its random numbers."""
+"""Choose the device to compute on, CPU or GPU, and seed its random numbers."""
 
 import os
 import warnings

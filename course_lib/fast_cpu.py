@@ -1,19 +1,19 @@
-"""Make PyTorch train faster on a CPU; the computations stay the same, up to rounding.
+"""Make PyTorch train faster on a CPU. The computations stay the same, up to rounding.
 
-:func:`training` switches these tricks on for the duration of one training:
+:func:`training` switches on these optimizations while a model is trained:
 
 1. **Channels last.** Convolutions run 1.3 to 1.8 times as fast if the channels of a pixel are next to each other in
    memory.
-2. **Replaced functions.** Three functions of torch do not go well with channels last. ``view`` and ``view_as`` raise an
-   error where ``reshape`` makes a copy. ``max_pool2d`` passes its gradients on in the layout of the linear layer behind
-   it, and the convolution before it has to convert them. During a training, torch uses the versions below instead.
-   Without gradients, ours also finds the maximum of squares of 2 x 2 pixels in a tenth of torch's time.
+2. **Replaced functions.** Three functions of torch do not work well with channels last. ``view`` and ``view_as`` raise
+   an error where ``reshape`` makes a copy. ``max_pool2d`` passes on its gradients in the layout of the linear layer
+   after it, and the convolution before it has to convert them. During training, torch uses the versions below instead.
+   Without gradients, our ``max_pool2d`` also takes a tenth of the time of torch's for squares of 2 x 2 pixels.
 3. **Kept memory.** The process keeps the memory of freed tensors for the next ones. Getting new memory from the system
    would take longer than computing in it. See :func:`keep_pages`.
 4. **Huge pages.** Importing this module makes torch use pages of 2 MiB for large tensors (Linux only). The system
    provides them three times as fast as small ones.
 
-Processor time on one core for the model CNN2 of the assignment mnist1, with one trick after another switched off:
+CPU time on one core for the model CNN2 of the assignment mnist1, with each optimization switched off in turn:
 
 =============== =========================== ==========================
 switched off    training step of 512 images evaluation, 10,000 images
@@ -26,10 +26,10 @@ huge pages      70 ms                       0.46 s
 everything      106 ms                      0.67 s
 =============== =========================== ==========================
 
-A model without convolutions only has the last two tricks, and hardly gains from them.
+A model without convolutions only uses the last two optimizations, and hardly benefits from them.
 
-To turn everything off, set the environment variable ``COURSE_LIB_FAST_CPU=0`` before Python starts: torch then runs as
-it comes, for example to find out whether a problem is due to this module.
+To turn everything off, set the environment variable ``COURSE_LIB_FAST_CPU=0`` before Python starts. Plain torch then
+shows, for example, whether a problem is due to this module.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ KEPT_BYTES = 2**29
 
 
 def is_enabled() -> bool:
-    """Whether the tricks are on: they are, unless ``COURSE_LIB_FAST_CPU`` is ``0``."""
+    """Whether the optimizations are on: they are, unless ``COURSE_LIB_FAST_CPU`` is ``0``."""
     return os.environ.get("COURSE_LIB_FAST_CPU") != "0"
 
 
@@ -64,7 +64,7 @@ if is_enabled():
 
 @contextlib.contextmanager
 def training(model: nn.Module) -> Iterator[None]:
-    """Train ``model`` fast in the block; afterwards, its parameters have torch's usual layout again."""
+    """Train ``model`` fast in the block. Afterwards, its parameters have torch's usual layout again."""
     if not is_enabled():
         yield
         return
@@ -149,16 +149,16 @@ _REPLACEMENTS = (
 
 _lock = threading.Lock()
 _running = 0
-"""Trainings that need the replaced functions; a notebook may train several models in threads."""
+"""Number of training runs that need the replaced functions. A notebook may train several models in threads."""
 _undo = contextlib.ExitStack()
-"""Puts torch's functions back."""
+"""Restores torch's functions."""
 
 
 @contextlib.contextmanager
 def _replaced_functions() -> Iterator[None]:
-    """Replace torch's functions until the last training of this process ends; skip those that the notebook replaced.
+    """Replace torch's functions until the last training run of this process ends, except those the notebook replaced.
 
-    A ``TorchFunctionMode`` would not touch torch's functions, but it makes every other call slower: indexing a tensor
+    A ``TorchFunctionMode`` would leave torch's functions alone, but it makes every other call slower: indexing a tensor
     with a numpy array, as the training loop does for each batch, takes three times as long.
     """
     global _running

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent
 
 
 def cache_folder() -> Path:
-    """The folder for the unpacked MNIST files and the judge's finished trainings.
+    """The folder for the unpacked MNIST files and the judge's finished training runs.
 
     The environment variable ``COURSE_LIB_CACHE`` names it; otherwise it is in the user's cache folder.
     """
@@ -22,7 +22,7 @@ def cache_folder() -> Path:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file completely or not at all, even if the program is interrupted or others read the file meanwhile.
+    """Write a file completely or not at all, even if the program is interrupted or others are reading the file.
 
     Args:
         path: the file; an existing one is replaced.

@@ -1,4 +1,4 @@
-"""The places where grading plugs into this library.
+"""The hooks through which grading plugs into this library.
 
 In a student's own notebook, every hook is None, and the library does all the work itself. While a notebook is graded,
 the kernel (``course_lib.kernel``, which students do not get) sets the hooks in :data:`hooks` to save time: many
@@ -30,17 +30,17 @@ class GradingHooks:
     """Functions and data that the kernel provides while it grades; each is None otherwise."""
 
     recall_training: Callable[[TrainingRun], ConvergenceHistory | float | None] | None = None
-    """Called with a training that is about to begin. If a finished training of a model with the same behaviour is
-    known, it loads the trained weights into the model and returns the history. Otherwise it may return an accuracy on
-    the test set; the training ends as soon as the model reaches it. None means: train as usual."""
+    """Called with a training run that is about to begin. If a finished run of a model with the same behaviour is known,
+    it loads the trained weights into the model and returns the history. Otherwise it may return an accuracy on the test
+    set; training ends as soon as the model reaches it. None means: train as usual."""
 
     recall_evaluation: Callable[[nn.Module, torch.Tensor, torch.Tensor], tuple[float, float] | None] | None = None
-    """Called with a model, inputs and labels. Returns their loss and accuracy if they are known from a recalled
-    training, otherwise None."""
+    """Called with a model, inputs and labels. Returns loss and accuracy if they are known from a recalled training run,
+    otherwise None."""
 
     keep_training: Callable[[TrainingRun, ConvergenceHistory, bool], None] | None = None
-    """Called with every training that has ended, its history, and whether it stopped early because it had reached the
-    accuracy from ``recall_training``."""
+    """Called with every training run that has ended, its history, and whether it stopped early because it had reached
+    the accuracy from ``recall_training``."""
 
     draw_picture: DrawPicture | None = None
     """Returns a figure of this library and its picture, drawn now or earlier."""

@@ -1,7 +1,7 @@
-"""The catalogue of all messages to students, in French and in English.
+"""The catalogue of all messages to students, in French and English.
 
 The environment variable ``COURSE_LIB_LANG`` (``fr`` or ``en``) sets the language when the library is imported; the
-default is French. :func:`set_language` changes it. Hidden tests contain their own texts in both languages.
+default is French. :func:`set_language` changes it. Hidden tests contain their own messages in both languages.
 """
 
 import os
@@ -61,9 +61,9 @@ MESSAGES: dict[str, Text] = {
     "check.value": Text("les valeurs ne sont pas celles attendues.", "these are not the expected values."),
     "check.raised_cause": Text(
         "votre code s'est arrêté sur cette erreur, à la ligne {line} de sa cellule.",
-        "your code raised this error at line {line} of its cell.",
+        "your code raised this error at line {line} of the cell.",
     ),
-    "check.raised_at": Text("à la ligne {line} de sa cellule, {cause}", "at line {line} of your cell: {cause}"),
+    "check.raised_at": Text("à la ligne {line} de sa cellule, {cause}", "at line {line} of the cell: {cause}"),
     "check.name": Text(
         "un nom n'est pas défini : une faute de frappe, ou une cellule qui n'a pas été exécutée ?",
         "a name is not defined. Is there a typo, or has a cell not been run?",
@@ -76,7 +76,7 @@ MESSAGES: dict[str, Text] = {
     "training.title": Text("Entraînement de {model}", "Training {model}"),
     "training.stopped": Text(
         "L'exactitude demandée, {accuracy}, est atteinte : la correction arrête ici l'entraînement.",
-        "The model has reached the required accuracy, {accuracy}: grading ends the training here.",
+        "The model has reached the required accuracy, {accuracy}, so training stops early during grading.",
     ),
     "training.reused": Text(
         "Entraînement de {model} : repris d'un modèle au comportement identique.",
@@ -109,7 +109,7 @@ MESSAGES: dict[str, Text] = {
     "verdict.too_many_processes": Text("trop de processus", "too many processes"),
     "verdict.disk_full": Text("disque plein", "disk full"),
     "verdict.too_much_output": Text("trop de sorties", "too much output"),
-    "verdict.nonsense": Text("réponse insensée", "invalid answer"),
+    "verdict.invalid_answer": Text("réponse insensée", "invalid answer"),
     "verdict.kernel_died": Text("noyau arrêté", "kernel died"),
     "verdict.test_fault": Text("à revoir", "to be checked"),
     "verdict.unreadable": Text("illisible", "unreadable"),
@@ -150,19 +150,19 @@ MESSAGES: dict[str, Text] = {
         "Le code affiche sans fin ou presque : retirez les print d'une boucle.",
         "The code prints almost endlessly. Remove the print calls from your loops.",
     ),
-    "hint.nonsense": Text(
+    "hint.invalid_answer": Text(
         "Le noyau Python n'a pas répondu comme le fait Jupyter : retirez du code ce qui modifie le noyau.",
-        "The Python kernel did not answer the way Jupyter does. Remove the code that changes the kernel.",
+        "The Python kernel did not respond the way a Jupyter kernel does. Remove the code that changes the kernel.",
     ),
     "hint.kernel_died": Text(
         "Le code a arrêté le noyau Python (os._exit ou une faute mémoire) : redémarrez-le et exécutez les cellules une "
         "à une, pour voir laquelle l'arrête.",
-        "The code ended the Python kernel (os._exit or a memory fault). Restart the kernel and run the cells one "
-        "by one to find the cell that ends it.",
+        "The code crashed the Python kernel (os._exit or a segmentation fault). Restart the kernel and run the cells "
+        "one by one to find the cell that crashes it.",
     ),
     "hint.test_fault": Text(
         "Le test lui-même s'est arrêté sur cette réponse : ces points sont provisoires, l'enseignant va regarder.",
-        "The test itself stopped on this answer. These points are provisional: your instructor will look at it.",
+        "The test itself crashed on your answer. The points for it are provisional; your instructor will look into it.",
     ),
     "hint.unreadable": Text(
         "Aucun notebook lisible n'a été rendu ({detail}). "
@@ -217,12 +217,11 @@ MESSAGES: dict[str, Text] = {
     "cause.device": Text(
         "le code impose un processeur ou une carte graphique : créez les tenseurs sur l'appareil de l'argument "
         "(device=x.device).",
-        "the code insists on a certain device, CPU or graphics card. Create tensors on the device of the argument "
-        "(device=x.device).",
+        "the code hard-codes a device (CPU or GPU). Create tensors on the device of the argument (device=x.device).",
     ),
     "cause.dtype": Text(
         "les types de nombres ne vont pas ensemble : convertissez avec .float() ou .long().",
-        "the number types do not match. Convert with .float() or .long().",
+        "the dtypes do not match. Convert with .float() or .long().",
     ),
     "cause.dim": Text(
         "dim, axis ou un indice désigne une dimension que le tenseur n'a pas : vérifiez sa forme, et l'ordre des "
@@ -236,7 +235,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.sizes": Text(
         "deux tenseurs sont combinés, dont les formes ne vont pas ensemble : pensez à keepdim=True ou à [:, None].",
-        "two tensors are combined whose shapes do not match. Perhaps you need keepdim=True or [:, None].",
+        "two tensors with incompatible shapes are combined. Perhaps you need keepdim=True or [:, None].",
     ),
     "cause.scalar": Text(
         "item(), float(), int() ou if est appliqué à un tenseur de plusieurs valeurs.",
@@ -281,7 +280,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.none": Text(
         "une valeur est None : une fonction qui ne retourne rien, il manque peut-être return.",
-        "a value is None. It may come from a function without a return.",
+        "a value is None. It may come from a function without a return statement.",
     ),
     "cause.types": Text(
         "une opération reçoit une valeur d'un type qu'elle n'accepte pas : un texte pour un nombre, une liste pour un "
@@ -291,8 +290,8 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.not_callable": Text(
         "ce qui est appelé avec () n'est pas une fonction : des parenthèses de trop, ou une variable du même nom ?",
-        "something that is not a function is called with (). Are the parentheses needed, or does a variable have "
-        "the same name as the function?",
+        "something that is not a function is being called. Remove the (), or check for a variable with the same name "
+        "as the function.",
     ),
     "cause.attribute": Text(
         "un attribut ou une méthode n'existe pas : une faute de frappe, une couche d'un autre nom, ou un objet d'un "
@@ -302,8 +301,8 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.name": Text(
         "un nom n'est pas défini à cet endroit du notebook : une faute de frappe, une cellule supprimée ou plus bas ?",
-        "a name is not defined at this point of the notebook. Is there a typo, or is the cell that defines it "
-        "deleted or further down?",
+        "a name is not defined at this point in the notebook. Is there a typo, or is the cell that defines it "
+        "missing or further down?",
     ),
     "cause.key": Text("un dictionnaire n'a pas cette clé.", "a dictionary does not contain the requested key."),
     "cause.file": Text(
@@ -371,7 +370,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.no_return": Text(
         "rien n'est retourné : il manque return, ou print le remplace.",
-        "nothing is returned. return is missing, or print is used in its place.",
+        "nothing is returned. The return statement is missing, or print is used in its place.",
     ),
     "cause.is_none": Text(
         "la variable vaut None : donnez-lui sa valeur (print affiche, mais ne rend rien).",
@@ -383,7 +382,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.other_type": Text(
         "le résultat n'est pas de type {expected}, que l'énoncé demande.",
-        "the result does not have the type that the exercise asks for, {expected}.",
+        "the exercise asks for a result of type {expected}.",
     ),
     "cause.not_called": Text(
         "c'est une fonction, qui n'est pas appelée : il manque ().",
@@ -401,7 +400,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.distribution": Text(
         "les tirages ne suivent pas la loi demandée.",
-        "the draws do not have the distribution that the exercise asks for.",
+        "the samples do not follow the distribution that the exercise asks for.",
     ),
     "cause.too_large": Text(
         "le résultat est trop grand pour être vérifié : l'énoncé en demande un plus petit.",
@@ -413,7 +412,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.raises_other": Text(
         "une autre exception est levée que {expected}, que l'énoncé demande.",
-        "the exception that is raised is not the one that the exercise asks for, {expected}.",
+        "a different exception is raised; the exercise asks for {expected}.",
     ),
     "cause.no_file": Text(
         "le fichier {name} n'est pas écrit, ou pas à côté du notebook.",
@@ -433,9 +432,8 @@ MESSAGES: dict[str, Text] = {
         "les paramètres du modèle ne sont pas ceux de l'énoncé : "
         "une couche en trop, en moins, d'une autre taille, sans biais, hors de __init__ ou dans une liste Python "
         "(prenez nn.ModuleList), ou une matrice transposée ?",
-        "the model does not have the parameters that the exercise asks for. Is there a layer too many or too few, "
-        "a layer of another size, without a bias, created outside of __init__ or in a Python list (use "
-        "nn.ModuleList), or a transposed matrix?",
+        "the parameters are not those of the exercise. Check for an extra or missing layer, a wrong size, a missing "
+        "bias, a layer created outside __init__ or kept in a Python list (use nn.ModuleList), or a transposed matrix.",
     ),
     "cause.no_model": Text(
         "ce n'est pas un modèle : il faut une classe qui hérite de nn.Module.",
@@ -461,27 +459,27 @@ MESSAGES: dict[str, Text] = {
     "table.sum": Text("total", "total"),
     "table.verdicts": Text("verdicts", "verdicts"),
     "table.all_passed": Text("tout réussi", "all passed"),
-    "export.waits": Text("à noter ou à revoir", "needs manual grading or review"),
+    "export.needs_grading": Text("à noter ou à revoir", "needs manual grading or review"),
     "output.cut": Text("[... la suite des sorties est coupée]", "[... the rest of the output was cut]"),
     # rebuilding a submission
     "rebuild.json": Text("JSON incorrect à la ligne {line}", "invalid JSON at line {line}"),
     "rebuild.empty": Text("fichier vide", "empty file"),
     "rebuild.not_there": Text("{name} n'a pas été rendu", "{name} was not handed in"),
-    "rebuild.others": Text(", mais {names} : renommez le fichier", ", only {names}: rename the file"),
+    "rebuild.others": Text(", mais {names} : renommez le fichier", "; found {names} instead: rename the file"),
     "rebuild.no_notebook": Text("pas un notebook", "not a notebook"),
     "rebuild.no_file": Text("lien ou fichier spécial", "a link or special file"),
     "rebuild.too_large": Text("plus de {size} Mio", "more than {size} MiB"),
     "rebuild.too_long": Text("sa lecture prend trop de temps", "it takes too long to read"),
     "repair.duplicate": Text(
         "la cellule « {name} » était en plusieurs morceaux, ils ont été réunis",
-        "the cell '{name}' had been split, its pieces were joined",
+        "the cell '{name}' had been split, so its pieces were joined",
     ),
     "repair.missing": Text(
         "la cellule « {name} » manquait, elle a été remise", "the cell '{name}' was missing and has been restored"
     ),
     "repair.changed": Text(
         "la cellule verrouillée « {name} » avait été modifiée, l'original a été remis",
-        "the locked cell '{name}' had been changed, the original has been restored",
+        "the locked cell '{name}' had been changed, so the original was restored",
     ),
 }
 

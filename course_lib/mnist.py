@@ -1,4 +1,4 @@
-"""MNIST without a download: the package contains the original files, compressed, and unpacks them once to a cache."""
+"""MNIST without a download: the package contains the original files, compressed, and unpacks them once into a cache."""
 
 import contextlib
 import gzip
@@ -101,7 +101,7 @@ def load_mnist(root: str | Path | None = None) -> "tuple[datasets.MNIST, dataset
     from .torchvision_compat import datasets  # slow to import, and unpack_mnist does not need it
 
     if root is None and hooks.loaded_datasets is not None:
-        # only once: the caller may change the images, so that a second call has to read the files
+        # only once: the caller may change the images, so a second call has to read the files
         loaded, hooks.loaded_datasets = hooks.loaded_datasets, None
         return loaded
     try:

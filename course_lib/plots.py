@@ -1,6 +1,6 @@
 """The figures of the course: images with their labels, and training histories.
 
-Each function shows its figure once and returns it, so that it can be saved or tested. Arguments stay unchanged.
+Each function shows its figure once and returns it, so that it can be saved or tested. Arguments are not changed.
 """
 
 import itertools
@@ -26,21 +26,21 @@ from .training import ConvergenceHistory
 __all__ = ["plot_history", "plot_image", "plot_images"]
 
 ALTERNATIVE_CAPTIONS = 100
-"""Most captions in the alternative text of a figure."""
+"""Largest number of captions in the alternative text of a figure."""
 
 HISTORY_CURVES = {"Accuracy": ["accuracy", "val_accuracy"], "Loss": ["loss", "val_loss"]}
 """Title of a figure -> names of its curves in a history."""
 
 
 class ShownFigure(Figure):
-    """A figure that the cell which has shown it does not display again as its value.
+    """A figure that is not displayed a second time as the value of the cell that showed it.
 
-    Students' cells end with ``ooo.plot_images(...)``: IPython displays the value of the last line. In a later cell, the
-    figure is displayed as usual.
+    Students' cells end with ``ooo.plot_images(...)``, and IPython displays the value of the last line. In a later cell,
+    the figure is displayed as usual.
     """
 
     shown_in: int | None = None
-    """Execution count of the cell that has shown it."""
+    """Execution count of the cell that showed it."""
 
     def _ipython_display_(self) -> None:
         shell = get_ipython()
@@ -84,7 +84,7 @@ def show(
         figure, png = hooks.draw_picture(draw, figsize, name, arguments)
     if save_as is not None:
         figure.savefig(save_as, bbox_inches="tight")
-    # this also shows waiting figures of the notebook's own, before this one; with agg, show() would only warn
+    # this also shows the notebook's own pending figures, before this one; with agg, show() would only warn
     if plt.get_backend().lower() != "agg" and (hooks.draw_picture is None or plt.get_fignums()):
         plt.show()
     if hooks.draw_picture is not None:
@@ -178,7 +178,7 @@ def plot_images(
     def draw(figure: Figure) -> None:
         ax = figure.add_axes((0, 0, 1, 1))
         h, w = images.shape[1:3]
-        # distances from one image to the next, in pixels; a colour bar needs more room
+        # distances from one image to the next, in pixels; a colour bar needs more space
         step_x = w + round((0.45 if colorbar else 0.1) * w)
         step_y = h + max(1, round(h * y_padding / y_size))
         width, height = columns * step_x, rows * step_y
@@ -258,7 +258,7 @@ def plot_history(
         history: any object with a dictionary ``history`` of equally long lists of floats.
         figsize: size of each figure in inches.
         plot: title of each figure -> names of its curves in ``history.history``.
-        save_as: file to save to; if there are several figures, their titles are added to its name.
+        save_as: file to save to. If there are several figures, their titles are added to its name.
 
     Returns:
         The figures, in the order of ``plot``.
@@ -267,7 +267,7 @@ def plot_history(
 
     def draw(title: str, figure: Figure) -> None:
         ax = figure.add_subplot()
-        styles = itertools.cycle(("-", "--", ":", "-."))  # so that curves differ in grey, too
+        styles = itertools.cycle(("-", "--", ":", "-."))  # so that curves also differ without colours
         for name, style in zip(plot[title], styles, strict=False):
             ax.plot(history.history[name], style, label=name)
         ax.set(title=title, ylabel=title, xlabel="Epoch")

@@ -1,6 +1,6 @@
-"""The one place that imports torchvision; it makes the import work with a CPU-only torch, and fast.
+"""The only module that imports torchvision. It makes the import fast, and makes it work with a CPU-only torch.
 
-The torchvision wheel is built for CUDA. Next to a CPU-only torch its compiled operators do not load, and ``import
+The torchvision wheel is built for CUDA. With a CPU-only torch, its compiled operators do not load, and ``import
 torchvision`` fails in the Python code that refers to them ("operator torchvision::nms does not exist"). This library
 needs only the data sets and none of the operators, so it declares the missing ones and imports torchvision again.
 """
@@ -22,7 +22,7 @@ _library = torch.library.Library("torchvision", "FRAGMENT")  # declarations of o
 
 @contextlib.contextmanager
 def _without_compiler() -> Iterator[None]:
-    """Let torchvision be imported without torch's compiler, which takes 0.8 s and 70 MB.
+    """Make torchvision importable without torch's compiler, which takes 0.8 s and 70 MB.
 
     torchvision imports one function of the compiler, for one operator. In the block, it gets a function that imports
     the compiler when it is called.

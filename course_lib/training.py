@@ -1,4 +1,4 @@
-"""What a training loop needs around it: a history, an evaluation, a progress bar.
+"""Tools for a training loop: a history, an evaluation, a progress bar.
 
 The loop itself stays in the notebook, where students read it; :func:`training_loop` decorates it.
 """
@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 EVALUATION_BATCH = 10_000
-"""Inputs per batch of an evaluation. MNIST's test set fits into one: the course's first model normalizes over the
-batch, and so its history shows what it computes for the whole test set."""
+"""Inputs per batch of an evaluation. MNIST's test set fits into one batch: the course's first model normalizes over the
+batch, so its results depend on the batch size."""
 
 CONVOLUTION_BATCH = 500
-"""The same for models with convolutions: intermediate results of this size fit into the processor's cache."""
+"""The same for models with convolutions. Intermediate results of this size fit into the processor's cache."""
 
 
 class ConvergenceHistory:
@@ -47,8 +47,8 @@ class ConvergenceHistory:
 
     Attributes:
         history: four lists of floats, ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``. Losses are mean cross
-            entropies in nats, accuracies are fractions in [0, 1]. A loop that updates the history before the training
-            and after each epoch fills them with EPOCHS + 1 values.
+            entropies in nats, accuracies are fractions in [0, 1]. A loop that updates the history before training and
+            after each epoch fills them with EPOCHS + 1 values.
     """
 
     def __init__(self) -> None:
@@ -79,8 +79,8 @@ convergence_history_CrossEntropyLoss = ConvergenceHistory
 def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
     """Compute the cross entropy and the accuracy of ``model`` on ``x``.
 
-    The model computes without gradients, in batches, in evaluation mode and on its own device. Afterwards it is in the
-    mode in which it was before.
+    The model computes without gradients, in batches, in evaluation mode and on its own device. Afterwards, its previous
+    mode is restored.
 
     Args:
         model: maps (N, ...) to (N, classes), logits or log-probabilities.
@@ -124,14 +124,14 @@ def as_inputs(x: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
 
 @dataclass
 class TrainingRun:
-    """One call of a training loop, with all that decides its outcome."""
+    """One call of a training loop, with everything that decides its outcome."""
 
     model: nn.Module
     loop: Callable[..., ConvergenceHistory]
     arguments: dict[str, Any]
     """Every other argument of the call by name, including defaults."""
     description: Any = None
-    """For the grading hooks: what ``recall_training`` found out about the training, for ``keep_training``."""
+    """For the grading hooks: the description of the run that ``recall_training`` made, for ``keep_training``."""
 
 
 def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., ConvergenceHistory]:
@@ -183,9 +183,9 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
 
 
 def _cancel_waiting_cells() -> None:
-    """Make "stop" end "Run All Cells", too: the next cell may be another training.
+    """Make "stop" also end "Run All Cells": the next cell may train another model.
 
-    Jupyter itself does so unless the stopped cell is tagged ``raises-exception``, as those that train models are.
+    Jupyter does this itself, except for cells tagged ``raises-exception``, such as the training cells.
     """
     abort = getattr(getattr(get_ipython(), "kernel", None), "_abort_queues", None)  # only ipykernel has it
     if abort is not None:
@@ -227,7 +227,7 @@ def _progress_bar(title: str, epochs: int) -> Iterator[None]:
 
 
 class _AccurateEnough(Exception):
-    """Ends a training whose model has reached the accuracy that grading asks for."""
+    """Ends training when the model has reached the accuracy that grading asks for."""
 
     def __init__(self, history: ConvergenceHistory) -> None:
         self.history = history
@@ -235,7 +235,7 @@ class _AccurateEnough(Exception):
 
 @contextlib.contextmanager
 def _ending_at(accuracy: float | None) -> Iterator[None]:
-    """End the training in the block once it reaches this accuracy on the test set: raise :class:`_AccurateEnough`."""
+    """Raise :class:`_AccurateEnough` in the block as soon as the model reaches this accuracy on the test set."""
     if accuracy is None:
         yield
         return

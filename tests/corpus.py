@@ -29,7 +29,7 @@ from course_lib.messages import set_language
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_name("answers")
 
-NO_CARD = re.compile(r"RuntimeError(?= ?; (le code impose|the code insists))")
+NO_CARD = re.compile(r"RuntimeError(?= ?; (le code impose|the code hard-codes))")
 """The error of a torch that was built for graphics cards, if there is none. Other builds raise an AssertionError."""
 
 GIVEN = """

@@ -32,7 +32,7 @@ VERDICTS = {
     "endless_loop": "timeout", "patched_clock": "timeout", "silent_reply": "timeout", "exit_now": "kernel_died",
     "exit_when_asked": "kernel_died", "segfault": "kernel_died", "memory": "out_of_memory", "threads": "too_many_processes",
     "fork_bomb": "too_many_processes", "disk": "disk_full", "large_file": "disk_full", "output_flood": "too_much_output",
-    "raw_frames": "nonsense", "no_delimiter_shell": "nonsense", "no_delimiter_iopub": "nonsense", "another_reply": "nonsense",
+    "raw_frames": "invalid_answer", "no_delimiter_shell": "invalid_answer", "no_delimiter_iopub": "invalid_answer", "another_reply": "invalid_answer",
     "page_tables": "out_of_memory", "socket_buffers": "out_of_memory", "endless_rewriting": "unreadable", "lying_eq": "failed", "system_exit": "error",
 }  # fmt: skip
 """The verdict that an attack must get for at least one hidden test; the other attacks may get any but "passed"."""

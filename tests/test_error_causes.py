@@ -9,7 +9,7 @@ from torch import nn
 
 from course_lib.authoring import StudentFailure
 from course_lib.authoring.live import student_of
-from course_lib.error_hints import error_cause, known_error_cause
+from course_lib.error_causes import error_cause, known_error_cause
 from course_lib.messages import say
 
 

@@ -97,5 +97,5 @@ def test_a_wrong_answer_of_any_type_has_a_cause(answer: object, reference: Any, 
 @pytest.mark.parametrize("reference", [object(), [{1: (object(),)}]])
 def test_a_reference_that_no_answer_can_match_is_a_fault(reference: Any) -> None:
     found = student_of({"f": lambda: reference}).call("f")
-    with pytest.raises(ValueError, match="the reference returns an object, which no answer can be"):
+    with pytest.raises(ValueError, match="The reference returns an object, which a student's answer can never be"):
         expect(found, lambda: reference, suspects={})

@@ -200,8 +200,8 @@ def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
     page = report_html(record, Path("x.html"))
     assert "1 × timeout" in page
     assert "repaired before grading: une réparation" in page
-    assert "an answer that still has to be graded by hand counts 0" in page
-    assert "not graded yet, or by another version: m" in page
+    assert "an answer that still has to be graded by hand counts as 0" in page
+    assert "not graded yet, or graded by another version: m" in page
     assert 'lang="en"' in page
 
 
@@ -234,7 +234,7 @@ def moodle_exporter() -> Moodle:
 
 def test_moodle_gets_participants_and_scaled_points(record: ClassRecord, caplog: pytest.LogCaptureFixture) -> None:
     first, second = rows(moodle_exporter().content(record, Path("x.csv")))
-    assert "2 submissions have answers that wait for a person" in caplog.text
+    assert "2 submissions still have answers to grade by hand" in caplog.text
     assert (second["Full name"], second["ID number"], second["Email address"]) == ("bo", "bo", "a@b.org")
     assert first["Identifier"] == "Participant 1234567"
     assert second["Identifier"] == ""
@@ -280,7 +280,7 @@ def test_moodle_takes_no_mark_above_the_maximum(record: ClassRecord, caplog: pyt
     best = replace(record.submissions[1], marks=[Mark("test_x", 9, 3, False, False, "")])
     _, row = rows(moodle_exporter().content(replace(record, submissions=[record.submissions[0], best]), Path("x.csv")))
     assert row["Grade"] == row["Maximum grade"] == "20.00"
-    assert "exported as the maximum that Moodle takes: bo" in caplog.text
+    assert "Above the maximum grade; exported as the maximum: bo" in caplog.text
     assert "without an Identifier, because they are not from a Moodle download: bo" in caplog.text
 
 
@@ -302,7 +302,7 @@ def test_details_have_a_line_for_each_mark_and_test(record: ClassRecord) -> None
         ("hidden test", "timeout", "0.0"), ("by hand", "", "0"),
     ]  # fmt: skip
     assert [bool(line["hint"]) for line in lines] == [False, False, True, True, False]
-    assert lines[4]["waits"] == "1"
+    assert lines[4]["needs_grading"] == "1"
 
 
 TIMED = {"first_name": "Bo", "last_name": "Li", "timestamp": datetime(2026, 11, 3, 10, 0, 0, 5)}
@@ -315,7 +315,14 @@ def test_details_fill_every_field_that_is_known(record: ClassRecord) -> None:
         "student_id": "bo", "last_name": "Li", "first_name": "Bo", "email": "a@b.org",
         "timestamp": "2026-11-03T10:00:00Z", "seconds_late": "60", "penalty": "0.5",
     }  # fmt: skip
-    cell = {"grade_id": "test_x", "kind": "cell", "points": "1", "out_of": "3", "waits": "0", "comment": "'=1 < 2"}
+    cell = {
+        "grade_id": "test_x",
+        "kind": "cell",
+        "points": "1",
+        "out_of": "3",
+        "needs_grading": "0",
+        "comment": "'=1 < 2",
+    }
     passed = {
         "grade_id": "test_x", "kind": "hidden test", "test": "test_a", "verdict": "passed", "points": "1", "out_of": "1",
         "rationale": "Un.", "accuracy": "0.98", "required_accuracy": "0.97",

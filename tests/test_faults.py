@@ -205,7 +205,7 @@ def test_the_message_on_a_damaged_gradebook_says_how_to_fix_it(course: Path, dam
         book.write_bytes(content[:3000])
     run = nbgrader(course, "autograde", "tiny")
     assert run.returncode != 0
-    assert re.search(r"gradebook\.db: .*put a copy of it back", run.stderr)
+    assert re.search(r"gradebook\.db: .*restore a backup of it", run.stderr)
     assert "sqlalche.me" not in run.stderr
 
 

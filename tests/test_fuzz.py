@@ -58,7 +58,7 @@ tensors = st.sampled_from(
 packets = st.builds(
     Packet,
     objects,
-    st.dictionaries(st.sampled_from(["value", "w0", "g0", "p0", "p1", "probe0", "v"]), tensors, max_size=3),
+    st.dictionaries(st.sampled_from(["value", "w0", "g0", "p0", "p1", "behaviour0", "v"]), tensors, max_size=3),
 )
 
 

@@ -26,7 +26,7 @@ from tests.support.courses import PROTECTIONS, configure, marks, nbgrader, open_
 from tests.support.tiny_course import PYTHON, cell
 
 TEST = code("""
-    from course_lib.authoring.hidden_tests import hidden_test
+    from course_lib.authoring.hidden_test import hidden_test
 
     @hidden_test(2, fr="f ajoute 1.", en="f adds 1.")
     def test_f_adds_one(student):
@@ -321,7 +321,7 @@ def test_a_source_that_takes_longer_than_students_may_is_named(course: Path) -> 
     run = nbgrader(course, "autograde", "small")
     assert run.returncode != 0
     assert "test_f: test_f_adds_one: timeout" in run.stderr
-    assert run.stderr.strip().endswith("c.JudgedAutograde.limits in nbgrader_config.py gives more time")
+    assert run.stderr.strip().endswith("To allow more time, set c.JudgedAutograde.limits in nbgrader_config.py")
 
 
 @pytest.mark.parametrize("fault", ["syntax", "environment"])
@@ -347,7 +347,7 @@ def test_nbgrader_does_nothing_without_its_configuration(
     for command in ("autograde", "generate_assignment", "generate_feedback"):
         run = nbgrader(graded, command, "small", "--force")
         assert run.returncode != 0
-        said = "nbgrader_config.py was not loaded to its end" if fault == "syntax" else "no such module"
+        said = "nbgrader_config.py was not fully loaded" if fault == "syntax" else "no such module"
         assert said in run.stderr.splitlines()[-1]
     assert not (tmp_path / "escaped").exists()
     assert (graded / "autograded" / "anna" / "small" / "small.ipynb").read_bytes() == before
@@ -440,7 +440,7 @@ def test_an_assignment_may_have_two_notebooks_or_only_texts(course: Path) -> Non
 def test_rounding_errors_of_points_do_not_matter(course: Path) -> None:
     """1.4 + 0.4 + 0.2 is not 2 in floating point."""
     tests = code("""
-        from course_lib.authoring.hidden_tests import hidden_test
+        from course_lib.authoring.hidden_test import hidden_test
 
         @hidden_test(1.4, fr='a', en='a')
         def test_1(student):

@@ -143,7 +143,7 @@ def test_a_name_that_students_lack_is_named_in_the_notebook(tmp_path: Path, monk
     source.mkdir(parents=True)
     nbformat.write(new_notebook(cells=cells), source / "a.ipynb")
     monkeypatch.chdir(source)
-    with pytest.raises(AssertionError, match="Only a region of hidden tests defines helper"):
+    with pytest.raises(AssertionError, match="helper: defined only in a hidden-tests region"):
         hidden_tests("a", "test_cell", {"helper": 1})
     cells[0].source = "helper = 1\n" + cells[0].source  # a visible line defines it, too
     nbformat.write(new_notebook(cells=cells), source / "a.ipynb")

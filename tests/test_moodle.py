@@ -171,7 +171,7 @@ def test_a_bad_upload_is_named_and_stops_nobody_else(
         assert f"submitted/{name}/tiny/" in line
         errors.remove(line)
     [line] = errors
-    assert "incomplete.zip cannot be read, download it again" in line
+    assert "incomplete.zip cannot be read: " in line
     last = run.stderr.splitlines()[-len(REFUSED) - 1 :]
     assert all("ERROR" in line for line in last), "nbgrader's many lines come before"
 
@@ -240,7 +240,7 @@ def test_names_in_a_zip_of_macos_keep_their_accents() -> None:
 
 def upload(*names: str, content: bytes = RIGHT, left: int = MAX_UPLOAD) -> Upload:
     """Ann's upload of files with these names."""
-    files = [UploadedFile(name, lambda most: content) for name in names]
+    files = [UploadedFile(name, lambda max_bytes: content) for name in names]
     return Upload("Ann", "Ann_1", files, left)
 
 
@@ -271,7 +271,7 @@ def test_of_several_notebooks_each_needs_its_name(tmp_path: Path) -> None:
 
 def test_notebooks_that_are_there_are_taken(tmp_path: Path) -> None:
     files = upload("a.ipynb", "draft.ipynb")
-    files.files.append(UploadedFile("old.ipynb", lambda most: OTHER))
+    files.files.append(UploadedFile("old.ipynb", lambda max_bytes: OTHER))
     problems, remarks = take_notebooks(files, ["a", "b"], tmp_path)
     assert problems == ["no b.ipynb"]
     assert taken(tmp_path) == {"a.ipynb": RIGHT}

@@ -178,8 +178,8 @@ def _no_tests(notebook: NotebookNode) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (_no_answer, "cell 4 'mse': has ### BEGIN SOLUTION, but is no 'Autograded answer': choose this type"),
-        (_no_tests, "cell 5 '': has ### BEGIN HIDDEN TESTS, but is no 'Autograder tests': choose this type"),
+        (_no_answer, "cell 4 'mse': has ### BEGIN SOLUTION, but is not a 'Autograded answer' cell: choose this type"),
+        (_no_tests, "cell 5 '': has ### BEGIN HIDDEN TESTS, but is not a 'Autograder tests' cell: choose this type"),
         (_space, "cell 5 'test mse': grade_id: 'test mse' does not match"),
         (_no_points, "cell 5 'test_mse': nbgrader cell 'test_mse' does not have points"),
         (_no_end, "cell 4 'mse': ### BEGIN SOLUTION and ### END SOLUTION do not match"),

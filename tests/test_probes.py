@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from course_lib.authoring.result import Verdict
-from course_lib.judge.visits import Visit, VisitEnded
+from course_lib.judge.snapshot_client import ConnectionLost, SnapshotConnection
 from tests.support.code import code
 from tests.support.exercise import Exercise
 
@@ -470,5 +470,5 @@ def test_a_link_in_place_of_a_snapshot_is_not_followed(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "real"))
         (tmp_path / "link").symlink_to("real")
-        with pytest.raises(VisitEnded, match="link is no socket"):
-            Visit(tmp_path / "link", kernel=1)
+        with pytest.raises(ConnectionLost, match="link is not a socket"):
+            SnapshotConnection(tmp_path / "link", kernel=1)

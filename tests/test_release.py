@@ -194,7 +194,7 @@ def test_the_first_cell_says_that_the_library_is_missing(
     with pytest.raises(ImportError) as raised:
         exec(find(notebook, "init").source, {})
     (line,) = raised.value._render_traceback_()  # what IPython shows
-    assert "upload the folder course_lib" in line
+    assert "course_lib folder next to this notebook" in line
     assert "pip install torch" in line
     assert "restart the kernel" in line, "an empty folder stays imported"
 

@@ -534,7 +534,7 @@ def test_a_submission_that_is_no_folder_is_reported(course: Path) -> None:
     (course / "submitted" / "link" / "tiny").symlink_to(course / "moved")
     run = nbgrader(course, "autograde", "tiny")
     assert run.returncode == 0, run.stderr
-    assert run.stderr.count("is left out: it is not a folder, or it is a broken link") == 2
+    assert run.stderr.count("is skipped: it is not a folder, or it is a broken link") == 2
 
 
 def test_a_comment_on_an_answer_is_exported_with_its_mark(course: Path) -> None:

@@ -26,10 +26,11 @@ from course_lib.authoring.failures import StudentFailure
 from course_lib.authoring.notebook import StudentNotebook
 from course_lib.authoring.result import Verdict
 from course_lib.judge import kernel_client, notebook_runner
-from course_lib.judge.alarm import TimeIsUp, time_limit
 from course_lib.judge.kernel_client import Stopwatch
+from course_lib.judge.kernel_process import KernelProcess
 from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
+from course_lib.judge.parse_timeout import ParseTimeout, parse_timeout
 from course_lib.judge.sanitize import (
     MAX_SOURCE,
     clean_html,
@@ -38,9 +39,8 @@ from course_lib.judge.sanitize import (
     markdown2html,
     sanitize_notebook,
 )
-from course_lib.judge.student_kernel import KernelProcess
 from course_lib.judge.task import Device, Protection
-from course_lib.kernel import REQUESTS
+from course_lib.kernel import MAX_TRAINING_REQUESTS
 from course_lib.kernel.app import Stream
 from course_lib.kernel.wire import MAX_BYTES, Packet
 from tests.support.courses import PROTECTIONS
@@ -229,7 +229,7 @@ def test_a_cell_may_train_more_models_than_are_answered(library: Path) -> None:
     notebook = notebook_of(
         "import course_lib as ooo, torch\nx = torch.ones(9, 2)\nmodel = torch.nn.Linear(2, 2)\n"
         "@ooo.training_loop\ndef fit(model, x, y):\n    return ooo.ConvergenceHistory()",
-        f"for n in range({REQUESTS + 9}): fit(model, x, x[:, 0].long())",
+        f"for n in range({MAX_TRAINING_REQUESTS + 9}): fit(model, x, x[:, 0].long())",
         "fit(model, x, x[:, 0].long())",
         "fit(model, x, x[:, 0].long())",
     )
@@ -237,7 +237,7 @@ def test_a_cell_may_train_more_models_than_are_answered(library: Path) -> None:
 
     def answer(request: Packet) -> Packet:
         requests.append(request)
-        if len(requests) > REQUESTS + 1:
+        if len(requests) > MAX_TRAINING_REQUESTS + 1:
             raise OSError("the disk is full")
         return Packet()
 
@@ -246,7 +246,7 @@ def test_a_cell_may_train_more_models_than_are_answered(library: Path) -> None:
         with pytest.raises(OSError, match="the disk is full"):  # the grader's fault, and no cell's
             session.run_until(4)
     assert set(session.outcomes.values()) == {Verdict.PASSED}
-    assert len(requests) == REQUESTS + 2
+    assert len(requests) == MAX_TRAINING_REQUESTS + 2
 
 
 WORK = "import time\ndef work(seconds):\n    while time.process_time() - begun < seconds: pass\nbegun = time.process_time()\n"
@@ -478,7 +478,7 @@ def test_html_with_many_attributes_is_cleaned_in_time() -> None:
         while time.monotonic() - began < 10:
             clean_html(html)
 
-    with pytest.raises(TimeIsUp), time_limit(0.5):
+    with pytest.raises(ParseTimeout), parse_timeout(0.5):
         clean_for_ten_seconds()
     assert time.monotonic() - began < 8
 

@@ -53,7 +53,7 @@ NET = """class Net(nn.Module):
         return self.b({}(self.a(x)))"""
 ACCURATE = """
 import torch
-from course_lib.authoring.hidden_tests import hidden_test
+from course_lib.authoring.hidden_test import hidden_test
 
 def data():
     torch.manual_seed(0)
@@ -175,7 +175,7 @@ def poisoned():
     packet = report()
     for one in packet.fields.get("trainings", []):
         one["stopped"] = False
-    packet.tensors = {name: value if "probe" in name else 0 * value for name, value in packet.tensors.items()}
+    packet.tensors = {name: value if "behaviour" in name else 0 * value for name, value in packet.tensors.items()}
     return packet
 def unimpressed(run):
     with left_as_it_was(run.model):

@@ -117,7 +117,7 @@ def test_a_time_stamp_is_read_in_its_time_zone(zone: str) -> None:
 
 
 def test_a_folder_with_an_impossible_name_is_ignored(trapped: Course) -> None:
-    assert "rename the folder" in trapped.autograde.stderr
+    assert "Rename the folder" in trapped.autograde.stderr
     assert not [student for student in marks(trapped.folder, "tiny") if "impossible" in student]
     assert WRONG_ADD not in marks(trapped.folder, "tiny").values()
 

@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from course_lib import fast_cpu, training
 from course_lib.assignment.spec import NotebookSpec
-from course_lib.judge.reference_run import given_pictures
+from course_lib.judge.source_run import given_pictures
 from course_lib.judge.task import is_whole
 from course_lib.judge.training_cache import (
     code_name,
@@ -28,7 +28,7 @@ from course_lib.judge.training_cache import (
     keep_trainings,
     load_training,
 )
-from course_lib.kernel import fingerprint, model_probe, model_state, training_reuse
+from course_lib.kernel import fingerprint, model_behaviour, model_state, training_reuse
 from course_lib.kernel.wire import Packet
 from tests.support.courses import find
 
@@ -67,13 +67,13 @@ def test_equal_code_has_the_same_name_despite_comments() -> None:
     assert all(re.fullmatch(r"code-[0-9a-f]{32}\.safetensors", other) for other in others)
 
 
-@pytest.mark.parametrize("module", [training, fast_cpu, fingerprint, model_probe, model_state, training_reuse])
+@pytest.mark.parametrize("module", [training, fast_cpu, fingerprint, model_behaviour, model_state, training_reuse])
 def test_trainings_of_another_library_are_not_looked_for(
     module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = code_name(cells("x = 1"), 0.9)
     other = tmp_path / "other.py"
-    other.write_text("# another probe")
+    other.write_text("# another version")
     with monkeypatch.context() as patch:
         patch.setattr(module, "__file__", str(other))
         assert code_name(cells("x = 1"), 0.9) != name
@@ -95,8 +95,8 @@ def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
         history = [history]
     about = {"recipe": "0" * 32, "history": history, "stopped": False, "device": "cpu", "training": True}
     path = tmp_path / "code.safetensors"
-    keep_code_training(Packet({"trainings": [about]}, {"0/probe0": torch.tensor(1.0)}), path)
-    request = Packet({"recipe": "0" * 32}, {"probe0": torch.tensor(1.0)})
+    keep_code_training(Packet({"trainings": [about]}, {"0/behaviour0": torch.tensor(1.0)}), path)
+    request = Packet({"recipe": "0" * 32}, {"behaviour0": torch.tensor(1.0)})
     assert path.stat().st_size
     read = Packet({"history": json.dumps(history), "training": True}) if sys.version_info >= (3, 12) else Packet()
     assert with_much_on_the_stack(400) == (read, False)
@@ -104,7 +104,7 @@ def test_a_deep_history_trains_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("report", [
     Packet(), Packet({"trainings": []}), Packet({"trainings": [1]}), Packet({"trainings": [{"recipe": "x"}]}),
-    Packet({"trainings": {"a": 1}}), Packet({"trainings": [{"recipe": [], "history": {}, "stopped": 1}]}, {"0/probe0": torch.ones(3)}),
+    Packet({"trainings": {"a": 1}}), Packet({"trainings": [{"recipe": [], "history": {}, "stopped": 1}]}, {"0/behaviour0": torch.ones(3)}),
 ])  # fmt: skip
 def test_a_hostile_report_trains_nothing(report: Packet, tmp_path: Path) -> None:
     path = tmp_path / "code-1.safetensors"
@@ -117,33 +117,35 @@ def test_a_stored_training_answers_only_its_own_request(tmp_path: Path) -> None:
     """A student's kernel writes the request, and may ask under any name."""
     recipe, ones, path = "a" * 32, torch.ones(1), tmp_path / "code-0.safetensors"
     one = {"recipe": recipe, "history": [1], "stopped": True, "device": "cpu", "training": True}
-    tensors = {f"{n}/{name}": (n + 1) * ones for n in range(2) for name in ("probe0", "weight")}
+    tensors = {f"{n}/{name}": (n + 1) * ones for n in range(2) for name in ("behaviour0", "weight")}
     report = Packet({"trainings": [one, one]}, tensors)
     assert len(set(keep_trainings(report, tmp_path)[0])) == 2, "of two models, both are kept"
     keep_code_training(report, path)
     os.utime(path, (0, 0))
-    found, ended_early = load_training(Packet({"recipe": recipe}, {"probe0": 2 * ones}), path)
+    found, ended_early = load_training(Packet({"recipe": recipe}, {"behaviour0": 2 * ones}), path)
     assert (found.tensors, ended_early) == ({"weight": 2 * ones}, True)
     assert path.stat().st_mtime, "the file counts as used"
     others = [
         ("b" * 32, [2 * ones]),
         *((recipe, of) for of in ([], [2.01 * ones], [2 * torch.ones(3)], [2 * ones] * 2)),
     ]
-    for other, probes in others:
-        request = Packet({"recipe": other}, {f"probe{i}": probe for i, probe in enumerate(probes)})
+    for other, values in others:
+        request = Packet({"recipe": other}, {f"behaviour{i}": value for i, value in enumerate(values)})
         assert load_training(request, path) == (Packet(), False)
-    path.write_bytes(save({"probe0": ones}, metadata={"recipe": f'"{recipe}"'}))  # written by an older course_lib
-    assert load_training(Packet({"recipe": recipe}, {"probe0": ones}), path) == (Packet(), False)
-    keep_code_training(Packet({"trainings": [one | {"recipe": "code"}]}, {"0/probe0": ones, "0/weight": ones}), path)
+    path.write_bytes(save({"behaviour0": ones}, metadata={"recipe": f'"{recipe}"'}))  # written by an older course_lib
+    assert load_training(Packet({"recipe": recipe}, {"behaviour0": ones}), path) == (Packet(), False)
+    keep_code_training(
+        Packet({"trainings": [one | {"recipe": "code"}]}, {"0/behaviour0": ones, "0/weight": ones}), path
+    )
     for recipe in ("code", "*", "/code", "../code"):
-        assert find_training(Packet({"recipe": recipe}, {"probe0": ones}), tmp_path) == (Packet(), "")
+        assert find_training(Packet({"recipe": recipe}, {"behaviour0": ones}), tmp_path) == (Packet(), "")
 
 
 def test_a_damaged_training_is_repeated(tmp_path: Path) -> None:
     """Otherwise every student who needs it would train the model, in every run."""
     report = Packet(
         {"trainings": [{"recipe": "a" * 32, "history": [1], "stopped": False, "device": "cpu", "training": True}]},
-        {"0/probe0": torch.ones(1), "0/weight": torch.ones(1000)},
+        {"0/behaviour0": torch.ones(1), "0/weight": torch.ones(1000)},
     )
     [[name], _] = keep_trainings(report, tmp_path)
     by_code = tmp_path / "code-0.safetensors"
@@ -162,5 +164,7 @@ def test_an_unreadable_training_counts_as_none(tmp_path: Path) -> None:
     """Otherwise it would be repeated without end: safetensors reserves this name of a tensor."""
     one = {"recipe": "a" * 32, "history": [1], "stopped": False, "device": "cpu", "training": True}
     path = tmp_path / "code-0.safetensors"
-    keep_code_training(Packet({"trainings": [one]}, {"0/probe0": torch.ones(1), "0/__metadata__": torch.ones(1)}), path)
+    keep_code_training(
+        Packet({"trainings": [one]}, {"0/behaviour0": torch.ones(1), "0/__metadata__": torch.ones(1)}), path
+    )
     assert is_kept(path)

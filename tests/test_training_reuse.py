@@ -18,7 +18,7 @@ from course_lib import training
 from course_lib.grading_hooks import hooks
 from course_lib.judge.training_cache import find_training, keep_code_training, keep_trainings, load_training
 from course_lib.kernel import training_reuse
-from course_lib.kernel.model_probe import probe
+from course_lib.kernel.model_behaviour import behaviour_of
 from course_lib.kernel.wire import Packet
 
 LOOP = """
@@ -109,7 +109,7 @@ def test_an_argument_without_fingerprint_prevents_reuse(tmp_path: Path, argument
 def test_log_probabilities_are_logits_for_cross_entropy_only(tmp_path: Path, loss: str, same: bool) -> None:
     models = [nn.Sequential(nn.Linear(3, 2)), nn.Sequential(nn.Linear(3, 2), nn.LogSoftmax(dim=1))]
     more = f"\n        {loss}(model(x), y).backward()"
-    first, second = (probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
+    first, second = (behaviour_of(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(first, second, strict=True)) is same
 
 
@@ -117,7 +117,7 @@ def test_models_with_one_output_differ(tmp_path: Path) -> None:
     """Their cross entropy is 0, whatever they compute."""
     models = [nn.Sequential(nn.Linear(3, 4), between, nn.Linear(4, 1)) for between in (nn.ReLU(), nn.Tanh())]
     more = "\n        nn.functional.mse_loss(model(x)[:, 0], y.float()).backward()"
-    first, second = (probe(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
+    first, second = (behaviour_of(run_of(tmp_path, f"m{n}", m, more=more)) for n, m in enumerate(models))
     assert not torch.allclose(first[0], second[0], rtol=1e-2)
 
 
@@ -125,7 +125,7 @@ def test_models_with_one_output_differ(tmp_path: Path) -> None:
 def test_outputs_of_another_shape_differ(tmp_path: Path, change: nn.Module) -> None:
     """A mean squared error of (N,) and (N, 1) compares each output with each target."""
     models = [nn.Linear(3, 1), nn.Sequential(nn.Linear(3, 1), change)]
-    first, second = (probe(run_of(tmp_path, f"m{n}", model)) for n, model in enumerate(models))
+    first, second = (behaviour_of(run_of(tmp_path, f"m{n}", model)) for n, model in enumerate(models))
     assert torch.allclose(first[0], second[0])
     assert not torch.equal(first[-1], second[-1])
 
@@ -149,7 +149,7 @@ def test_models_with_several_outputs_differ(tmp_path: Path, kind: type) -> None:
     for n, act in enumerate((nn.ReLU(), nn.ReLU(), nn.Tanh())):
         run = run_of(tmp_path, f"m{n}", Auto(act, kind))
         del run.arguments["y"]
-        found.append(probe(run)[0].item())
+        found.append(behaviour_of(run)[0].item())
     assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
 
 
@@ -158,7 +158,7 @@ def test_outputs_under_other_names_differ(tmp_path: Path) -> None:
     for n, names in enumerate([("image", "code"), ("code", "image"), ("image", "c"), (0, 1)]):
         run = run_of(tmp_path, f"m{n}", nn.Linear(3, 3))
         run.model.register_forward_hook(lambda m, args, y, names=names: dict(zip(names, (y, y.relu()), strict=True)))
-        found.append(probe(run))
+        found.append(behaviour_of(run))
     first = found[0][-1]
     assert [torch.equal(first, other[-1]) for other in found] == [True, True, False, False]
     assert not torch.allclose(found[0][0], found[1][0]), "in each other's place"
@@ -171,7 +171,7 @@ def test_models_of_sequences_differ(tmp_path: Path) -> None:
         model = nn.Sequential(nn.Embedding(9, 4), act, nn.Linear(4, 9))
         run = run_of(tmp_path, f"m{n}", model, more="\n        F.cross_entropy(model(x).mT, y)")
         run.arguments["x"] = run.arguments["y"] = torch.arange(60).reshape(20, 3) % 9
-        found.append(probe(run)[0].item())
+        found.append(behaviour_of(run)[0].item())
     assert found[0] == found[1] != pytest.approx(found[2], rel=1e-2)
 
 
@@ -195,14 +195,14 @@ class Remembers(nn.Module):
         return self.last
 
 
-def test_a_probe_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_fingerprint_leaves_no_trace(tmp_path: Path) -> None:
     """Not in the data either. What is done at the first batch only would not be done in the training."""
     run = run_of(tmp_path, "m", Remembers())
     x, mean, total = run.arguments["x"].clone(), run.model.mean, run.model.total
     calls: list[object] = []
     hook = run.model.register_forward_hook(lambda *_: calls.append(1))
-    with pytest.raises(TypeError, match="makes"):  # its head would not be trained
-        probe(run)
+    with pytest.raises(TypeError, match="creates"):  # its head would not be trained
+        behaviour_of(run)
     assert torch.equal(run.arguments["x"], x)
     assert run.model.mean is mean
     assert not mean.any()
@@ -255,17 +255,17 @@ class Dropping(nn.Module):
 def test_models_that_differ_only_in_evaluation_differ(one: nn.Module, other: nn.Module, tmp_path: Path) -> None:
     """Their losses and gradients are the same, but what comes back with the weights would not fit."""
     run = run_of(tmp_path, "m", one)
-    first, again = probe(run), probe(run)
+    first, again = behaviour_of(run), behaviour_of(run)
     run.model = other
-    second = probe(run)
+    second = behaviour_of(run)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(first[:3], second[:3], strict=True))
     assert not all(torch.allclose(a, b, rtol=1e-2) for a, b in zip(first[3:], second[3:], strict=True))
 
 
 def test_statistics_outside_buffers_prevent_reuse(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="keeps"):
-        probe(run_of(tmp_path, "m", Norm()))
+    with pytest.raises(TypeError, match="stores state"):
+        behaviour_of(run_of(tmp_path, "m", Norm()))
 
 
 class Corrected(nn.Module):
@@ -284,7 +284,7 @@ def test_a_model_that_counts_its_calls_prevents_reuse(tmp_path: Path) -> None:
     """Its count would be that of no training."""
     run = run_of(tmp_path, "m", Corrected())
     with pytest.raises(TypeError, match="counts"):
-        probe(run)
+        behaviour_of(run)
     assert run.model.calls == 0
 
 
@@ -297,8 +297,8 @@ def test_models_with_many_outputs_differ(tmp_path: Path) -> None:
     models = [nn.Sequential(nn.Linear(3, 784), nn.Sigmoid(), last) for last in (nn.Identity(), Brighter())]
     answers = []
     for n, model in enumerate(models):
-        found = probe(run_of(tmp_path, f"m{n}", model))
-        answers.append(Packet({"recipe": "0" * 32}, {f"probe{i}": value for i, value in enumerate(found)}))
+        found = behaviour_of(run_of(tmp_path, f"m{n}", model))
+        answers.append(Packet({"recipe": "0" * 32}, {f"behaviour{i}": value for i, value in enumerate(found)}))
     about = {"recipe": "0" * 32, "history": {}, "stopped": False, "device": "cpu", "training": True}
     keep_code_training(
         Packet(
@@ -313,7 +313,7 @@ def test_models_with_many_outputs_differ(tmp_path: Path) -> None:
 def test_a_layer_before_a_normalization_shows(tmp_path: Path, norm: type[nn.Module]) -> None:
     models = [nn.Sequential(nn.Linear(3, 4), act, nn.Linear(4, 4), norm(4), nn.Linear(4, 4), norm(4), nn.Linear(4, 2))
               for act in (nn.ReLU(), nn.Tanh())]  # fmt: skip
-    first, second = (probe(run_of(tmp_path, f"m{n}", m)) for n, m in enumerate(models))
+    first, second = (behaviour_of(run_of(tmp_path, f"m{n}", m)) for n, m in enumerate(models))
     assert not all(torch.allclose(a, b, atol=1e-5) for a, b in zip(first, second, strict=True))
 
 
@@ -384,7 +384,7 @@ def test_a_stored_training_fits_only_equal_behaviour(judge: list[Packet], tmp_pa
     assert find_training(request, tmp_path)[0].tensors == {}, "a student's training is not for others"
     os.rename(path, tmp_path / f"{request.fields['recipe']}-0.safetensors")
     assert find_training(request, tmp_path)[0].tensors.keys() == answer.tensors.keys()
-    other = Packet(request.fields, request.tensors | {"probe0": request.tensors["probe0"] + 1})
+    other = Packet(request.fields, request.tensors | {"behaviour0": request.tensors["behaviour0"] + 1})
     assert find_training(other, tmp_path)[0].tensors == {}
     assert find_training(Packet(request.fields | {"recipe": "0" * 32}, request.tensors), tmp_path)[0].tensors == {}
 
@@ -531,7 +531,7 @@ def test_a_loop_may_keep_another_history(judge: list[Packet], tmp_path: Path) ->
 def test_unusual_initial_weights_prevent_reuse(
     init: Callable[[torch.Tensor], object], usual: bool, judge: list[Packet]
 ) -> None:
-    """What the weights are at first does not show in the probe, but a model may learn nothing from them."""
+    """What the weights are at first does not show in the behaviour fingerprint, but a model may learn nothing from them."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
     with torch.no_grad():
         for parameter in model.parameters():

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from course_lib.authoring.failures import StudentFailure
 from course_lib.authoring.notebook import StudentNotebook
 from course_lib.authoring.result import Verdict
-from course_lib.error_hints import MAX_TEXT
+from course_lib.error_causes import MAX_TEXT
 from course_lib.kernel.wire import (
     MAX_BYTES,
     MAX_JSON,

@@ -1,4 +1,4 @@
-"""Right and wrong answers of an author, to try the hidden tests on: ``FOLDER/<solution cell>/<right or wrong>/*.py``.
+"""An author's right and wrong answers, to try the hidden tests on: ``FOLDER/<solution cell>/<right or wrong>/*.py``.
 
 The first line of a file may describe the answer, as a comment. If the answer is wrong, the next line may name the
 hidden tests that it must fail::
@@ -37,11 +37,11 @@ class Answer:
     about: str
     """What the answer does; empty if its file does not say."""
     fails: frozenset[str]
-    """The hidden tests that it must fail; empty if it is right, or if any one will do."""
+    """The hidden tests that it must fail; empty if it is right, or if any test will do."""
     code: str
 
     def notebook(self, spec: NotebookSpec) -> NotebookNode:
-        """The notebook of a student who gives this answer, and the instructor's answers to the other cells."""
+        """The notebook of a student who gives this answer, and the instructor's answers in the other cells."""
         notebook = deepcopy(spec.solved)
         for cell in notebook.cells:
             if cell_name(cell) == self.cell:
@@ -53,7 +53,7 @@ def read_answers(folder: Path, specs: Sequence[NotebookSpec]) -> list[Answer]:
     """The answers in ``folder`` to the cells of an assignment's notebooks.
 
     Raises:
-        AssignmentError: if there is none, or if a folder is for no solution cell; the message tells how to fix it.
+        AssignmentError: if there are none, or if a folder matches no solution cell; the message says how to fix it.
     """
     cells = {cell_name(cell) for spec in specs for cell in spec.skeleton.cells if is_solution(cell)}
     paths = sorted(path for kind in ("right", "wrong") for path in folder.glob(f"*/{kind}/*.py"))
@@ -61,7 +61,7 @@ def read_answers(folder: Path, specs: Sequence[NotebookSpec]) -> list[Answer]:
         raise AssignmentError(f"{folder} has no answers: write {folder}/{min(cells, default='CELL')}/right/NAME.py")
     if unknown := sorted({path.parents[1].name for path in paths} - cells):
         known = ", ".join(sorted(cells))
-        raise AssignmentError(f"{folder / unknown[0]}: no solution cell has this id; there are {known}")
+        raise AssignmentError(f"{folder / unknown[0]}: no solution cell has this id; the solution cells are {known}")
     return [read_answer(path) for path in paths]
 
 

@@ -22,7 +22,7 @@ def is_own(cell: Any) -> bool:
 
 
 def first_line(cell: NotebookNode) -> str:
-    """The first line of a cell, shortened, so that a student can find the cell: Jupyter shows no ids."""
+    """The first line of a cell, shortened. It helps a student find the cell, because Jupyter shows no ids."""
     return printable(shorten(next(iter(cell.source.strip().splitlines()), ""), 60, placeholder="..."))
 
 

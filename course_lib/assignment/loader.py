@@ -1,4 +1,4 @@
-"""Reads an assignment: its source notebooks, the released ones, grade cells, hidden tests and expected answers."""
+"""Reads an assignment: its source and released notebooks, grade cells, hidden tests and expected answers."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ from ..authoring.student_code import StudentCode
 from .release import faults, release_notebook, solved_notebook
 from .spec import GradeCell, NotebookSpec
 
-# nbgrader accepts any text around these words, such as === BEGIN MARK SCHEME ===
+# nbgrader accepts any characters around these words, such as === BEGIN MARK SCHEME ===
 _SCHEME = re.compile(r"^.*BEGIN MARK SCHEME.*\n((?s:.*?))^.*END MARK SCHEME.*\n?", re.MULTILINE)
 _MARKER = re.compile(r"^.*(?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 _COMMENT = re.compile(r"^ *#+ ?", re.MULTILINE)
@@ -111,7 +111,7 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
 
 
 def _read(source: Path) -> NotebookNode:
-    """Read a notebook, and give its cells the same ids each time: nbformat invents random ids, or leaves them out."""
+    """Read a notebook, and give its cells the same ids each time: nbformat makes random ids, or omits them."""
     notebook, again = (nbformat.read(source, as_version=4) for _ in range(2))
     for number, (cell, other) in enumerate(zip(notebook.cells, again.cells, strict=True), 1):
         if "id" not in cell or cell.id != other.id:

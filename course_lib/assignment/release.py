@@ -1,4 +1,4 @@
-"""Makes the student's notebook from the source notebook, and puts the student half of course_lib beside it."""
+"""Makes the student's notebook from the source notebook, and puts the student half of course_lib next to it."""
 
 import ast
 import contextlib
@@ -44,7 +44,7 @@ def student_library(mnist: bool = True) -> dict[str, bytes]:
     """The student half of course_lib: the modules directly in its folder, without the sub-packages.
 
     Args:
-        mnist: whether the packed MNIST files (11 MB) belong to it.
+        mnist: whether to include the packed MNIST files (11 MB).
 
     Returns:
         The content of each file by its path, which begins with ``course_lib/``.
@@ -71,10 +71,10 @@ def _identifiers(source: str) -> set[str]:
 
 
 class AddStudentLibrary(NbGraderPreprocessor):
-    """Writes the student half of course_lib beside each released notebook that imports it."""
+    """Writes the student half of course_lib next to each released notebook that imports it."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Give the files to nbconvert, which writes them beside the notebook; MNIST only if the notebook loads it."""
+        """Pass the files to nbconvert, which writes them next to the notebook; MNIST only if the notebook loads it."""
         names = {name for cell in nb.cells if cell.cell_type == "code" for name in _identifiers(cell.source)}
         if "course_lib" in names:
             mnist = bool(names & {"load_mnist", "unpack_mnist"})
@@ -83,7 +83,7 @@ class AddStudentLibrary(NbGraderPreprocessor):
 
 
 def faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
-    """The mistakes in an author's notebook, with their cells, which nbgrader's own messages do not name."""
+    """The mistakes in an author's notebook, with their cells. nbgrader's own messages do not name the cells."""
     names = Counter(map(cell_name, cells))
     yield from (f"two cells have the id '{name}'" for name, n in names.items() if n > 1 and name)
     for number, cell in enumerate(cells, 1):
@@ -92,7 +92,8 @@ def faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
             if cell.source.count(f"### BEGIN {block}") != cell.source.count(f"### END {block}"):
                 yield f"{where}: ### BEGIN {block} and ### END {block} do not match"
             if f"### BEGIN {block}" in cell.source and not is_right(cell):
-                yield f"{where}: has ### BEGIN {block}, but is no '{kind}': choose this type in 'Create Assignment'"
+                advice = "choose this type in 'Create Assignment'"
+                yield f"{where}: has ### BEGIN {block}, but is not a '{kind}' cell: {advice}"
         with contextlib.suppress(SchemaTooNewError, SchemaTooOldError):  # nbgrader says how to fix it
             try:
                 MetadataValidator().validate_cell(cell)
@@ -101,7 +102,7 @@ def faults(cells: Sequence[NotebookNode]) -> Iterator[str]:
 
 
 class CheckSource(NbGraderPreprocessor):
-    """Names the cells with mistakes before nbgrader stops at one of them and does not say which."""
+    """Names the cells with mistakes. nbgrader would stop at one of them and not say which."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         """Refuse a notebook with mistakes."""
@@ -145,7 +146,7 @@ PREPROCESSORS = [CheckSource, *_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
 
 
 def release_config() -> Config:
-    """Nbgrader's configuration of the text that replaces an answer."""
+    """Nbgrader's configuration of the stubs that replace answers."""
     config = Config()
     config.ClearSolutions.code_stub = {"python": CODE_STUB}
     config.ClearSolutions.text_stub = TEXT_STUB

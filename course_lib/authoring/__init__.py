@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from .distributions import must_be_distributed
     from .expectations import Suspects, expect, expect_all, likely, rounded, wrong
     from .failures import StudentFailure
-    from .hidden_tests import hidden_test
+    from .hidden_test import hidden_test
     from .image_suspects import IMAGE_CAUSES, IMAGE_SUSPECTS
+    from .model_comparison import ModelComparison
     from .model_suspects import ACTIVATION_SUSPECTS, OUTPUT_SUSPECTS, ModelCauses, replacing
-    from .models import ModelComparison
     from .notebook import StudentNotebook
     from .values import Dtype
 
@@ -55,10 +55,10 @@ _MODULES = {
     ".distributions": ("must_be_distributed",),
     ".expectations": ("Suspects", "expect", "expect_all", "likely", "rounded", "wrong"),
     ".failures": ("StudentFailure",),
-    ".hidden_tests": ("hidden_test",),
+    ".hidden_test": ("hidden_test",),
     ".image_suspects": ("IMAGE_CAUSES", "IMAGE_SUSPECTS"),
     ".model_suspects": ("ACTIVATION_SUSPECTS", "OUTPUT_SUSPECTS", "ModelCauses", "replacing"),
-    ".models": ("ModelComparison",),
+    ".model_comparison": ("ModelComparison",),
     ".notebook": ("StudentNotebook",),
     ".values": ("Dtype",),
 }
@@ -66,7 +66,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, whose module is imported now and not with the package.
+    """A public name. Its module is imported when the name is first used, not with the package.
 
     nbgrader's commands import ``course_lib.authoring.errors`` and ``.result``, and torch would cost them seconds.
     """

@@ -1,4 +1,4 @@
-"""How accurate a trained classifier is, and how accurate it must be."""
+"""The measured and the required accuracy of a trained classifier."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _NOTHING = Text("", "")
 
 
 def fraction_right(outputs: torch.Tensor, labels: torch.Tensor) -> float:
-    """The fraction of rows of ``outputs``, (N, classes), whose largest value is at the label, in [0, 1]."""
+    """The fraction of rows of ``outputs``, (N, classes), whose argmax is the label, in [0, 1]."""
     return (outputs.argmax(1) == labels).double().mean().item()
 
 
@@ -22,9 +22,9 @@ def fraction_right(outputs: torch.Tensor, labels: torch.Tensor) -> float:
 class AccuracyTest:
     """What a trained classifier must reach.
 
-    If the reference model with the trained weights computes what the student's model computes, it is measured in place
-    of the student's model, with ``measure``. Otherwise, the student's own model must classify ``disguised``, which is
-    test data in a form that the student cannot have memorized: the labels of a public test set are public, too.
+    If the reference model with the trained weights computes what the student's model computes, the judge measures the
+    reference model (``measure``) instead. Otherwise, the student's own model must classify ``disguised``: test data in
+    a form that the student cannot have memorized, because the labels of a public test set are public, too.
     """
 
     measure: Callable[[nn.Module], float]
@@ -38,9 +38,9 @@ class AccuracyTest:
     disguised_as: Text = _NOTHING
     """How the inputs were changed, with a space before it: ``Text(" sur des images floues", " on blurred images")``."""
     by_chance: float = 0.5
-    """An accuracy that a model with meaningless weights does not reach."""
+    """The accuracy that a model with scrambled weights must stay below."""
     by_chance_inputs: int = 1000
-    """The number of inputs that are enough to tell."""
+    """The number of inputs used to check this."""
 
     def must_reach(self, student: StudentNotebook, measured: float, on_disguised: bool = False) -> None:
         """Store the measured and the required accuracy for the class report, and compare them.
@@ -56,7 +56,7 @@ class AccuracyTest:
                 Text(
                     f"l'exactitude mesurée{where.fr} est {measured:.4f}, trop peu : un défaut du modèle, "
                     "ou un entraînement modifié ou interrompu.",
-                    f"the measured accuracy{where.en} is {measured:.4f}, which is too low: the model has a mistake, "
-                    "or its training was changed or interrupted.",
+                    f"the measured accuracy{where.en} is {measured:.4f}, which is too low: either the model is wrong, "
+                    "or its training was changed or cut short.",
                 )
             )

@@ -22,7 +22,7 @@ def raised_by(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any]
     """The names of the class of the exception that a call raises, and of its bases; None if it raises none."""
     function = getattr(nb, name)
     with contextlib.suppress(ValueError):  # a function in C may have no signature
-        inspect.signature(function).bind(*arguments, **keywords)  # no function, or other parameters: an error
+        inspect.signature(function).bind(*arguments, **keywords)  # not a function, or other parameters: an error
     try:
         function(*arguments, **keywords)
     except BaseException as error:
@@ -39,7 +39,7 @@ def printed_by(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any
 
 
 def content_of(nb: Any, path: str, name: str | None, arguments: list[Any], keywords: dict[str, Any]) -> bytes | None:
-    """The bytes of a file beside the notebook, after a call if there is a name; None if there is no such file."""
+    """The bytes of a file next to the notebook, after a call if there is a name; None if there is no such file."""
     if name is not None:
         getattr(nb, name)(*arguments, **keywords)
     file = Path(path)
@@ -47,7 +47,7 @@ def content_of(nb: Any, path: str, name: str | None, arguments: list[Any], keywo
 
 
 def files_here(nb: Any) -> dict[str, float]:
-    """The files beside the notebook, each with the time of its last change in seconds since 1970."""
+    """The files next to the notebook, each with the time of its last change in seconds since 1970."""
     return {str(path): path.stat().st_mtime for path in Path().rglob("*") if path.is_file()}
 
 
@@ -70,7 +70,7 @@ def drawn_by(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any])
 
 
 def described_axes(axes: Any) -> dict[str, Any]:
-    """What can be seen in axes, as plain values."""
+    """The visible contents of axes, as plain values."""
     legend = axes.get_legend()
     return {
         "title": axes.get_title(),
@@ -97,7 +97,7 @@ def described_axes(axes: Any) -> dict[str, Any]:
 
 
 def plotted(values: Any) -> Any:
-    """Numbers of matplotlib as an array of float64; a list of texts for what is no number, such as dates."""
+    """Numbers from matplotlib as a float64 array; a list of strings for other values, such as dates."""
     try:
         return np.asarray(np.ma.filled(values, np.nan), dtype=float)
     except (TypeError, ValueError):
@@ -107,7 +107,11 @@ def plotted(values: Any) -> Any:
 def result_of_steps(
     nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any], steps: list[tuple[str, str, Any, Any]]
 ) -> tuple[bool, object]:
-    """Make an instance of a class and take steps with it: whether it has all that they need, and the last result."""
+    """Make an instance of a class and run steps on it.
+
+    Returns:
+        True and the last result; or, if the instance lacks an attribute, False and the name of the attribute.
+    """
     thing, result = getattr(nb, name)(*arguments, **keywords), None
     for step, attribute, inner_arguments, inner_keywords in steps:
         if not hasattr(thing, attribute):
@@ -119,7 +123,7 @@ def result_of_steps(
 
 
 def first_of(nb: Any, name: str, count: int, arguments: list[Any], keywords: dict[str, Any]) -> object:
-    """The first items that a generator, or another iterable, gives; the iterable itself if it is none."""
+    """The first items of a generator or another iterable; the value itself if it is not iterable."""
     found = getattr(nb, name)
     made = found(*arguments, **keywords) if callable(found) else found
     if not hasattr(made, "__iter__"):
@@ -137,13 +141,13 @@ def parameters_of(nb: Any, name: str) -> list[tuple[str, str, bool, object]]:
 
 
 def drawn_values(nb: Any, name: str, count: int, arguments: list[Any], keywords: dict[str, Any]) -> list[object]:
-    """What a function returns, call after call."""
+    """What a function returns in each of ``count`` calls."""
     function = getattr(nb, name)
     return [function(*arguments, **keywords) for _ in range(count)]
 
 
 def seconds_of(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any], repeat: int) -> float:
-    """The seconds of computing of the fastest of some calls."""
+    """The CPU seconds of the fastest of ``repeat`` calls."""
     function, taken = getattr(nb, name), []
     for _ in range(repeat):
         began = time.process_time()
@@ -155,7 +159,7 @@ def seconds_of(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any
 def outputs_of(
     nb: Any, name: str, init: Any, inputs: list[Any], keywords: dict[str, Any], weights: Any, train: bool
 ) -> tuple[str, object]:
-    """What a model gives for any inputs, with weights by name or in the order of their shapes: ("ok", outputs)."""
+    """The outputs of a model for any inputs, with weights by name or in the order of their shapes: ("ok", outputs)."""
     model = getattr(nb, name)
     if isinstance(model, type):
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Compare draws of a student's function with the distribution that they should have.
+"""Compare samples from a student's function with the distribution that they should have.
 
 The bounds hold for any number of draws and any distribution, so each comparison can state how often it fails a right
 answer: the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant, and Hoeffding's.
@@ -30,19 +30,20 @@ def must_be_distributed(
     suspects: Mapping[Any, Distribution] | None = None,
     false_fail: float = FALSE_FAIL,
 ) -> None:
-    """Check that independent ``draws`` come from a distribution.
+    """Check that independent samples come from a distribution.
 
     Args:
-        draws: numbers of any shape, all draws of one distribution.
+        draws: the samples, numbers of any shape, all from one distribution.
         expected: the distribution that they must have.
         cause: the likely cause, for the student, if no suspect fits.
-        suspects: usual mistakes: a sentence that tells the student about a mistake, and the distribution that it gives.
-        false_fail: how often right draws may fail, at most. With n draws, wrong ones are noticed if their
-            distribution function is off by more than twice ``sqrt(log(2 / false_fail) / (2 n))``, which is 0.054 for
-            10,000 draws.
+        suspects: usual mistakes: a sentence that tells the student about a mistake, and the distribution that results
+            from it.
+        false_fail: how often right samples may fail, at most. With n samples, wrong ones fail if their distribution
+            function is off by more than twice ``sqrt(log(2 / false_fail) / (2 n))``, which is 0.054 for 10,000
+            samples.
 
     Raises:
-        StudentFailure: if the draws do not fit.
+        StudentFailure: if the samples do not fit.
     """
     values = draws.detach().double().flatten()
     if _fits(values, expected, false_fail):

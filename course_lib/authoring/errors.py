@@ -10,8 +10,8 @@ class GradingFault(Exception):
 
 
 def only_hidden(names: str) -> str:
-    """What to say about names that the hidden tests need and that students do not have."""
+    """The message about names that the hidden tests need and that students do not have."""
     return (
-        f"Only a region of hidden tests defines {names}, which students do not get: move it to a given cell, or into "
-        "a probe"
+        f"{names}: defined only in a hidden-tests region, which students do not get. Move the definition to a given "
+        "cell, or into a probe."
     )

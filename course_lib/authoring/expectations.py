@@ -6,12 +6,12 @@ from typing import Any
 import torch
 
 from ..compare import close, numbers
-from ..error_hints import type_cause
+from ..error_causes import type_cause
 from ..kernel.wire import Value
 from ..messages import Text, say
 from .failures import StudentFailure
 from .result import Verdict
-from .values import TRAVELS, type_name, what_does_not_travel, with_article
+from .values import CAN_BE_SENT, first_unsendable, type_name, with_article
 
 Suspects = Mapping[Any, Callable[..., Any]]
 """Usual mistakes: the sentence that tells the student about a mistake, a ``Text`` or a ``str``, and a function that
@@ -30,7 +30,7 @@ def wrong(cause: Text | str) -> StudentFailure:
 
 
 def likely(answer: Value, suspects: Suspects, *inputs: Any, atol: float = 1e-5) -> StudentFailure:
-    """The exception to raise if ``answer`` to ``inputs`` is wrong: it names the first suspect with the same answer."""
+    """The exception to raise if ``answer`` to ``inputs`` is wrong. It names the first suspect with the same answer."""
     return _explained([answer], [answer], [inputs], suspects, atol)
 
 
@@ -67,7 +67,7 @@ def expect(
 
     Raises:
         StudentFailure: if the answers differ.
-        ValueError: if ``reference`` returns something that no student's function can return, such as a model.
+        ValueError: if ``reference`` returns something that a student's answer can never be, such as a model.
     """
     expect_all([answer], reference, [inputs], suspects, atol)
 
@@ -79,11 +79,13 @@ def expect_all(
     suspects: Suspects = NO_SUSPECTS,
     atol: float = 1e-5,
 ) -> None:
-    """The same as :func:`expect` for several inputs: a suspect is only named if it explains all of the ``answers``."""
+    """The same as :func:`expect` for several inputs. A suspect is only named if it explains all of the ``answers``."""
     references = [reference(*arguments) for arguments in inputs]
     for value in references:
-        if kind := what_does_not_travel(value):
-            raise ValueError(f"the reference returns {with_article(kind)}, which no answer can be: {TRAVELS}")
+        if kind := first_unsendable(value):
+            raise ValueError(
+                f"The reference returns {with_article(kind)}, which a student's answer can never be. {CAN_BE_SENT}"
+            )
     if not close(list(answers), references, atol=atol):
         raise _explained(answers, references, inputs, suspects, atol)
 
@@ -95,7 +97,7 @@ def _explained(
     suspects: Suspects,
     atol: float,
 ) -> StudentFailure:
-    """The failure for wrong ``answers``: with a suspect, else with a wrong type, else with a general hint."""
+    """The failure for wrong ``answers``. It names a suspect, or else a wrong type, or else gives a general hint."""
     for cause, mistake in suspects.items():
         pairs = zip(answers, inputs, strict=True)
         if all(close(answer, mistake(*arguments), atol=atol) for answer, arguments in pairs):
@@ -105,10 +107,9 @@ def _explained(
         both_numeric = tensor is not None and numbers(reference) is not None
         if answer is None or not (both_numeric or type_name(answer) == type_name(reference)):
             note = ""
-            if kind := what_does_not_travel(answer):
-                note = (
-                    f"{with_article(kind)} does not travel: take what is of interest out of it in a probe (student.run)"
-                )
+            if kind := first_unsendable(answer):
+                subject = with_article(kind, capital=True)
+                note = f"{subject} cannot be sent. Extract what you need in a probe (student.run)."
             return StudentFailure(Verdict.FAILED, type_cause(type_name(answer), type_name(reference)), note)
     is_finite = all(bool(tensor.isfinite().all()) for tensor in found if tensor is not None)
     return StudentFailure(Verdict.FAILED, say("cause.values" if is_finite else "cause.not_finite"))

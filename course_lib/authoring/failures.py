@@ -6,7 +6,7 @@ from ..messages import say
 from .result import Verdict
 
 MAX_NOTE = 1000
-"""Characters of a detail or a note that are kept. They may quote any text that a student's kernel sends."""
+"""Characters of a detail or a note that are kept. They may quote anything that a student's kernel sends."""
 
 _NO_MEMORY = ("MemoryError", "_ArrayMemoryError", "OutOfMemoryError")  # of Python, of numpy, of torch on a GPU
 
@@ -27,14 +27,14 @@ class StudentFailure(Exception):
 
 
 class OtherParameters(StudentFailure):
-    """The weights to inject do not fit: the model's parameters have other shapes."""
+    """The weights to inject do not fit: the model's parameters have different shapes."""
 
 
 def limit_verdict(kind: str, message: str) -> Verdict:
     """The outcome of a cell that raised an exception: ``DISK_FULL`` if it met this limit, otherwise ``ERROR``.
 
-    A cell without memory is an ``ERROR``, too: what it defined before the error is there, and it runs again in a new
-    kernel.
+    A cell that runs out of memory is an ``ERROR``, too: what it defined before the error still exists, and it runs
+    again in a new kernel.
 
     Args:
         kind: name of the exception's type.
@@ -48,7 +48,7 @@ def limit_verdict(kind: str, message: str) -> Verdict:
 
 
 def exception_verdict(kind: str, message: str) -> Verdict:
-    """The verdict on a test that failed by an exception: as :func:`limit_verdict`, or ``OUT_OF_MEMORY``."""
+    """The verdict on a test that failed with an exception: as :func:`limit_verdict`, or ``OUT_OF_MEMORY``."""
     # on the CPU, torch raises a RuntimeError when it gets no memory
     if kind in _NO_MEMORY or (kind == "RuntimeError" and "DefaultCPUAllocator" in message):
         return Verdict.OUT_OF_MEMORY

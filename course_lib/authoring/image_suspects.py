@@ -28,13 +28,13 @@ IMAGE_CAUSES = ModelCauses(
     mixed=Text(
         "la sortie d'une image dépend des autres images du lot : un softmax, une moyenne ou une normalisation sur "
         "dim=0, ou un view qui mélange les images.",
-        "the output for an image depends on the other images of the batch: a softmax, a mean or a normalization over "
+        "the output for an image depends on the other images in the batch: a softmax, a mean or a normalization over "
         "dim=0, or a view that mixes images.",
     ),
     same_outputs=Text("deux images différentes reçoivent la même sortie.", "two different images get the same output."),
     weights_unused=Text(
         "le modèle classe les images même quand ses poids n'ont plus de sens : ce n'est pas eux qu'il utilise.",
-        "the model classifies the images even when its weights make no sense: it does not use them.",
+        "the model still classifies the images when its weights are scrambled, so it does not use them.",
     ),
 )
 """The general sentences, worded for images and class scores."""
@@ -65,7 +65,7 @@ _PIXELS: ModelSuspects = [
      lambda m, x: m(x.flip(-2, -1))),
     (Text("les images sont tournées d'un quart de tour.", "the images are rotated by a quarter turn."),
      lambda m, x: m(x.rot90(1, (-2, -1)))),
-    (Text("les images du lot sont dans un autre ordre.", "the images of the batch are in another order."),
+    (Text("les images du lot sont dans un autre ordre.", "the images in the batch are in a different order."),
      lambda m, x: m(x.flip(0))),
     (Text("les images sont divisées une fois de plus : elles sont déjà entre 0 et 1.",
           "the images are divided a second time: they are already between 0 and 1."), lambda m, x: m(x / 255)),
@@ -86,7 +86,7 @@ _PIXELS: ModelSuspects = [
      lambda m, x: m(x - 0.5)),
     (Text("les images sont arrondies à 0 ou 1.", "the pixels are rounded to 0 or 1."), lambda m, x: m(x.round())),
     (Text("les valeurs des images sont normalisées avec la moyenne du lot, ou une autre, dans le modèle.",
-          "the values of the images are normalized in the model, with the mean of the batch or another one."),
+          "the values of the images are normalized in the model, using the batch mean or some other value."),
      lambda m, x: m((x - x.mean()) / x.std())),
     (Text("la moyenne du lot est retranchée des images.", "the mean of the batch is subtracted from the images."),
      lambda m, x: m(x - x.mean())),
@@ -95,7 +95,7 @@ _PIXELS: ModelSuspects = [
 
 
 def _pooling(cause: Text, function: Callable[[torch.Tensor], torch.Tensor], calls: range) -> ModelSuspects:
-    """Another ``function`` in place of the max pooling, in all places (0) or at one of the ``calls``."""
+    """Another ``function`` instead of the max pooling, at each call (0) or at one of the ``calls``."""
     return [(cause, replacing(F.max_pool2d, lambda x, *_, **__: function(x), n)) for n in calls]
 
 
@@ -107,15 +107,15 @@ _POOLING: ModelSuspects = [
                    "the pooling takes the minimum instead of the maximum."),
               lambda x: -F.max_pool2d(-x, 2), range(5)),
     *_pooling(Text("le pooling n'a pas les réglages de l'énoncé (kernel_size, stride, padding).",
-                   "the pooling does not have the settings of the exercise (kernel_size, stride, padding)."),
+                   "the settings of the pooling differ from the exercise (kernel_size, stride, padding)."),
               lambda x: F.max_pool2d(x, 3, 2, 1), range(4)),
     *_pooling(Text("le pooling est remplacé par une valeur sur deux : une convolution avec stride=2, une tranche [::2] "
                    "ou interpolate.",
-                   "the pooling is replaced by every second value: a convolution with stride=2, a slice [::2] or "
+                   "pooling is replaced by keeping every second value: a convolution with stride=2, a slice [::2] or "
                    "interpolate."),
               lambda x: x[:, :, ::2, ::2], range(4)),
 ]  # fmt: skip
-"""Other functions in place of a max pooling of size 2."""
+"""Other functions instead of a max pooling of size 2."""
 
 _FLATTENING: ModelSuspects = [
     (Text("les canaux sont déplacés avant la mise à plat (permute) : gardez l'ordre (N, canaux, lignes, colonnes).",
@@ -124,7 +124,7 @@ _FLATTENING: ModelSuspects = [
     (Text("lignes et colonnes sont échangées avant la mise à plat.", "rows and columns are swapped before flattening."),
      replacing(torch.Tensor.flatten, lambda x, *_: x.transpose(2, 3).reshape(len(x), -1))),
 ]  # fmt: skip
-"""Another order of the features (N, channels, rows, columns) before the linear layers."""
+"""A different order of the features (N, channels, rows, columns) before the linear layers."""
 
 
 def _padded(x: torch.Tensor, mode: str) -> torch.Tensor:
@@ -144,7 +144,7 @@ def _convolution_suspects(n: int) -> ModelSuspects:
     """Other settings in the ``n``-th convolution, or in each of them if ``n`` is 0."""
     cause = Text(
         "une convolution n'a pas les réglages de l'énoncé (stride, padding, dilation).",
-        "a convolution does not have the settings of the exercise (stride, padding, dilation).",
+        "the settings of a convolution differ from the exercise (stride, padding, dilation).",
     )
     return [(cause, replacing(torch.conv2d, lambda x, w, b, *_, f=f: f(x, w, b), n)) for f in _CONVOLUTIONS]
 

@@ -34,7 +34,7 @@ def student_of(namespace: MutableMapping[str, Any], hidden: Collection[str] = ()
 
     Args:
         namespace: the global variables.
-        hidden: those that students do not have.
+        hidden: the names that students do not have.
     """
     namespace = {name: value for name, value in namespace.items() if name not in hidden} if hidden else namespace
     responder = Responder(namespace)
@@ -54,10 +54,12 @@ def student_of(namespace: MutableMapping[str, Any], hidden: Collection[str] = ()
 
 
 def names_in_hidden_regions(source: Path) -> set[str]:
-    """The names that only the regions of hidden tests define in the saved notebooks of a source folder."""
+    """The names that are defined only in hidden-tests regions of the saved notebooks in a source folder."""
     names: set[str] = set()
     for path in source.glob("*.ipynb"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # it is being saved: the next run sees it
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, TypeError
+        ):  # it is being saved: the next run will read it
             cells = json.loads(path.read_bytes())["cells"]
             code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
             names |= StudentCode(code).names - StudentCode([_HIDDEN.sub("", source) for source in code]).names
@@ -69,7 +71,7 @@ def hidden_tests(assignment: str, grade_id: str, namespace: MutableMapping[str, 
 
     Args:
         assignment: the name of the assignment. Its tests are in ``grader_tests/<assignment>``, in the current folder or
-            in one above it.
+            in a folder above it.
         grade_id: the name of the grade cell.
         namespace: the global variables, ``globals()`` in a notebook.
 
@@ -79,8 +81,8 @@ def hidden_tests(assignment: str, grade_id: str, namespace: MutableMapping[str, 
         GradingFault: if a test is faulty.
     """
     here = Path.cwd()
-    places = [folder / "grader_tests" / assignment for folder in (here, *here.parents)]
-    candidates = [place / name for place in places for name in (f"{grade_id}.py", grade_id)]
+    folders = [folder / "grader_tests" / assignment for folder in (here, *here.parents)]
+    candidates = [folder / name for folder in folders for name in (f"{grade_id}.py", grade_id)]
     path = next((candidate for candidate in candidates if candidate.exists()), None)
     if path is None:
         raise FileNotFoundError(

@@ -16,11 +16,11 @@ from ..messages import Text
 Mistake = Callable[[nn.Module, torch.Tensor], torch.Tensor]
 
 ModelSuspects = Sequence[tuple[Text, Mistake]]
-"""Usual mistakes, the likeliest first. The same sentence may stand there several times."""
+"""Usual mistakes, the likeliest first. The same sentence may occur several times."""
 
 
 class _Replacing(TorchFunctionMode):
-    """While active, calls ``replacement`` in place of ``function``: at its ``n``-th call, or at each call if n is 0."""
+    """While active, calls ``replacement`` instead of ``function``: at its ``n``-th call, or at each call if n is 0."""
 
     def __init__(self, function: Any, replacement: Callable[..., torch.Tensor], n: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ _ACTIVATIONS: Sequence[Callable[[torch.Tensor], torch.Tensor]] = (
     torch.sigmoid, torch.tanh, F.leaky_relu, F.gelu, F.elu, F.silu, F.softplus, torch.abs, F.relu6, _step, F.selu,
     F.mish, F.hardswish, lambda x: F.leaky_relu(x, 0.1), lambda x: F.leaky_relu(x, 0.2), lambda x: x.clamp(0, 1),
 )  # fmt: skip
-"""Activations that a student may take for relu."""
+"""Activations that a student may use instead of relu."""
 
 
 def _instead_of_relu(activation: Callable[[torch.Tensor], torch.Tensor], n: int) -> Mistake:
@@ -90,7 +90,7 @@ def _activation_suspects(n: int) -> ModelSuspects:
 
 
 ACTIVATION_SUSPECTS: ModelSuspects = [suspect for n in range(5) for suspect in _activation_suspects(n)]
-"""A missing or wrong activation in place of ``torch.nn.functional.relu``, in all places or in one of the first four."""
+"""A missing or wrong activation instead of ``torch.nn.functional.relu``: everywhere, or at one of the first four."""
 
 
 class ModelCauses(NamedTuple):
@@ -99,8 +99,8 @@ class ModelCauses(NamedTuple):
     cut_off: Text = Text(
         "les sorties sont justes, mais pas les gradients : une partie du calcul en est coupée (detach, data, no_grad, "
         "requires_grad=False).",
-        "the outputs are right, but the gradients are not: part of the computation is cut off from them (detach, data, "
-        "no_grad, requires_grad=False).",
+        "the outputs are right, but the gradients are not: part of the computation is detached from the graph (detach, "
+        "data, no_grad, requires_grad=False).",
     )
     compare: Text = Text(
         "comparez une à une vos couches et vos activations, et leur ordre, avec ceux de l'énoncé.",
@@ -108,7 +108,7 @@ class ModelCauses(NamedTuple):
     )
     unused_layer: Text = Text(
         "une couche déclarée dans __init__ ne sert pas dans forward, ou deux fois au lieu d'une autre.",
-        "a layer declared in __init__ is not used in forward, or another layer is used twice in its place.",
+        "a layer declared in __init__ is not used in forward, or another layer is used twice instead.",
     )
     not_finite: Text = Text(
         "les sorties contiennent des NaN ou des infinis : un logarithme, une exponentielle ou une division par zéro ?",
@@ -126,7 +126,7 @@ class ModelCauses(NamedTuple):
     mixed: Text = Text(
         "la sortie d'un exemple dépend des autres exemples du lot : une moyenne ou une normalisation sur dim=0, ou un "
         "view qui mélange les exemples.",
-        "the output for an example depends on the other examples of the batch: a mean or a normalization over dim=0, "
+        "the output for an example depends on the other examples in the batch: a mean or a normalization over dim=0, "
         "or a view that mixes examples.",
     )
     same_outputs: Text = Text(
@@ -135,5 +135,5 @@ class ModelCauses(NamedTuple):
     weights_not_finite: Text = Text("des poids sont NaN ou infinis.", "some weights are NaN or infinite.")
     weights_unused: Text = Text(
         "le modèle classe les exemples même quand ses poids n'ont plus de sens : ce n'est pas eux qu'il utilise.",
-        "the model classifies the examples even when its weights make no sense: it does not use them.",
+        "the model still classifies the examples when its weights are scrambled, so it does not use them.",
     )

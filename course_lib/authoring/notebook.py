@@ -2,8 +2,8 @@
 
 A hidden test is a pytest function with a ``student`` argument, a :class:`StudentNotebook`. The test can call a function
 of the notebook, run a model with injected weights, read trained weights or a plain value, and send a probe: a function
-of its own that works with the student's names. It gets raw data which this module has checked, and nothing else. The
-same class serves a kernel, an author's own notebook and the kit's tests; only the functions ``ask`` and ``visit``
+of its own that works with the student's names. It gets raw data that this module has checked, and nothing else. The
+same class is used for a kernel, an author's own notebook and the kit's tests; only the functions ``ask`` and ``visit``
 differ.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..compare import identical
-from ..error_hints import error_cause, type_cause
+from ..error_causes import error_cause, type_cause
 from ..kernel.model_state import copy_by_shape
 from ..kernel.wire import Packet, Value, WireError, describe, describe_arguments, restore
 from ..messages import say
@@ -26,7 +26,7 @@ from .probing import Probing
 from .result import Verdict
 from .student_code import StudentCode
 from .transcript import answer_line, question_line
-from .values import Argument, Dtype, check_can_travel, checked_tensor, type_name, wrong_value
+from .values import Argument, Dtype, check_can_be_sent, checked_tensor, type_name, wrong_value
 
 Ask = Callable[[Packet], Packet]
 """Sends a question and returns the answer. Raises :class:`StudentFailure` if the kernel dies or takes too long."""
@@ -69,8 +69,8 @@ class Weights:
 class StudentNotebook(Probing):
     """A student's notebook.
 
-    Every method raises :class:`StudentFailure` if the notebook's answer is wrong in itself: it raised an exception, a
-    name is missing, a type or a shape is wrong.
+    Every method raises :class:`StudentFailure` if the notebook gives no usable answer: it raised an exception, a name
+    is missing, or a type or shape is wrong.
 
     Args:
         ask: sends a question to the notebook.
@@ -106,10 +106,10 @@ class StudentNotebook(Probing):
         """The notebook's answer to a question.
 
         Args:
-            ask: the kind of the question, and
-            fields: its fields, see :mod:`course_lib.kernel.responder`.
+            ask: the type of the question, see :mod:`course_lib.kernel.responder`.
+            fields: its fields.
             tensors: its tensors.
-            may_miss: the names that a probe asks for: the student reads which of them is missing.
+            may_miss: the names that a probe asks for. If one of them is missing, the student reads which.
         """
         question = Packet({"ask": ask} | fields, tensors or {})
         line = "nothing"
@@ -134,7 +134,7 @@ class StudentNotebook(Probing):
                 name = str(reply.fields.get("name", fields["name"]))
                 return self._missing(name if ask != "run" or name in may_miss else "?")
             case "other_parameters":
-                note = "the model has parameters of other shapes"
+                note = "the model has parameters of different shapes"
                 return OtherParameters(Verdict.FAILED, say("cause.parameters"), note)
             case "no_model":
                 return wrong_value("not a model", say("cause.no_model"))
@@ -159,7 +159,7 @@ class StudentNotebook(Probing):
     def value(self, name: str) -> Value:
         """The global variable ``name``, a :data:`~course_lib.kernel.wire.Value`.
 
-        An array of numbers comes back as a tensor, and what cannot be sent as an
+        An array of numbers is returned as a tensor, and a value that cannot be sent as an
         :class:`~course_lib.kernel.wire.Other`.
         """
         return self._value(self._answer("value", {"name": name}))
@@ -167,19 +167,19 @@ class StudentNotebook(Probing):
     def call(self, name: str, *args: Argument, **kwargs: Argument) -> Value:
         """What the function ``name`` returns for these arguments. A model class is instantiated and run.
 
-        The answer may be of any type, and the test must not raise an error over it. The methods below check the type.
+        The answer may be of any type, so the test must handle all of them. The methods below check the type.
 
         Raises:
-            ValueError: if an argument cannot be transferred.
+            ValueError: if an argument cannot be sent.
         """
         return self._value(self._call(name, args, kwargs))
 
     def run(self, probe: Callable[..., object], *args: Argument, **kwargs: Argument) -> Value:
         """What the function ``probe`` returns, run in a fork of the student's kernel.
 
-        The probe gets the student's names as its first argument: ``nb.softmax`` is the student's function. What it
-        changes is gone afterwards. It returns plain values, which the test compares with the right ones: never a
-        verdict, because the student's code can see the probe while it runs, and answer in its place.
+        The probe gets the student's names as its first argument: ``nb.softmax`` is the student's function. Its changes
+        are discarded afterwards. It returns plain values, which the test compares with the right ones. It never returns
+        a verdict, because the student's code can see the probe while it runs, and answer in its place.
 
         Args:
             probe: a function at the top level of a file of hidden tests. It may use that file's imports, constants
@@ -217,7 +217,7 @@ class StudentNotebook(Probing):
         tensors: dict[str, torch.Tensor] = {}
         described = describe_arguments(args, tensors)
         keywords = {key: describe(value, f"k_{key}", tensors) for key, value in kwargs.items()}
-        check_can_travel(name, [described, keywords], tensors)
+        check_can_be_sent(name, [described, keywords], tensors)
         return {"name": name, "args": described, "keywords": keywords}, tensors
 
     def _call(self, name: str, args: Sequence[Argument], kwargs: Mapping[str, Argument], after: bool = False) -> Packet:
@@ -307,10 +307,10 @@ class StudentNotebook(Probing):
         Use :meth:`outputs` for models with other inputs and outputs, and a probe for another loss.
 
         Args:
-            name: a model, which stays as it was, or a model class, which starts with the same weights each time.
+            name: a model, which is left unchanged, or a model class, which starts with the same weights each time.
             x: a batch, shape (N, ...).
             weights: parameters to inject first, in the order of ``by_shape``.
-            targets: with targets, the gradients of the loss come back, too. Class labels are int64, shape (N,).
+            targets: if given, the gradients of the loss are returned, too. Class labels are int64, shape (N,).
             shape: the shape that the outputs must have, (N, ...).
             loss: the name of a loss in ``torch.nn.functional``, called with the outputs and the targets.
             train: whether to run in training mode.
@@ -329,7 +329,7 @@ class StudentNotebook(Probing):
         outputs = checked_tensor(self._value(reply), shape, "floating")
         gradients = []
         for i, weight in enumerate(weights or []) if targets is not None else ():
-            if f"g{i}" not in reply.tensors:  # the outputs are an array, which comes back as a tensor
+            if f"g{i}" not in reply.tensors:  # the outputs are an array, which is returned as a tensor
                 raise wrong_value("no gradients", say("cause.detached"))
             gradients.append(checked_tensor(reply.tensors[f"g{i}"], weight.shape, "floating"))
         return Forward(outputs, gradients)

@@ -1,4 +1,4 @@
-"""The source of a probe, as it is sent to the student's kernel: the function and what it uses of its file."""
+"""The source of a probe, as it is sent to the student's kernel: the function and what it uses from its file."""
 
 import ast
 import inspect
@@ -24,11 +24,12 @@ class ProbeSourceError(ValueError):
 def probe_source(probe: Callable[..., object]) -> tuple[str, str]:
     """The source and the name of a probe.
 
-    The source has the functions, classes, constants and imports of the same file that the probe uses. Each stands on
-    its own line of that file, so that an error names the author's line.
+    The source has the functions, classes, constants and imports of the same file that the probe uses. Each one keeps
+    its line number in that file, so that an error names the author's line.
 
     Raises:
-        ProbeSourceError: if the probe is no function at the top level of a file, or uses what a student's kernel lacks.
+        ProbeSourceError: if the probe is not a function at the top level of a file, or uses something that a student's
+            kernel lacks.
     """
     if not isinstance(probe, FunctionType) or "<" in probe.__qualname__ or "." in probe.__qualname__:
         raise ProbeSourceError(f"{probe!r} cannot be sent as a probe: write it with def, at the top level of its file")
@@ -74,7 +75,7 @@ def names_asked(source: str) -> list[str]:
 
 
 def _names(statement: ast.stmt) -> Iterator[str]:
-    """The names that a statement uses; not those in annotations, which are not evaluated."""
+    """The names that a statement uses, except in annotations, which are not evaluated."""
     waiting: list[ast.AST] = [statement]
     while waiting:
         node = waiting.pop()
@@ -87,7 +88,7 @@ def _names(statement: ast.stmt) -> Iterator[str]:
 
 
 def _check_import(statement: ast.stmt, file: str, name: str) -> None:
-    """Refuse an import of what is not in a student's kernel: the hidden tests, the references, the judge."""
+    """Refuse an import of anything that a student's kernel lacks: the hidden tests, the references, the judge."""
     if isinstance(statement, ast.ImportFrom) and statement.level:
         where = "." * statement.level + (statement.module or "")
     elif isinstance(statement, ast.ImportFrom):
@@ -112,7 +113,7 @@ def _is_hidden(module: str, file: str) -> bool:
 
 
 def probed_cells(tests: Mapping[str, Path]) -> set[str]:
-    """The grade cells whose hidden tests send probes, or may do so: the method of a notebook has a probe's name.
+    """The grade cells whose hidden tests send probes, or may do so: they use an attribute named in :data:`PROBING`.
 
     Args:
         tests: the file or folder of hidden tests, by grade cell.

@@ -1,4 +1,4 @@
-"""What a hidden test can ask of a student's notebook in one line, where a probe answers."""
+"""One-line questions to a student's notebook that are answered by probes."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..error_hints import type_cause
+from ..error_causes import type_cause
 from ..kernel.wire import Other, Value
 from ..messages import say
 from . import common_probes
@@ -19,7 +19,7 @@ from .values import Argument, type_name, wrong_value
 
 @dataclass(frozen=True)
 class Axes:
-    """What can be seen in the axes of a figure of matplotlib."""
+    """The visible contents of the axes of a matplotlib figure."""
 
     title: str = ""
     xlabel: str = ""
@@ -32,9 +32,9 @@ class Axes:
     lines: list[dict[str, Any]] = field(default_factory=list)
     """Each with ``x``, ``y`` (tensors, float64) and ``label``."""
     bars: list[dict[str, Any]] = field(default_factory=list)
-    """Each with ``x``, the middle, and ``height``."""
+    """Each with ``x``, its centre, and ``height``."""
     points: list[torch.Tensor] = field(default_factory=list)
-    """The places of each scatter plot, (N, 2)."""
+    """The positions of the points of each scatter plot, (N, 2)."""
     images: list[torch.Tensor] = field(default_factory=list)
     legend: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -53,22 +53,22 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Times of computing, each of the fastest of some calls."""
+    """CPU times, each of the fastest of several calls."""
 
     students: float
     reference: float
 
     @property
     def ratio(self) -> float:
-        """How many times as long the student's function takes."""
+        """How many times as long as the reference the student's function takes."""
         return self.students / max(self.reference, 1e-9)
 
 
 class Instance:
-    """An instance of a student's class. Each answer comes from a new instance that takes all steps so far.
+    """An instance of a student's class. For each answer, a new instance repeats all steps so far.
 
     Args:
-        take: takes these steps, and returns the last result.
+        take: runs these steps, and returns the last result.
     """
 
     def __init__(self, take: Callable[[list[tuple[str, str, Any, Any]]], Value]) -> None:
@@ -76,7 +76,7 @@ class Instance:
         self._steps: list[tuple[str, str, Any, Any]] = []
 
     def call(self, method: str, *args: Argument, **kwargs: Argument) -> Value:
-        """What a method returns; ``call("__call__", x)`` calls the instance itself."""
+        """What a method returns. ``call("__call__", x)`` calls the instance itself."""
         self._steps.append(("call", method, list(args), kwargs))
         return self._take(self._steps)
 
@@ -86,7 +86,7 @@ class Instance:
 
 
 class Probing:
-    """The part of a student's notebook that works through probes."""
+    """The questions to a student's notebook that are answered by probes."""
 
     code: StudentCode
 
@@ -107,7 +107,7 @@ class Probing:
         if kinds is None:
             raise wrong_value("raised nothing", say("cause.raises_nothing", expected=exception))
         if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
-            raise _nonsense(kinds)
+            raise _invalid_answer(kinds)
         if exception not in kinds or (kinds[0] == "NotImplementedError" != exception):
             raise wrong_value(f"raised {kinds[:1]}", say("cause.raises_other", expected=exception))
 
@@ -115,7 +115,7 @@ class Probing:
         """What the function ``name`` prints."""
         printed = self.run(common_probes.printed_by, name, list(args), kwargs)
         if not isinstance(printed, str):
-            raise _nonsense(printed)
+            raise _invalid_answer(printed)
         return printed
 
     def file(self, path: str, name: str | None = None, *args: Argument, **kwargs: Argument) -> bytes:
@@ -141,7 +141,7 @@ class Probing:
         try:
             return [Axes(**{key: value for key, value in one.items() if key in known}) for one in found]
         except (AttributeError, TypeError) as error:
-            raise _nonsense(found) from error
+            raise _invalid_answer(found) from error
 
     def instance(self, name: str, *args: Argument, **kwargs: Argument) -> Instance:
         """An instance of the class ``name``, made with these arguments."""
@@ -153,15 +153,15 @@ class Probing:
                 return result
             if result in [attribute for _, attribute, _, _ in steps]:
                 raise wrong_value(f"{name} has no {result}", say("cause.no_member", name=result))
-            raise _nonsense(answer)
+            raise _invalid_answer(answer)
 
         return Instance(take)
 
     def take(self, name: str, count: int, *args: Argument, **kwargs: Argument) -> list[Value]:
-        """The first ``count`` items of what the generator function ``name`` gives; fewer if it ends before."""
+        """The first ``count`` items of the generator function ``name``; fewer if it ends before that."""
         items = self.run(common_probes.first_of, name, count, list(args), kwargs)
         if not isinstance(items, list):
-            raise wrong_value(f"{type_name(items)} is no iterable", type_cause(type_name(items), "generator"))
+            raise wrong_value(f"{type_name(items)} is not iterable", type_cause(type_name(items), "generator"))
         return items
 
     def signature(self, name: str) -> dict[str, Parameter]:
@@ -171,10 +171,10 @@ class Probing:
             found = [Parameter(*map(_plain, one)) for one in answer]
             return {one.name: one for one in found}
         except TypeError as error:
-            raise _nonsense(answer) from error
+            raise _invalid_answer(answer) from error
 
     def uses(self, name: str, word: str) -> bool:
-        """Whether the code of ``name`` uses ``word``, see :class:`~course_lib.authoring.student_code.StudentCode`."""
+        """Whether the code of ``name`` uses ``word``: see :class:`~course_lib.authoring.student_code.StudentCode`."""
         return self.code.uses(name, word)
 
     def draws(self, name: str, count: int, *args: Argument, **kwargs: Argument) -> torch.Tensor:
@@ -188,31 +188,31 @@ class Probing:
             return torch.stack([torch.as_tensor(value, dtype=torch.float64) for value in values])
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             kind = type_name(values[0]) if isinstance(values, list) and values else type_name(values)
-            raise wrong_value(f"no numbers of one shape: {error}", type_cause(kind, "float")) from error
+            raise wrong_value(f"not numbers of one shape: {error}", type_cause(kind, "float")) from error
 
     def seconds(
         self, name: str, *args: Argument, reference: Callable[..., object], repeat: int = 3, **kwargs: Argument
     ) -> Seconds:
-        """How long the function ``name`` computes, and ``reference`` in the same place.
+        """The CPU time of the function ``name``, and of ``reference`` in the same kernel.
 
-        The student's code can pretend to be fast, and can see the reference while it runs: measure one that gives
+        The student's code can pretend to be fast, and can see the reference while it runs: use a reference that gives
         nothing away, such as a naive one.
 
         Args:
             name: of the function.
             *args: the arguments of both.
-            reference: a probe, a function of the test's file; its first argument are the student's names.
-            repeat: the number of calls, of which the fastest counts.
+            reference: a probe: a function in the test's file whose first argument is the student's names.
+            repeat: the number of calls. The fastest one counts.
             **kwargs: the keyword arguments of both.
         """
         students = self.run(common_probes.seconds_of, name, list(args), kwargs, repeat)
         if not isinstance(students, float):
-            raise _nonsense(students)
+            raise _invalid_answer(students)
         return Seconds(students, min(self._seconds_of(reference, args, kwargs) for _ in range(repeat)))
 
     @abstractmethod
     def _seconds_of(self, probe: Callable[..., object], args: Sequence[Any], kwargs: Mapping[str, Any]) -> float:
-        """The seconds of computing of a probe."""
+        """The CPU seconds of a probe."""
 
     def outputs(
         self,
@@ -241,7 +241,7 @@ class Probing:
         answer = self.run(common_probes.outputs_of, name, made_with, list(inputs), kwargs, loaded, train)
         status, result = _pair(answer)
         if not isinstance(status, str):
-            raise _nonsense(status)
+            raise _invalid_answer(status)
         if status == "no_model":
             raise wrong_value("not a model", say("cause.no_model"))
         if status == "other_parameters":
@@ -250,17 +250,17 @@ class Probing:
 
 
 def _plain(value: Value) -> Value:
-    """A value, or the name of its type if it does not travel."""
+    """A value, or the name of its type if it cannot be sent."""
     return value.type_name if isinstance(value, Other) else value
 
 
 def _pair(answer: Value) -> tuple[Any, Any]:
-    """The answer of a common probe; the student's code may have answered in its place."""
+    """The two parts of a common probe's answer. The student's code may have answered in its place."""
     if not isinstance(answer, tuple) or len(answer) != 2:
-        raise _nonsense(answer)
+        raise _invalid_answer(answer)
     return answer
 
 
-def _nonsense(answer: Value) -> StudentFailure:
-    """The failure of an answer that no common probe gives."""
-    return StudentFailure(Verdict.NONSENSE, note=f"answered {type_name(answer)}")
+def _invalid_answer(answer: Value) -> StudentFailure:
+    """The failure for an answer that no common probe gives."""
+    return StudentFailure(Verdict.INVALID_ANSWER, note=f"answered {type_name(answer)}")

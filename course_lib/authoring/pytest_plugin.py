@@ -18,7 +18,7 @@ from .notebook import StudentNotebook
 from .result import CellResult, TestResult, Verdict, printable
 
 StudentAt = Callable[[str], StudentNotebook | None]
-"""Gives the student's notebook in its state at a grade cell; None ends the run of the tests."""
+"""Returns the student's notebook in its state at a grade cell; None ends the test run."""
 
 
 class _Plugin:
@@ -33,9 +33,9 @@ class _Plugin:
         self.root = root
         self.student_at = student_at
         self.student_now: StudentNotebook | None = None
-        """The notebook at the grade cell of the test that runs."""
+        """The notebook at the grade cell of the test that is running."""
         self.ended = False
-        """Whether the run has ended at a grade cell: no further test runs."""
+        """Whether the run has ended at a grade cell. No further test runs then."""
         self.results: dict[str, list[TestResult]] = {}
         self.students: dict[str, StudentNotebook] = {}
         self.accuracies: dict[str, float] = {}
@@ -45,7 +45,7 @@ class _Plugin:
         self.interrupt: BaseException | None = None
 
     def add_fault(self, error: BaseException) -> None:
-        """Record an error outside of a test. Of its traceback, only the lines in the author's files are of use."""
+        """Record an error outside a test. Keep only the lines of its traceback that are in the author's files."""
         lines = [
             f"{frame.filename}:{frame.lineno}: in {frame.name}\n"
             for frame in traceback.extract_tb(error.__traceback__)
@@ -89,7 +89,7 @@ class _Plugin:
                 self._keep(item, Verdict.NOT_ATTEMPTED)
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Have the notebook run up to the test's grade cell; skip the test if the run has ended there."""
+        """Run the notebook up to the test's grade cell. Skip the test if the run has ended there."""
         assert self.student_at is not None
         try:
             self.student_now = None if self.ended else self.student_at(self._grade_id(item))
@@ -181,7 +181,7 @@ def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
     arguments += ["--disable-plugin-autoload"]
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
-    # these plug-ins cost time and are of no use here: the first one alone runs the garbage collector for 0.6 s
+    # these plug-ins are slow and useless here: the first one alone runs the garbage collector for 0.6 s
     arguments += [f"-pno:{name}" for name in ("unraisableexception", "threadexception", "faulthandler", "logging")]
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -217,7 +217,7 @@ def collect_hidden_tests(paths: Sequence[Path]) -> dict[str, CellResult]:
     Raises:
         AssignmentError: if a test cannot be used. The message names its file.
     """
-    if not paths:  # an assignment may consist of free texts only
+    if not paths:  # an assignment may have only free texts
         return {}
     plugin = _Plugin(paths[0].parent, None)
     _run(paths, plugin, "--collect-only")
@@ -237,7 +237,7 @@ def run_hidden_tests(
         paths: files or folders of hidden tests, one for each grade cell, all in the same folder.
         student_at: returns the student's notebook in its state at a grade cell. None ends the run, and the results so
             far are returned.
-        accuracies: filled with the accuracy that each grade cell requires, before the first test runs.
+        accuracies: gets the accuracy that each grade cell requires, before the first test runs.
 
     Returns:
         The results by grade cell.

@@ -30,7 +30,7 @@ def output_shape(model: nn.Module, x: torch.Tensor) -> tuple[int, ...]:
 
 
 def random_weights(parameters: Sequence[torch.Tensor], size: float, generator: torch.Generator) -> list[torch.Tensor]:
-    """Random weights of the shapes of ``parameters``. None is zero, so that every layer and bias shows in the outputs.
+    """Random weights with the shapes of ``parameters``. None is zero, so every layer and bias affects the outputs.
 
     Args:
         parameters: parameters of a model.
@@ -53,9 +53,9 @@ def orders_by_shape(parameters: Sequence[torch.Tensor]) -> Iterator[list[int]]:
 
 
 def nearly_equal(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether two tensors are equal within what float32 and another order of summation allow.
+    """Whether two tensors are equal up to the rounding errors of float32 and of a different order of summation.
 
-    The absolute tolerance is 1e-4, or more if ``b`` has numbers larger than 1: they have larger rounding errors.
+    The absolute tolerance is 1e-4, or more if ``b`` has numbers larger than 1, which have larger rounding errors.
     """
     largest = b.abs().max().item() if b.numel() else 0.0
     return close(a, b, rtol=1e-3, atol=1e-4 * (max(1.0, largest) if math.isfinite(largest) else 1.0))

@@ -8,7 +8,7 @@ from ..messages import Text, say
 
 
 def printable(text: str) -> str:
-    """A student's text in one line, without characters that would disturb a terminal, a table or a page."""
+    """A string from a student in one line, without characters that would disturb a terminal, a table or a page."""
     line = " ".join(text.split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
@@ -25,11 +25,11 @@ class Verdict(StrEnum):
     TOO_MANY_PROCESSES = "too_many_processes"
     DISK_FULL = "disk_full"
     TOO_MUCH_OUTPUT = "too_much_output"
-    NONSENSE = "nonsense"
+    INVALID_ANSWER = "invalid_answer"
     KERNEL_DIED = "kernel_died"
     UNREADABLE = "unreadable"
     TEST_FAULT = "test_fault"
-    """The hidden test itself stopped on this answer: no points until its author has looked."""
+    """The hidden test itself crashed on this answer: no points until its author has looked into it."""
 
 
 @dataclass
@@ -44,11 +44,11 @@ class TestResult:
     """What the test checks. The student reads it."""
     verdict: Verdict
     detail: str = ""
-    """An error or a likely cause. The student reads it, so it never has a value or a line of the hidden test."""
+    """An error or a likely cause. The student reads it, so it never contains a value or line of the hidden test."""
     note: str = ""
     """For the instructor only."""
     asked: list[str] = field(default_factory=list)
-    """Questions of the judge and the notebook's answers, one line each, for the instructor only."""
+    """The judge's questions and the notebook's answers, one line each, for the instructor only."""
     accuracy: tuple[float, float] | None = None
     """The measured and the required accuracy of a trained model."""
 
@@ -114,13 +114,13 @@ class NotebookResult:
     unanswered: list[str] = field(default_factory=list)
     """Manually graded cells that were handed in unchanged: they get 0 points, and nobody has to look at them."""
     protection: str = "none"
-    """The kind of sandbox that the student's code ran in."""
+    """The sandbox that the student's code ran in."""
     device: str = "cpu"
-    """Where models should be trained. A training that fails on a graphics card is repeated on the CPU."""
+    """Where models should be trained. Training that fails on a graphics card is repeated on the CPU."""
     seconds: float = 0.0
     """How long the grading took."""
     phases: dict[str, float] = field(default_factory=dict)
-    """Seconds for each phase, as in ``NotebookRunner.seconds``. The judge itself takes the rest."""
+    """Seconds spent in each phase, as in ``NotebookRunner.seconds``. The judge itself takes the rest."""
 
     @property
     def score(self) -> float:
@@ -144,7 +144,7 @@ class NotebookResult:
 
     @property
     def is_provisional(self) -> bool:
-        """Whether a hidden test itself stopped."""
+        """Whether a hidden test itself crashed."""
         return any(test.verdict is Verdict.TEST_FAULT for test in self.tests)
 
     @classmethod

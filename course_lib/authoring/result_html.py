@@ -21,7 +21,7 @@ def number(points: float) -> str:
 
 
 def symbol(verdict: Verdict) -> tuple[str, str]:
-    """The symbol of a verdict, and its colour. Always show the verdict's word beside them."""
+    """The symbol of a verdict, and its colour. Always show the verdict's word next to them."""
     return _LOOK.get(verdict, _OTHER)
 
 
@@ -47,7 +47,7 @@ def cell_html(cell: CellResult) -> str:
 
 
 def _no_formula(html: str) -> str:
-    """HTML without formulas: as TeX, an error message could draw over the marks. MathJax ignores formulas with tags."""
+    """HTML without formulas: rendered as TeX, a message could draw over the marks. MathJax skips formulas with tags."""
     return re.sub(r"[$\\]", r"<span>\g<0></span>", html)
 
 

@@ -1,4 +1,4 @@
-"""The code of a student's notebook, as text: what it uses, and where it stands. Nothing is run."""
+"""Reads the code of a student's notebook without running it: what it defines and what it uses."""
 
 import ast
 import warnings
@@ -20,7 +20,7 @@ SYNTAX: dict[str, tuple[type[ast.AST], ...]] = {
     "comprehension": (ast.comprehension,),
     "@": (ast.MatMult,),
 }
-"""The words for parts of the language that :meth:`StudentCode.uses` knows, beside names."""
+"""The words for parts of the language that :meth:`StudentCode.uses` knows, besides names."""
 
 
 def parsed(source: str) -> ast.Module | None:
@@ -29,7 +29,7 @@ def parsed(source: str) -> ast.Module | None:
         with warnings.catch_warnings():  # such as those about "\\d": they are for the student, not for the grader
             warnings.simplefilter("ignore")
             code: ast.Module = ast.parse(TransformerManager().transform_cell(source))
-    except Exception:  # a SyntaxError, or an error of IPython about deeply nested input
+    except Exception:  # a SyntaxError, or an IPython error about deeply nested input
         return None
     return code
 
@@ -56,7 +56,7 @@ class StudentCode:
 
     @property
     def own_names(self) -> set[str]:
-        """Likewise, without what is imported."""
+        """The same names, without imported ones."""
         own = (found for found in self._statements if not isinstance(found, ast.Import | ast.ImportFrom))
         return {name for statement in own for name in names_bound(statement)}
 
@@ -65,7 +65,7 @@ class StudentCode:
         return {line.strip() for cell in self._cells for line in cell.splitlines()}
 
     def own_line(self, lines: Iterable[object]) -> str:
-        """The first of ``lines`` that the notebook has, shortened to 80 characters; empty if it has none."""
+        """The first of ``lines`` that is in the notebook, shortened to 80 characters; empty if none is."""
         found = next((line for line in lines if isinstance(line, str) and line and line in self._lines), "")
         return printable(found)[:80]
 

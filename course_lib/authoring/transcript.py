@@ -1,4 +1,4 @@
-"""Questions and answers as one-line texts: an instructor reads them when a student appeals."""
+"""Questions and answers as one-line strings, which an instructor reads when a student appeals."""
 
 import reprlib
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 
-from ..error_hints import dtype_cause, shape_cause, type_cause
+from ..error_causes import dtype_cause, shape_cause, type_cause
 from ..kernel.wire import Other, Packet, TooLarge, Value, check_size, describe, others
 from .failures import StudentFailure
 from .result import Verdict
@@ -17,9 +17,9 @@ Argument = Any
 """An argument for a function of the notebook: a :data:`~course_lib.kernel.wire.Value`, or an array of numbers, which
 arrives there as an array."""
 
-TRAVELS = (
-    "only numbers, texts, bytes, ranges, tensors, arrays, tables of pandas, and lists, tuples, sets and dicts of them "
-    "travel"
+CAN_BE_SENT = (
+    "Only numbers, strings, bytes, ranges, tensors, arrays, pandas tables, and lists, tuples, sets and dicts of them "
+    "can be sent."
 )
 """What a function can take and return, for an author who uses something else."""
 
@@ -34,8 +34,8 @@ def wrong_value(note: str, cause: str = "") -> StudentFailure:
     return StudentFailure(Verdict.FAILED, cause, note)
 
 
-def check_can_travel(name: str, described: object, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Check the arguments of a question.
+def check_can_be_sent(name: str, described: object, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Check that the arguments of a question can be sent.
 
     Args:
         name: of the student's function, or of the probe.
@@ -46,21 +46,26 @@ def check_can_travel(name: str, described: object, tensors: Mapping[str, torch.T
         ValueError: if they would not arrive unchanged; the message says what to do.
     """
     if kinds := sorted(set(others(described))):
-        raise ValueError(f"{name} cannot get {with_article(kinds[0])}: {TRAVELS}. Make it in a probe: student.run")
+        raise ValueError(
+            f"{with_article(kinds[0], capital=True)} cannot be sent to {name}. {CAN_BE_SENT} "
+            "Create it in a probe (student.run)."
+        )
     try:
         check_size(Packet({"args": described}, dict(tensors)))
     except TooLarge as error:
-        raise ValueError(f"{name} cannot get these arguments: {error}. Make them in a probe: student.run") from error
+        raise ValueError(
+            f"These arguments cannot be sent to {name}: {error}. Create them in a probe (student.run)."
+        ) from error
 
 
-def what_does_not_travel(value: Any) -> str:
+def first_unsendable(value: Any) -> str:
     """The name of the first type in ``value`` that cannot be sent; empty if all of it can."""
     return next(others(describe(value, "", {})), "")
 
 
-def with_article(name: str) -> str:
-    """The name of a type with "a" or "an"."""
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+def with_article(name: str, capital: bool = False) -> str:
+    """The name of a type with "a" or "an", or with "A" or "An" at the beginning of a sentence."""
+    return f"{'A' if capital else 'a'}{'n' if name[:1].lower() in 'aeiou' else ''} {name}"
 
 
 def type_name(value: Value) -> str:

@@ -2,7 +2,7 @@
 
     course appeal mnist1 anna
 
-Run this in the course folder. Nothing is recorded: the marks in the gradebook stay, and are shown beside the new ones.
+Run this in the course folder. Nothing is recorded: the marks in the gradebook stay, and are shown next to the new ones.
 The output contains the inputs of hidden tests. It is for the instructor, not for the student.
 """
 
@@ -29,7 +29,7 @@ def account(name: str, graded: GradedNotebook, recorded: Mapping[str, float | No
     """Account for every point of a graded notebook.
 
     Args:
-        name: of the notebook; an assignment may have several.
+        name: the name of the notebook. An assignment may have several.
         graded: the notebook.
         recorded: marks in the gradebook, by grade cell.
 

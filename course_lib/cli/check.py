@@ -35,7 +35,7 @@ from .doctor_machine import Finding
 from .open_course import Course, open_course
 
 SIGNS = {True: "✓", False: "✗", None: "   "}
-"""What stands before a line: it is right, it is a problem, or it belongs to the line above."""
+"""The sign before a line: it is right, it is a problem, or it belongs to the line above."""
 
 Line = tuple[str, bool | None]
 
@@ -65,11 +65,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def check(course: Course, name: str, cell: str | None, answers: Path | None) -> Iterator[Line]:
-    """Every finding as a line, see :data:`SIGNS`.
+    """Every finding as a line: see :data:`SIGNS`.
 
     Args:
         course: the course folder and its settings.
-        name: of the assignment.
+        name: the name of the assignment.
         cell: the only grade cell to try; None for all.
         answers: the folder of right and wrong answers.
 
@@ -82,7 +82,7 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
     set_language(settings.language)
     if not folders.source.is_dir():
         known = sorted(path.name for path in folders.source.parent.glob("*/"))
-        raise AssignmentError(f"there is no assignment {name} in {folders.source.parent}; there are {', '.join(known)}")
+        raise AssignmentError(f"there is no assignment {name} in {folders.source.parent}; it has {', '.join(known)}")
     specs = load_assignment(folders.source, folders.hidden_tests, config=course.app.config)
     given = _answers(answers, folders.course, specs)
     if cell is not None:
@@ -94,9 +94,9 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
         True,
     )
     with contextlib.ExitStack() as stack:
-        room = stack.enter_context(temporary_folder(None))
-        pool = stack.enter_context(open_pool(settings, room, settings.workers))
-        new_task = task_maker(folders, settings, room, specs)
+        workspace = stack.enter_context(temporary_folder(None))
+        pool = stack.enter_context(open_pool(settings, workspace, settings.workers))
+        new_task = task_maker(folders, settings, workspace, specs)
         for spec in specs:
             trial = Trial(spec, new_task, pool)
             yield from _source(trial, folders.results, settings, cell)
@@ -118,7 +118,7 @@ def _answers(folder: Path | None, course: Path, specs: Sequence[NotebookSpec]) -
 def _with_cell(specs: list[NotebookSpec], cell: str) -> NotebookSpec:
     known = {grade_id: spec for spec in specs for grade_id in spec.tests}
     if cell not in known:
-        raise AssignmentError(f"there is no grade cell '{cell}' with hidden tests; there are {', '.join(known)}")
+        raise AssignmentError(f"there is no grade cell '{cell}' with hidden tests; the cells are {', '.join(known)}")
     return known[cell]
 
 
@@ -151,10 +151,10 @@ class _Log(logging.Logger):
 
 
 def _all(trial: Trial) -> Iterator[Line]:
-    """The release, the seeds, the given cells."""
+    """Check the release, other seeds, and the given cells."""
     checks = {
         "no hidden test passes on the notebook as students get it": vacuous_tests(trial),
-        "three runs with other seeds agree": unsteady_tests(trial),
+        "three runs with different seeds agree": unsteady_tests(trial),
         "no hidden test asks for a name that a given cell defines": names_to_rebind(trial.spec),
     }
     for right, problems in checks.items():
@@ -165,7 +165,7 @@ def _all(trial: Trial) -> Iterator[Line]:
 
 
 def _marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[Line]:
-    """Right and wrong answers."""
+    """Grade right and wrong answers."""
     for answer, lost, problem in wrong_marks(trial, answers):
         place = f"{answer.cell}/{answer.path.parent.name}/{answer.path.name}"
         yield f"{place}: {problem}" if problem else place, not problem

@@ -34,7 +34,7 @@ def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
 
     Args:
         folder: a new folder or an earlier demo, which is replaced.
-        situations: the students.
+        situations: one for each student.
 
     Raises:
         AssignmentError: if the folder exists and is not an earlier demo, because it may be a real course.

@@ -1,6 +1,6 @@
-"""The doctor's checks of a course: whatever can make ``nbgrader autograde`` refuse to grade it.
+"""The doctor's checks of a course: everything that can make ``nbgrader autograde`` refuse to grade it.
 
-They call the functions that autograde calls, so that the messages are the same.
+They call the functions that autograde calls, so the messages are the same.
 """
 
 import functools
@@ -45,7 +45,7 @@ def check_settings(course: Course) -> Iterator[Finding]:
 def check_sandbox(course: Course | None) -> Iterator[Finding]:
     """Start a sandbox, and check that it does not show the course folder, if there is a course."""
     if course is not None and course.settings.protection == "none":
-        yield Finding("sandbox", "not used: students' code can do all that you can (c.JudgedAutograde.protection)")
+        yield Finding("sandbox", "not used: students' code can do anything that you can (c.JudgedAutograde.protection)")
         return
     try:
         check_protection([] if course is None else [course.root])
@@ -56,7 +56,7 @@ def check_sandbox(course: Course | None) -> Iterator[Finding]:
 
 
 def check_kernel(course: Course) -> Iterator[Finding]:
-    """Run a notebook in a worker process, as a student's would run, or ask the workers of the cluster."""
+    """Run a notebook in a worker process, like a student's notebook, or ask the workers of the cluster."""
     settings = course.settings
     try:
         if settings.scheduler:
@@ -65,13 +65,13 @@ def check_kernel(course: Course) -> Iterator[Finding]:
                 yield Finding("cluster", f"{crew.workers} submissions can be graded at the same time")
             return
         with tempfile.TemporaryDirectory() as name:
-            room = Path(name).resolve()
-            kernel_folder(room / "library")
-            (room / "files").mkdir()
+            workspace = Path(name).resolve()
+            kernel_folder(workspace / "library")
+            (workspace / "files").mkdir()
             limits = Limits(**{"threads": 1} | settings.limits)
-            shown = None if settings.protection == "none" else room
+            shown = None if settings.protection == "none" else workspace
             with local_executor(1, shown) as (executor, _):
-                problem = executor.submit(run_trial_notebook, room, limits, settings.protection).result()
+                problem = executor.submit(run_trial_notebook, workspace, limits, settings.protection).result()
     except BrokenExecutor:
         problem = "the worker process was killed, perhaps because the machine ran out of memory"
     except (AssignmentError, GradingFault, OSError, TypeError) as error:
@@ -83,11 +83,11 @@ def check_kernel(course: Course) -> Iterator[Finding]:
         yield Finding(what, "a notebook ran in a worker process")
 
 
-def run_trial_notebook(room: Path, limits: Limits, protection: Protection) -> str:
+def run_trial_notebook(workspace: Path, limits: Limits, protection: Protection) -> str:
     """Run a notebook that imports what students' notebooks import.
 
     Args:
-        room: the folder with ``library`` and ``files``, which a kernel sees.
+        workspace: the folder with ``library`` and ``files``, which kernels see.
         limits: of the kernel.
         protection: of the kernel.
 
@@ -97,7 +97,7 @@ def run_trial_notebook(room: Path, limits: Limits, protection: Protection) -> st
     from ..judge.notebook_runner import NotebookRunner  # imports torch
 
     notebook = new_notebook(cells=[new_code_cell("import course_lib, torch\ncourse_lib.check")])
-    with NotebookRunner(notebook, room / "library", limits, protection, room / "files") as runner:
+    with NotebookRunner(notebook, workspace / "library", limits, protection, workspace / "files") as runner:
         runner.run_until(1)
     if runner.outcomes[0] is Verdict.PASSED:
         return ""
@@ -152,7 +152,7 @@ def gradebook_finding(coursedir: CourseDirectory) -> tuple[Finding, set[str]]:
     url = make_url(coursedir.db_url)
     is_file = url.get_backend_name() == "sqlite"
     if is_file and not Path(str(url.database)).exists():
-        return Finding("gradebook", "none yet: the first nbgrader command makes it"), set()
+        return Finding("gradebook", "none yet: the first nbgrader command will create it"), set()
     try:
         with Gradebook(url.render_as_string(hide_password=False)) as gradebook:
             known = {assignment.name for assignment in gradebook.assignments}

@@ -58,12 +58,12 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_computing() -> Iterator[Finding]:
-    """Look at processors, memory and the graphics card."""
+    """Check processors, memory and the graphics card."""
     import torch  # takes seconds
 
     from .. import torchvision_compat  # noqa: F401 - raises if torchvision does not fit torch
 
-    yield Finding("processors", f"{cores()}; one training uses {torch.get_num_threads()} threads")
+    yield Finding("processors", f"{cores()}; training uses {torch.get_num_threads()} threads")
     memory = psutil.virtual_memory()
     workers = int(memory.available // WORKER)
     enough = workers >= min(2, cores())
@@ -79,7 +79,7 @@ def check_computing() -> Iterator[Finding]:
 
 
 def check_data() -> Iterator[Finding]:
-    """Unpack MNIST if it is missing, and look at the free space of the disks."""
+    """Unpack MNIST if it is missing, and check the free space of the disks."""
     try:
         yield Finding("MNIST", f"complete, in {unpack_mnist(cache_folder())}")
     except (OSError, RuntimeError) as error:

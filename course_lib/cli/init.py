@@ -32,7 +32,7 @@ FOLDERS = {
     "feedback": "pages for students; nbgrader generate_feedback writes them",
 }
 
-NEXT_STEPS = """{folder} is a course now:
+NEXT_STEPS = """{folder} is now a course:
 
 {folders}
 
@@ -50,11 +50,11 @@ def copy_course_files(folder: Path, *assignments: str) -> None:
     """Copy the configuration and example assignments into a course folder.
 
     Args:
-        folder: the course folder, which exists.
+        folder: the course folder, which must exist.
         assignments: some of :data:`EXAMPLES`.
 
     Raises:
-        ValueError: if one of the files is there already; then nothing is copied. The message names the file.
+        ValueError: if one of the files exists already. Nothing is copied then. The message names the file.
     """
     names = [*CONFIGURATION, *(f"{kind}/{name}" for name in assignments for kind in ("source", "grader_tests"))]
     for name in names:
@@ -68,7 +68,7 @@ def copy_course_files(folder: Path, *assignments: str) -> None:
 
 
 def make_course_folder(folder: Path, *assignments: str) -> None:
-    """Make a folder a course.
+    """Turn a folder into a course.
 
     Args:
         folder: the folder, which may exist.
@@ -89,7 +89,7 @@ def make_course_folder(folder: Path, *assignments: str) -> None:
 
 
 def unusual_characters(folder: Path) -> str:
-    """The characters of a folder's path that nbgrader takes for a pattern or a variable; empty if there are none."""
+    """The characters in a folder's path that nbgrader takes for a pattern or a variable; empty if there are none."""
     return " ".join(sorted(set("[]*?{}$%") & set(str(folder.resolve()))))
 
 

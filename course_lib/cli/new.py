@@ -2,8 +2,8 @@
 
     course new exercise2
 
-Run this in the course folder. You can release and grade the new assignment at once, and then change it. Nothing that
-exists is changed.
+Run this in the course folder. You can release and grade the new assignment at once, and then change it. Existing files
+are not changed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def make_assignment(course: Path, name: str) -> list[Path]:
 
     Args:
         course: the course folder.
-        name: of the assignment and its notebook.
+        name: the name of the assignment and its notebook.
 
     Returns:
         The new files.

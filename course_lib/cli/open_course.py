@@ -26,13 +26,13 @@ class Course:
 
 
 def open_course() -> Course | Finding:
-    """The course in the current folder, where nbgrader reads its configuration; or what is wrong with this folder."""
+    """The course in the current folder, where nbgrader reads its configuration; or the problem with this folder."""
     folder = Path.cwd()
     if not (folder / "nbgrader_config.py").exists():
         fix = "Run this in the course folder. 'course init FOLDER' makes a new one."
         return Finding("course", f"{folder} has no nbgrader_config.py", fix)
     if unusual := unusual_characters(folder):
-        fix = "nbgrader takes them for a pattern or a variable and finds nothing: rename that folder."
+        fix = "nbgrader takes them for a pattern or a variable, so it finds nothing. Rename the folder."
         return Finding("course", f"{folder} has {unusual} in its path", fix)
     app = NbGrader(raise_config_file_errors=True)
     try:

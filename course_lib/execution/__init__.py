@@ -1,1 +1,1 @@
-"""Grades many submissions: which ones, where, and what is kept of the results."""
+"""Grades many submissions: decides which ones, runs them on workers, and stores the results."""

@@ -32,14 +32,14 @@ class Trial:
     def grade(
         self, notebooks: Mapping[str, NotebookNode], seeds: Mapping[str, int] | None = None
     ) -> Iterator[tuple[str, NotebookResult]]:
-        """The results of notebooks by their names, in the order in which they are ready.
+        """The results of notebooks by name, in the order in which they are ready.
 
         Args:
-            notebooks: what students could have handed in.
-            seeds: the seed of each notebook; 0 if it is not there.
+            notebooks: notebooks that students could have handed in, by name.
+            seeds: the seeds by name. A notebook that is not in it gets seed 0.
 
         Raises:
-            Exception: whatever stopped the grading of one.
+            Exception: the error that stopped the grading of a notebook.
         """
         work = (((name,), [self._task(notebook, (seeds or {}).get(name, 0))]) for name, notebook in notebooks.items())
         for (name,), graded in self.pool.grade_all(work):
@@ -59,25 +59,25 @@ def vacuous_tests(trial: Trial) -> Iterator[str]:
                 if test.verdict is Verdict.PASSED:
                     yield (
                         f"{trial.spec.tests[cell.grade_id]}: {test.name} passes on the notebook as students get it. "
-                        "Let it ask for something that the stub does not give"
+                        "Make it test something that the stub fails"
                     )
                 elif test.verdict is Verdict.TEST_FAULT:
-                    yield f"{test.note}: this test stops on the notebook as students get it"
+                    yield f"{test.note}: this test crashes on the notebook as students get it"
 
 
 def wrong_marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[tuple[Answer, list[TestResult], str]]:
-    """Grade the answers: each with the tests that it failed, and what is wrong with that; empty if nothing is."""
+    """Grade the answers. Yield each one with the tests that it failed, and the problem with that; empty if none."""
     by_name = {str(answer.path): answer for answer in answers}
     notebooks = {name: answer.notebook(trial.spec) for name, answer in by_name.items()}
     for name, result in sorted(trial.grade(notebooks), key=lambda found: found[0]):
         answer = by_name[name]
         own = {cell.grade_id for cell in trial.spec.automatic if cell.solution == answer.cell}
         tests = [(cell.grade_id in own, test) for cell in result.cells for test in cell.tests]
-        # the answers to later cells may rest on this one: what they lose is not asked about
+        # the answers to later cells may depend on this one, so points lost there do not count
         lost = [t for is_own, t in tests if t.verdict is not Verdict.PASSED and (is_own or t.name in answer.fails)]
         known = sorted({test.name for is_own, test in tests if is_own})
         if unknown := sorted(answer.fails - {test.name for _, test in tests}):
-            yield answer, lost, f"there is no hidden test {unknown[0]}; the cell has {', '.join(known)}"
+            yield answer, lost, f"there is no hidden test {unknown[0]}; the tests of the cell are {', '.join(known)}"
         else:
             yield answer, lost, _wrong(answer, lost)
 
@@ -85,7 +85,7 @@ def wrong_marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[tuple[Answe
 def _wrong(answer: Answer, lost: Sequence[TestResult]) -> str:
     names = {test.name for test in lost}
     if faulty := [test.note for test in lost if test.verdict is Verdict.TEST_FAULT]:
-        return f"a hidden test stops on it: {faulty[0]}"
+        return f"a hidden test crashes on it: {faulty[0]}"
     if answer.is_right:
         return f"right, but it fails {', '.join(sorted(names))}" if names else ""
     if not answer.fails:
@@ -109,13 +109,13 @@ def unsteady_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[s
     for (grade_id, name), found in verdicts.items():
         if len(found) > 1:
             yield (
-                f"{trial.spec.tests[grade_id]}: {name} gives the source notebook {' and '.join(sorted(found))}, by "
-                "chance: let it ask for what does not depend on random numbers"
+                f"{trial.spec.tests[grade_id]}: {name} gave different verdicts ({', '.join(sorted(found))}) with "
+                "different seeds. Test something that does not depend on random numbers"
             )
 
 
 def names_to_rebind(spec: NotebookSpec) -> Iterator[str]:
-    """The names that hidden tests ask for, and that a given cell defines: a student can give them another meaning."""
+    """The names that hidden tests ask for although a given cell defines them: a student can redefine them."""
     given = [cell for cell in spec.skeleton.cells if cell.cell_type == "code" and is_given(cell)]
     answers = [cell.source for cell in spec.solved.cells if cell.cell_type == "code" and not is_given(cell)]
     defined = {name: cell_name(cell) for cell in given for name in StudentCode([cell.source]).own_names}

@@ -16,12 +16,12 @@ class AssignmentFolders:
     source: Path
     hidden_tests: Path
     graded: Path
-    """nbgrader's folder of graded submissions, of all students: lock and result cache are in it."""
+    """nbgrader's folder of the graded submissions of all students. It also has the lock and the result cache."""
     submitted: Callable[[str], Path]
     autograded: Callable[[str], Path]
     feedback: Callable[[str], Path]
     ignored: tuple[str, ...]
-    """Patterns of files that nbgrader is told to ignore: students never get them."""
+    """Patterns of files that nbgrader is configured to ignore. Students never get these files."""
 
     @property
     def results(self) -> Path:

@@ -1,6 +1,6 @@
 """Everything that a result depends on, as one hash: the key of the result cache.
 
-A change of reports, exports or commands is not in it: they show marks and do not decide them.
+Reports, exports and commands do not affect it, because they only show marks.
 """
 
 import hashlib
@@ -20,23 +20,23 @@ from ..judge.limits import Limits
 
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel", "ipython", "nbclient", "nbformat", "nbgrader",
             "nh3", "pytest", "safetensors", "xxhash")  # fmt: skip
-"""Whose versions a result depends on."""
+"""The packages whose versions a result depends on."""
 
 
 DECIDING = ("mnist_files", "kernel", "reference", "authoring", "assignment", "judge")
-"""The folders of course_lib that decide marks, beside the student half."""
+"""The folders of course_lib that decide marks, besides the student half."""
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    """The files below a folder, also behind links, in order; without hidden files and Python's caches."""
-    for path in sorted(Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names):
+    """The files below a folder, in order. Follows links, and skips hidden files and Python's caches."""
+    for path in sorted(Path(root, name) for root, _, names in os.walk(folder, followlinks=True) for name in names):
         parts = path.relative_to(folder).parts
         if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts):
             yield path
 
 
 def _tests(spec: NotebookSpec) -> dict[str, Path]:
-    """The files of the hidden tests by name, with their data, and the modules beside their folder."""
+    """The files of the hidden tests by name, including their data, and the modules next to their folder."""
     return {
         path.relative_to(folder.parent).as_posix(): path
         for folder in sorted({path.parent for path in spec.tests.values()})
@@ -56,7 +56,7 @@ def _digest_files(digest: "hashlib._Hash", files: dict[str, Path]) -> None:
 
 
 def versions(all_code: bool = False) -> list[str]:
-    """What grades here: Python, :data:`PACKAGES`, and the code of course_lib that decides marks, as a hash.
+    """The versions that grade here: of Python, of :data:`PACKAGES`, and a hash of the code that decides marks.
 
     Args:
         all_code: hash all of course_lib, for a worker of a cluster, which must be able to talk to this command.
@@ -69,7 +69,7 @@ def versions(all_code: bool = False) -> list[str]:
 
 
 def decides_marks(name: str) -> bool:
-    """Whether a file of course_lib decides marks: one of the student half, or in a folder of :data:`DECIDING`."""
+    """Whether a file of course_lib decides marks: it is in the student half, or in a folder of :data:`DECIDING`."""
     folder, _, rest = name.partition("/")
     return not rest or folder in DECIDING
 
@@ -77,8 +77,8 @@ def decides_marks(name: str) -> bool:
 def cache_key(spec: NotebookSpec, beside: Path, limits: Limits, here: Sequence[str], **settings: str) -> str:
     """Hash of everything that a result depends on, apart from the submission.
 
-    That is the source notebook, the released one, the hidden tests, the files beside the source, the limits and the
-    versions. The number of threads is left out: marks must not depend on it.
+    That is the source notebook, the released one, the hidden tests, the files next to the source, the limits and the
+    versions. The number of threads is not included, because marks must not depend on it.
 
     Args:
         spec: the notebook.

@@ -1,4 +1,4 @@
-"""Grade a class in one assignment: discover what was handed in, plan, execute, record."""
+"""Grade a class in one assignment: find the submissions, plan, execute, record."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ HANDED_IN_AGAIN = "it was resubmitted during grading: run the command again"
 
 @dataclass
 class EqualSubmissions:
-    """Equal submissions: they are graded once."""
+    """Equal submissions, which are graded once."""
 
     keys: Keys
     students: list[str]
@@ -78,11 +78,11 @@ class ClassRun:
     cache: ResultCache
     recorder: Recorder
     stamps: Mapping[Path, int]
-    """When each file of the hidden tests was changed, in ns, read before the keys were made."""
+    """When each file of the hidden tests was last changed, in ns. This is read before the keys are made."""
     log: Logger
 
     def run(self, students: Sequence[str]) -> RunSummary:
-        """Bring the marks of these students up to date: those that are missing or outdated are graded.
+        """Bring the marks of these students up to date. Missing and outdated submissions are graded.
 
         Raises:
             AssignmentError: if the source notebook does not earn all its points, or if a hidden test is edited.
@@ -154,7 +154,7 @@ class ClassRun:
             yield group, GradingFault(HANDED_IN_AGAIN)
 
     def _work(self, groups: Sequence[EqualSubmissions], changed: list[EqualSubmissions]) -> Iterator[Work]:
-        """The tasks of each group, read only now, so that few submissions are in memory."""
+        """The tasks of each group. They are read only now, so that few submissions are in memory."""
         for group in groups:
             candidates = (self.tasks(student) for student in group.students)
             tasks = next((tasks for tasks in candidates if keys_of(tasks) == group.keys), None)
@@ -194,8 +194,8 @@ class ClassRun:
         """Store a result. If it cannot be stored, it is graded again next time.
 
         Raises:
-            AssignmentError: if a hidden test was edited since the key was made: if the edit is undone
-                later, this result would be used for the old test.
+            AssignmentError: if a hidden test was edited after the key was made, because undoing the edit later would
+                reuse this result for the old test.
         """
         edited = sorted({str(path) for path, _ in stamps_of_tests(self.specs).items() ^ self.stamps.items()})
         if edited:
@@ -205,7 +205,7 @@ class ClassRun:
         try:
             self.cache.put(key, graded)
         except OSError as error:
-            self.log.warning("A result cannot be kept in the cache: %s", error)
+            self.log.warning("A result cannot be stored in the cache: %s", error)
 
 
 def keys_of(tasks: Sequence[GradingTask]) -> Keys:

@@ -1,4 +1,4 @@
-"""Executors of the ``concurrent.futures`` kind that grade: worker processes on this machine, or a Dask cluster."""
+"""Executors, as in ``concurrent.futures``, that grade: worker processes on this machine, or a Dask cluster."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from ..mnist import unpack_mnist
 from .worker import worker_processes
 
 CONNECT = 30
-"""Seconds to wait for a Dask scheduler to answer, and between two looks at its workers."""
+"""Seconds to wait for a Dask scheduler to answer, and between two checks of its workers."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ class ClusterWorkers(WorkerCount):
         self._errors: dict[str, Exception | None] = {}
         """What the check raised, by the worker's address."""
         self.allowed: list[str] = []
-        """Addresses of the workers that may get work. To Dask, an empty list means any worker; so it is empty if all
-        can grade, and a worker that restarts under another address gets work at once."""
+        """Addresses of the workers that may get work. Empty if all workers can grade: Dask takes an empty list to mean
+        any worker, so a worker that restarts under a new address gets work at once."""
 
     def update(self) -> None:
         """Count the workers, and check the new ones."""
@@ -64,7 +64,7 @@ class ClusterWorkers(WorkerCount):
         self.workers = sum(threads[address] for address in able)
 
     def watch(self, ended: threading.Event) -> None:
-        """Update until ``ended``, and warn when no worker is left: Dask would wait for new ones without a word."""
+        """Update until ``ended``, and warn when no worker is left: Dask would silently wait for new ones."""
         while not ended.wait(CONNECT):
             with contextlib.suppress(Exception):  # a lost scheduler is reported by the worker pool
                 self.update()
@@ -84,10 +84,10 @@ def local_executor(workers: int, workspace: Path | None) -> Iterator[tuple[Execu
         workspace: the folder with the files that kernels see; None for no sandbox.
 
     Raises:
-        OSError: if the cache has no room for MNIST.
+        OSError: if the cache has no space for MNIST.
     """
     if workspace is not None:
-        unpack_mnist(cache_folder())  # the sandboxes show it; if a worker found no room for it, it would just die
+        unpack_mnist(cache_folder())  # the sandboxes show it; without space for it, a worker would just die
     with worker_processes(workers, workspace) as executor:
         try:
             yield executor, WorkerCount(workers)

@@ -1,4 +1,4 @@
-"""Everything that a run needs: locks, the gradebook, the assignment, a place to grade."""
+"""Everything that a run needs: locks, the gradebook, the assignment, workers."""
 
 import contextlib
 import functools
@@ -48,15 +48,15 @@ def open_run(
 
     Args:
         folders: of the assignment.
-        settings: what the configuration says.
+        settings: the run settings from the configuration.
         gradebook_url: the gradebook's database.
         course_id: the course's id in the gradebook.
         notebooks: pattern of the names of the notebooks to grade.
-        config: nbgrader's; it may have other markers and stubs.
+        config: nbgrader's configuration, which may change markers and stubs.
         penalize: see :class:`course_lib.execution.recorder.Recorder`.
-        set_permissions: likewise.
-        submissions: how many there may be: no more workers are started.
-        log: for the instructor.
+        set_permissions: see the same class.
+        submissions: the largest number of submissions. No more workers than that are started.
+        log: gets messages for the instructor.
 
     Raises:
         AssignmentError or GradingFault: if nothing can be graded here; the message says why and how to fix it.
@@ -73,12 +73,12 @@ def open_run(
         stack.enter_context(only_run(folders))
         stack.callback(end_orphans)
         gradebook = stack.enter_context(CourseGradebook(gradebook_url, course_id, log))
-        room = stack.enter_context(temporary_folder(folders.graded if settings.scheduler else None))
-        pool = stack.enter_context(open_pool(settings, room, submissions))
+        workspace = stack.enter_context(temporary_folder(folders.graded if settings.scheduler else None))
+        pool = stack.enter_context(open_pool(settings, workspace, submissions))
         specs = load_specs(folders, gradebook, notebooks, config)
         recorder = Recorder(folders, gradebook, settings.add_students, penalize, set_permissions, log)
-        stamps = stamps_of_tests(specs)  # before the keys: an edit from here on is noticed
-        new_task = task_maker(folders, settings, room, specs)
+        stamps = stamps_of_tests(specs)  # before the keys, so that later edits are detected
+        new_task = task_maker(folders, settings, workspace, specs)
         cache = ResultCache(folders.results)
         yield ClassRun(folders, settings, specs, new_task, pool, cache, recorder, stamps, log)
 
@@ -103,7 +103,8 @@ def only_run(folders: AssignmentFolders) -> Iterator[None]:
             yield
     except Timeout as error:
         raise AssignmentError(
-            f"another 'nbgrader autograde {folders.assignment}' is at work here ({path}): wait for its end"
+            f"Another 'nbgrader autograde {folders.assignment}' is already running (lock: {path}). Wait until it "
+            "finishes."
         ) from error
 
 
@@ -114,14 +115,14 @@ def temporary_folder(beside: Path | None) -> Iterator[Path]:
     Args:
         beside: where to make it; None for the system's temporary files. A cluster does not see those.
     """
-    place = (beside or Path(tempfile.gettempdir())).resolve()
-    for left in place.glob(".room-*/"):
-        with contextlib.suppress(OSError, Timeout), FileLock(f"{left}.lock", timeout=0):  # else its command is at work
+    parent = (beside or Path(tempfile.gettempdir())).resolve()
+    for left in parent.glob(".room-*/"):
+        with contextlib.suppress(OSError, Timeout), FileLock(f"{left}.lock", timeout=0):  # else its command is running
             shutil.rmtree(left)
             Path(f"{left}.lock").unlink()
-    folder = place / f".room-{uuid4().hex}"
+    folder = parent / f".room-{uuid4().hex}"
     lock = Path(f"{folder}.lock")
-    with FileLock(lock):  # before the folder is there: nobody ever sees it without its lock
+    with FileLock(lock):  # before the folder exists, so that no command ever sees it without its lock
         folder.mkdir(mode=0o700)
         try:
             yield folder
@@ -130,15 +131,15 @@ def temporary_folder(beside: Path | None) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def open_pool(settings: RunSettings, room: Path, submissions: int) -> WorkerPool:
+def open_pool(settings: RunSettings, workspace: Path, submissions: int) -> WorkerPool:
     """Where submissions are graded: worker processes of this machine, or a Dask cluster."""
     if settings.scheduler:
-        seen = [room / "library", trainings_folder()]
+        seen = [workspace / "library", trainings_folder()]
         check = functools.partial(check_machine, settings.protection, seen, versions(all_code=True))
         start = functools.partial(cluster_executor, settings.scheduler, check)
         return WorkerPool(start, functools.partial(grade_in_a_process_of_its_own, check))
     workers = min(settings.workers, max(1, submissions))
-    return WorkerPool(functools.partial(local_executor, workers, None if settings.protection == "none" else room))
+    return WorkerPool(functools.partial(local_executor, workers, None if settings.protection == "none" else workspace))
 
 
 def load_specs(
@@ -157,10 +158,12 @@ def load_specs(
     return specs
 
 
-def task_maker(folders: AssignmentFolders, settings: RunSettings, room: Path, specs: list[NotebookSpec]) -> NewTask:
-    """Put what kernels see into ``room``, and return what makes tasks."""
-    library = kernel_folder(room / "library")
-    files = room / "files"
+def task_maker(
+    folders: AssignmentFolders, settings: RunSettings, workspace: Path, specs: list[NotebookSpec]
+) -> NewTask:
+    """Put the files that kernels see into ``workspace``, and return the function that makes tasks."""
+    library = kernel_folder(workspace / "library")
+    files = workspace / "files"
     shutil.copytree(folders.source, files, ignore=shutil.ignore_patterns("*.ipynb", ".*", *folders.ignored))
     limits = settings.limits
     decisive = {name: str(getattr(settings, name)) for name in ("language", "protection", "device", "train_once")}

@@ -37,11 +37,11 @@ class Recorded:
     """When each student's submission was handed in, in UTC."""
 
     def is_current(self, student: str, tasks: Sequence[GradingTask]) -> bool:
-        """Whether autograded folder and gradebook hold the results of just this submission."""
+        """Whether the autograded folder and the gradebook have the results of exactly this submission."""
         target, handed_in = self.folders.autograded(student), self.folders.submitted(student)
         if read_receipt(target) != read_receipt(handed_in):
             return False
-        if submitted_at(handed_in) != self.times.get(student):  # somebody has put an old gradebook back
+        if submitted_at(handed_in) != self.times.get(student):  # somebody has restored an old gradebook
             return False
         return all(self._is_recorded(student, task, target) for task in tasks)
 
@@ -71,7 +71,7 @@ class Recorder:
     """Gives a student's autograded folder the permissions that nbgrader is configured for."""
     log: Logger
     unpenalized: set[str] = field(default_factory=set)
-    """Students for whom the plug-in has failed."""
+    """Students whose penalty could not be set because the plug-in failed."""
 
     def recorded(self, specs: Sequence[NotebookSpec]) -> Recorded:
         """What was recorded so far."""
@@ -97,12 +97,12 @@ class Recorder:
             for other in target.glob("*.ipynb"):  # notebooks that this command was not asked for
                 if other.stem not in graded:
                     shutil.copy(other, building)
-            for name, content in read_receipt(handed_in).items():  # `nbgrader release_feedback` needs it
+            for name, content in read_receipt(handed_in).items():  # `nbgrader release_feedback` needs them
                 (building / name).write_bytes(content)
             when = submitted_at(handed_in)
             if when is None and os.path.lexists(handed_in / STAMP):
                 self.log.warning(
-                    "Submission of %s: its %s names no time in a known zone (UTC or Europe/Paris is one), "
+                    "Submission of %s: its %s has no time in a known time zone (such as UTC or Europe/Paris), "
                     "so it counts as on time", student, STAMP
                 )  # fmt: skip
             self.remove_feedback(student)
@@ -115,11 +115,11 @@ class Recorder:
             building.chmod(0o755)
             building.rename(target)
         finally:
-            shutil.rmtree(building, ignore_errors=True)  # it is only there if something went wrong
+            shutil.rmtree(building, ignore_errors=True)  # it only exists if something went wrong
         self.set_permissions(student)
 
     def update_penalties(self, students: Collection[str]) -> None:
-        """Set the late penalties of these students again: due dates and rules may have changed."""
+        """Recompute the late penalties of these students: due dates and rules may have changed."""
         changed = self.gradebook.update_penalties(self.folders.assignment, students, self._penalize)
         for student in changed:
             self.remove_feedback(student)
@@ -141,16 +141,16 @@ class Recorder:
 def remove_leftovers(folder: Path, prefix: str) -> None:
     """Remove the unfinished folders of a command that was killed."""
     for left in folder.glob(f"{escape(prefix)}*"):
-        if "." not in left.name.removeprefix(prefix):  # with a dot, it is of an assignment whose name has one
+        if "." not in left.name.removeprefix(prefix):  # with a dot, it belongs to an assignment whose name has one
             shutil.rmtree(left)
 
 
 def same_cells(path: Path, notebook: str) -> set[str]:
-    """The cells whose points are those of the autograded notebook at ``path``; none if the answers are others.
+    """The cells with the same points as in the autograded notebook at ``path``; none if the answers have changed.
 
     Args:
         path: the autograded notebook of an earlier run; it may be missing.
-        notebook: the text of the new one.
+        notebook: the content of the new one.
     """
     if read_result(path) is None:
         return set()

@@ -1,9 +1,10 @@
-"""Results kept under a hash of all that they depend on: nothing is graded twice, nothing outdated is taken for current.
+"""Results stored under a hash of everything that they depend on: nothing is graded twice, no outdated result is reused.
 
-    course cache            # how much there is, in this course folder
-    course cache --empty    # forget all of it
+    course cache            # shows the size of the cache of this course folder
+    course cache --empty    # deletes it
 
-A result is a file, written whole and then renamed. What was not used for longest goes when there is too much.
+A result is a file that is written completely and then renamed. When the cache is full, the least recently used results
+are deleted.
 """
 
 import contextlib
@@ -13,14 +14,14 @@ from ..files import write_whole
 from ..judge.task import GradedNotebook
 
 RESULTS = ".results"
-"""The store's folder, in nbgrader's folder of graded submissions."""
+"""The cache's folder, in nbgrader's folder of graded submissions."""
 
 
 class ResultCache:
     """The results in a folder.
 
     Args:
-        folder: made when missing.
+        folder: the folder. It is made if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,26 +32,26 @@ class ResultCache:
         return self.folder / f"{key}.json"
 
     def get(self, key: str) -> GradedNotebook | None:
-        """The result under ``key``; None when there is none, or none that can be read."""
+        """The result under ``key``; None if there is none, or if it cannot be read."""
         path = self._path(key)
         try:
             graded = GradedNotebook.from_json(path.read_text(), key)
-            path.touch()  # used now
+            path.touch()  # marks it as used
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            # none, or damaged, or that of another submission: it is graded again, and replaced
+            # missing, damaged, or the result of another submission: it is graded again, and replaced
             return None
         return graded
 
     def put(self, key: str, graded: GradedNotebook) -> None:
-        """Keep a result."""
+        """Store a result."""
         write_whole(self._path(key), graded.to_json(key).encode())
 
 
 def shrink(folder: Path, size: int) -> None:
-    """Remove the files of a store that were not used for longest, until ``size`` bytes are left."""
+    """Delete the least recently used files of a cache, until at most ``size`` bytes are left."""
     files = []
     for path in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # another command that shares the folder has removed it
+        with contextlib.suppress(FileNotFoundError):  # another command that shares the folder has deleted it
             if path.is_file() and path.suffix != ".lock":
                 files.append((path.stat(), path))
     excess = sum(stat.st_size for stat, _ in files) - size

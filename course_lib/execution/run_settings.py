@@ -1,4 +1,4 @@
-"""What the configuration says of a run."""
+"""The settings of a run, from the configuration."""
 
 import os
 from dataclasses import dataclass, field
@@ -8,24 +8,24 @@ from ..judge.task import Device, Protection
 
 
 def cores() -> int:
-    """The cores that this process may use. In a Slurm job or a container, these may be few of the machine's cores."""
+    """The cores that this process may use. In a Slurm job or a container, they may be only some of the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
 class RunSettings:
-    """What the configuration says of a run; see ``c.JudgedAutograde``."""
+    """The settings of a run, from the configuration: see ``c.JudgedAutograde``."""
 
     language: str = "fr"
     protection: Protection = "bubblewrap"
     device: Device = "cpu"
     scheduler: str = ""
-    """Address or scheduler file of a Dask cluster; empty: this machine."""
+    """Address or scheduler file of a Dask cluster; empty for this machine."""
     configured_workers: int = 0
     given_limits: dict[str, float] = field(default_factory=dict)
     train_once: bool = True
     cache_size: int = 2 * 2**30
-    """Bytes that results, trainings and pictures may take each."""
+    """Bytes that results, training runs and pictures may take, each."""
     force: bool = False
     """Whether to grade everything again."""
     add_students: bool = True
@@ -38,6 +38,6 @@ class RunSettings:
 
     @property
     def limits(self) -> Limits:
-        """The limits of a submission: workers share the cores."""
+        """The limits of a submission. Workers share the cores."""
         threads = 1 if self.scheduler else max(1, cores() // self.workers)
         return Limits(**{"threads": threads} | self.given_limits)  # type: ignore[arg-type]  # checked by the settings

@@ -1,4 +1,4 @@
-"""Grade the instructor's own notebooks first: they must earn every point, and leave their trainings for the class."""
+"""Grade the source notebooks first: they must earn every point, and they provide training runs for the class."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from .worker_pool import WorkerPool
 
 @dataclass(frozen=True)
 class SourceCheck:
-    """Grades source notebooks as reference, then exactly as a student's."""
+    """Grades source notebooks, first as sources, then exactly like a student's notebook."""
 
     settings: RunSettings
     pool: WorkerPool
@@ -31,8 +31,8 @@ class SourceCheck:
     def check(self, as_students: GradingTask) -> None:
         """Grade one source notebook, unless that was done with the same key.
 
-        The second grading reuses the trainings of the first. So a training loop that leaves more than a trained model
-        is found out here, and not by the first student; and so is a notebook that needs more time than students have.
+        The second grading reuses the training runs of the first. This catches a training loop with side effects, and a
+        notebook that exceeds the students' time limits, before the first student is graded.
 
         Args:
             as_students: the task for the source notebook, as if a student had handed it in.
@@ -41,16 +41,16 @@ class SourceCheck:
             AssignmentError: if it does not earn every point; the message names cells and tests.
         """
         spec = as_students.spec
-        as_reference = replace(as_students, reference=True, key=f"{as_students.key}-source", train_once=True)
-        known = self.cache.get(as_reference.key)
-        if known is not None and all(is_whole(as_reference.trainings / name) for name in known.trainings):
+        as_source = replace(as_students, is_source=True, key=f"{as_students.key}-source", train_once=True)
+        known = self.cache.get(as_source.key)
+        if known is not None and all(is_whole(as_source.trainings / name) for name in known.trainings):
             return
-        self.log.info("Grading the source notebook %s (its models are trained if they are not yet)", spec.name)
+        self.log.info("Grading the source notebook %s (training its models first if needed)", spec.name)
         if "threads" not in self.settings.given_limits:  # nothing else runs yet
             threads = 0 if self.settings.scheduler else cores()
-            as_reference = replace(as_reference, limits=replace(as_reference.limits, threads=threads))
+            as_source = replace(as_source, limits=replace(as_source.limits, threads=threads))
         try:
-            [graded] = self.pool.grade([as_reference])
+            [graded] = self.pool.grade([as_source])
             warnings = [*graded.warnings, *stopped_cells(spec, graded)]
             if self.settings.train_once:
                 [again] = self.pool.grade([as_students])
@@ -60,11 +60,11 @@ class SourceCheck:
         for line in dict.fromkeys(warnings):
             self.log.warning("%s", line)
         self.log.info("The source notebook earns %g/%g", graded.result.score, graded.result.points)
-        self.keep(as_reference.key, graded)
+        self.keep(as_source.key, graded)
 
 
 def stopped_cells(spec: NotebookSpec, graded: GradedNotebook) -> list[str]:
-    """A line for each cell of a source notebook that stopped on an error, although all hidden tests pass.
+    """A line for each cell of a source notebook that stopped with an error although all hidden tests pass.
 
     Raises:
         AssignmentError: if a hidden test does not pass.
@@ -84,7 +84,7 @@ def stopped_cells(spec: NotebookSpec, graded: GradedNotebook) -> list[str]:
         raise AssignmentError(
             f"The source notebook {spec.name} does not pass its own hidden tests. No submission was graded.\n"
             + "\n".join([*stopped, *lost])
-            + "\nc.JudgedAutograde.limits in nbgrader_config.py gives more time" * slow
+            + "\nTo allow more time, set c.JudgedAutograde.limits in nbgrader_config.py" * slow
             + f"\n{only_hidden(', '.join(hidden))}" * bool(hidden)
         )
     return stopped

@@ -1,4 +1,4 @@
-"""Read submitted files safely: any of them may be a link to the answers, a pipe, a device, or far too large."""
+"""Read submitted files safely. Any of them may be a link to the answers, a pipe, a device, or far too large."""
 
 import contextlib
 import os
@@ -16,40 +16,40 @@ from ..judge.read_notebook import UnreadableNotebook
 from ..messages import say
 
 STAMP = "timestamp.txt"
-"""The file in which ``nbgrader submit`` writes the time of the submission."""
+"""The file to which ``nbgrader submit`` writes the time of the submission."""
 
 SECRET = "submission_secret.txt"
 """The file by which ``nbgrader fetch_feedback`` finds what ``nbgrader release_feedback`` has released."""
 
 MAX_NOTEBOOK = 256 * 2**20
-"""Bytes of a notebook: some have outputs of 200 MB."""
+"""Largest size of a notebook, in bytes. Some have outputs of 200 MB."""
 
 MAX_UPLOAD = 2 * MAX_NOTEBOOK
-"""Bytes of all files of one student."""
+"""Largest total size of one student's files, in bytes."""
 
 MAX_STAMP, MAX_SECRET = 100, 1000
-"""Bytes of these files."""
+"""Largest sizes of these files, in bytes."""
 
 
-def read_plain(path: Path, most: int, folder: int | None = None) -> bytes:
+def read_plain(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
     """Read a plain file; never follow a link or wait for a pipe.
 
     Args:
         path: the file.
-        most: bytes that the file may have.
-        folder: descriptor of the folder that a relative ``path`` starts in.
+        max_bytes: the largest size of the file, in bytes.
+        folder: descriptor of the folder that a relative ``path`` is in.
 
     Raises:
         OSError: if it cannot be read, or is not a plain file.
-        ValueError: if it has more than ``most`` bytes.
+        ValueError: if it has more than ``max_bytes`` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with open(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{str(path)!r} is not a plain file")
-        content = stream.read(most + 1)
-    if len(content) > most:
-        raise ValueError(f"{str(path)!r} has more than {most} bytes")
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"{str(path)!r} has more than {max_bytes} bytes")
     return content
 
 
@@ -60,7 +60,7 @@ def read_submitted(path: Path, source: Path) -> bytes:
 
     Args:
         path: the file.
-        source: folder of the source notebooks. A file that has the name of another notebook of the assignment is that
+        source: folder of the source notebooks. A file with the name of another notebook of the assignment is that
             notebook, not a renamed one.
 
     Raises:
@@ -88,15 +88,15 @@ def read_submitted(path: Path, source: Path) -> bytes:
 
 
 def _folded(name: str) -> str:
-    """A file name without what some file systems ignore or change: capitals, and how accents are stored."""
+    """A file name without differences that some file systems ignore or change: in capitals, and in stored accents."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def stamped_time(stamp: bytes) -> datetime:
     """The time in a time stamp file, in UTC.
 
-    nbgrader's ``parse_utc`` reads time zones wrongly if a space stands before them: +0200 as 200 seconds, and a zone
-    that this machine does not know, such as CEST, as UTC. This function corrects the first and refuses the second.
+    nbgrader's ``parse_utc`` misreads time zones after a space: +0200 as 200 seconds, and a zone that this machine does
+    not know, such as CEST, as UTC. This function corrects the first and refuses the second.
 
     Raises:
         Exception: of any type that a parser of dates may raise, if the text is not a time.
@@ -120,10 +120,10 @@ def read_stamp(folder: Path) -> bytes | None:
 
 
 def read_receipt(folder: Path) -> dict[str, bytes]:
-    """The files that ``nbgrader submit`` wrote beside a submission: time stamp and secret.
+    """The files that ``nbgrader submit`` wrote next to a submission: time stamp and secret.
 
     Returns:
-        Content by file name. A file that is missing or not valid is left out.
+        Content by file name, without files that are missing or not valid.
     """
     stamp = read_stamp(folder)
     receipt = {} if stamp is None else {STAMP: stamp}
@@ -135,7 +135,7 @@ def read_receipt(folder: Path) -> dict[str, bytes]:
 
 
 def submitted_at(folder: Path) -> datetime | None:
-    """When a submission was handed in, in UTC; None if its time stamp is missing or names no time."""
+    """When a submission was handed in, in UTC; None if its time stamp is missing or not a valid time."""
     stamp = read_stamp(folder)
     return None if stamp is None else stamped_time(stamp)
 

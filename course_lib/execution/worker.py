@@ -1,4 +1,4 @@
-"""The worker processes. Only they import torch, so that the command itself starts in a second."""
+"""The worker processes. Only they import torch, so the command itself starts in a second."""
 
 import ctypes
 import importlib
@@ -17,12 +17,12 @@ from ..authoring.errors import AssignmentError, GradingFault
 from ..files import cache_folder
 from ..judge.sandbox import check_protection, sandbox
 from ..judge.task import GradedNotebook, GradingTask, Protection
-from ..kernel.fork_server import importing
+from ..kernel.fork_server import no_gc_while_importing
 from ..mnist import unpack_mnist
 from .cache_key import versions
 
 MEMORY = 2 * 2**30
-"""Bytes of private memory that a worker may reserve. It needs a quarter of them."""
+"""Bytes of private memory that a worker may reserve. It needs a quarter of that."""
 
 
 def start_worker(parent: int, workspace: Path | None) -> None:
@@ -41,9 +41,9 @@ def start_worker(parent: int, workspace: Path | None) -> None:
             os._exit(1)
     if workspace is not None:
         sandbox(workspace / "library", workspace / "files")
-    # A kernel may send a message so large that reading it fills the memory: then this worker dies, not the machine.
+    # a kernel may send a message so large that reading it fills the memory: then only this worker dies
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-    with importing():
+    with no_gc_while_importing():
         importlib.import_module("course_lib.judge.pipeline")
 
 
@@ -89,13 +89,13 @@ def worker_processes(workers: int, workspace: Path | None) -> ProcessPoolExecuto
 # -- in a Dask worker --------------------------------------------------------------------------------------------------
 
 _executors: dict[Path, ProcessPoolExecutor] = {}
-"""The processes that grade for this Dask worker, by the library folder of their kernels. Each command has its own."""
+"""The processes that grade for this Dask worker, by the kernels' library folder. Each command has its own folder."""
 
 _executors_lock = threading.Lock()
 
 
 def check_machine(protection: Protection, folders: Sequence[Path], others: Sequence[str]) -> None:
-    """Check, in a Dask worker, that kernels can run and that marks are the same as on the command's machine.
+    """Check, in a Dask worker, that kernels can run and that marks would be the same as on the command's machine.
 
     Args:
         protection: the sandbox of the students' kernels.
@@ -107,7 +107,7 @@ def check_machine(protection: Protection, folders: Sequence[Path], others: Seque
     """
     if multiprocessing.current_process().daemon:
         raise GradingFault(
-            "it may not start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False in the environment of the workers"
+            "it cannot start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False in the environment of the workers"
         )
     if protection != "none":
         check_protection()
@@ -128,7 +128,7 @@ def grade_in_a_process_of_its_own(check: Callable[[], None], tasks: Sequence[Gra
     """Grade in a Dask worker, in a child process: Dask runs tasks in threads, but grading uses signals and limits.
 
     Args:
-        check: :func:`check_machine` with its arguments. It runs here, too, because the worker may be new.
+        check: :func:`check_machine` with its arguments. It also runs here, because the worker may be new.
         tasks: the notebooks of one submission.
 
     Raises:

@@ -1,7 +1,7 @@
 """Grade many submissions in an executor that may lose its workers.
 
-Grading is a pure function, so grading a class is a map over a ``concurrent.futures.Executor``. When a submission kills
-its worker, all submissions that were being graded are lost with it. They are graded again one at a time, so that only
+Grading is a pure function, so grading a class is a map over a ``concurrent.futures.Executor``. If a submission kills
+its worker, all submissions that are being graded are lost with it. They are graded again one at a time, so that only
 the submission that kills its worker fails.
 """
 
@@ -16,16 +16,16 @@ from .executors import WorkerCount
 from .worker import grade_submission
 
 AHEAD = 2
-"""Submissions handed to the executor for each worker: enough that no worker waits, few enough to keep in memory."""
+"""Submissions passed to the executor for each worker: enough to keep workers busy, few enough to keep in memory."""
 
 COUNT_AGAIN = 30
-"""Seconds after which the workers are counted again, even if none of them has finished a submission."""
+"""Seconds after which the workers are recounted, even if none of them has finished a submission."""
 
 Keys = tuple[str, ...]
-"""The keys of all notebooks of a submission: equal submissions have equal keys."""
+"""The keys of all notebooks of a submission. Equal submissions have equal keys."""
 
 Work = tuple[Keys, Sequence[GradingTask]]
-"""The keys of a submission, and the tasks of grading its notebooks."""
+"""The keys of a submission, and the tasks that grade its notebooks."""
 
 
 class ClusterLost(BrokenExecutor):

@@ -46,7 +46,7 @@ _checks: dict[str, Callable[[Any], Any]] = {
 
 
 class BadMessage(Exception):
-    """A kernel sent a message that no kernel sends."""
+    """The kernel sent a message that no proper kernel sends."""
 
 
 class CheckedSession(Session):
@@ -83,7 +83,7 @@ class CheckedSession(Session):
 
 
 def packet_message(session: Session, kind: str, packet: Packet) -> dict[str, Any]:
-    """The Jupyter message that carries ``packet`` to a kernel.
+    """The Jupyter message that sends ``packet`` to a kernel.
 
     Raises:
         WireError: if the packet is too large.
@@ -95,7 +95,7 @@ def packet_message(session: Session, kind: str, packet: Packet) -> dict[str, Any
 
 
 def without_half_surrogates(value: Any) -> Any:
-    """A JSON value whose texts can be written to a file: half a surrogate pair cannot."""
+    """A JSON value whose strings can be written to a file: half a surrogate pair cannot."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):

@@ -1,19 +1,19 @@
-"""Clean HTML from a student, so that a page can show it."""
+"""Clean a student's HTML, so that a page can show it."""
 
 import re
 
 import nh3
 from pygments.token import STANDARD_TYPES
 
-from .alarm import uninterrupted
+from .parse_timeout import uninterrupted
 
 MAX_REOPENED = 2_000_000
-"""Length of all opening tags, times the number of tags. Beyond it, the HTML is refused: a parser opens unclosed tags
-again in each paragraph, so that the HTML grows when it is cleaned."""
+"""Limit on (total length of opening tags) × (number of tags). HTML above it is rejected, because the parser reopens
+unclosed tags in each paragraph and the result grows."""
 
 MAX_STYLE = 1000
-"""Characters of a style attribute. A longer one is removed: the time to find CSS functions in it grows with the square
-of its length."""
+"""Limit on the length of a style attribute, in characters. A longer one is removed: the time to find CSS functions in
+it grows with the square of its length."""
 
 # What stays in the HTML. Nothing here can run a script, send a request, or move or hide other parts of the page.
 _TAGS = {
@@ -37,14 +37,14 @@ _REOPENED_TAG = re.compile(r"<\s*(?:a|b|code|em|i|s|small|strong|u)\b[^>]*>?", r
 
 
 def clean_html(text: str) -> str:
-    """Remove scripts, frames, remote images and all that leaves its place on the page.
+    """Remove scripts, frames, remote images and everything that could be drawn outside its place on the page.
 
     Raises:
         ValueError: if cleaning would make the HTML very long.
     """
     if sum(map(len, _REOPENED_TAG.findall(text))) * text.count("<") > MAX_REOPENED:
         raise ValueError("too many unclosed tags")
-    with uninterrupted():  # nh3 swallows what a time limit raises in the attribute filter
+    with uninterrupted():  # nh3 swallows exceptions from the attribute filter, and so would swallow a timeout
         clean = nh3.clean(
             text,
             tags=_TAGS,
@@ -55,7 +55,7 @@ def clean_html(text: str) -> str:
             filter_style_properties=_STYLES,
             allowed_classes=_CLASSES,
         )
-    return f"<div style='contain:paint;overflow:hidden'>{clean}</div>"  # nothing is drawn outside of it
+    return f"<div style='contain:paint;overflow:hidden'>{clean}</div>"  # nothing is drawn outside it
 
 
 def _clean_attribute(tag: str, name: str, value: str) -> str | None:

@@ -7,10 +7,10 @@ from typing import Any
 
 
 def patch_nbclient() -> None:
-    """Bound the time that nbclient takes for a cell's printed text.
+    """Limit the time that nbclient takes on a cell's printed text.
 
-    nbclient 0.11 looks for a carriage return from each character of a line on. A line of 4 MB without any takes more
-    than an hour; with the search bound to the start of lines, it takes milliseconds.
+    nbclient 0.11 searches for a carriage return starting at every character. A 4 MB line without one takes over an
+    hour; anchored to line starts, the search takes milliseconds.
     """
     import nbclient.client
 
@@ -22,7 +22,7 @@ def patch_nbgrader(
     timestamp: Callable[[Any, str], datetime | None],
     due: Callable[[Any], datetime | None],
 ) -> None:
-    """Put the kit in place of three parts of nbgrader 0.9.6.
+    """Replace three parts of nbgrader 0.9.6 with the kit's.
 
     Args:
         autograde: the class behind ``nbgrader autograde`` and formgrader's button. nbgrader has no setting for it.

@@ -11,7 +11,7 @@ def split_off_earlier_tries(pieces: list[str]) -> tuple[list[str], list[str]]:
     """Tell earlier tries at an answer from the answer.
 
     A student who copies a cell leaves earlier tries above the last one. A student who splits a cell leaves pieces that
-    belong together. The first pieces count as earlier tries as long as the last piece defines again all that they
+    belong together. The first pieces count as earlier tries as long as the last piece redefines everything that they
     define.
 
     Args:
@@ -58,9 +58,9 @@ def is_empty(source: str) -> bool:
 
 
 def is_prose(source: str) -> bool:
-    """Whether a code cell holds a text for a person: not valid Python, or only comments and constants.
+    """Whether a code cell holds text for a person: not valid Python, or only comments and constants.
 
-    Students often write a text into a code cell, because a new cell in Jupyter is one.
+    Students often write text into a code cell, because new cells in Jupyter are code cells.
     """
     code = parsed(source)
     if code is None:

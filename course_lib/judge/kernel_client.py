@@ -1,4 +1,4 @@
-"""The judge's side of a student's kernel: bounded queues, checked messages, outputs kept up to a limit."""
+"""The judge's side of a student's kernel: bounded queues, checked messages, limited outputs."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from ..authoring.errors import GradingFault
-from ..kernel import REQUESTS
+from ..kernel import MAX_TRAINING_REQUESTS
 from ..kernel.wire import MAX_BYTES, Packet, WireError, unpack
 from ..messages import say
 from .checked_messages import OUTPUTS, BadMessage, CheckedSession, packet_message, without_half_surrogates
@@ -30,7 +30,7 @@ from .stopwatch import Stopwatch
 patch_nbclient()
 
 WAITING_MESSAGES = 32
-"""Messages that may wait in the judge's memory, for each channel."""
+"""Messages that may be queued in the judge's memory, for each channel."""
 
 SEND_MILLISECONDS = 5000
 """How long sending a message may take: a kernel that does not listen must not hold up the judge."""
@@ -42,15 +42,15 @@ FLOOD_MESSAGES = 100_000
 """A cell is stopped when it sends more output messages than this."""
 
 NOTEBOOK = 8
-"""All cells of a notebook together keep this many times the output that one cell may keep."""
+"""All cells of a notebook together may keep this many times the output of one cell."""
 
-LOOK = 0.2
-"""Seconds between two looks at the time that a cell has computed."""
+POLL_SECONDS = 0.2
+"""Polling interval for the CPU time of a cell, in seconds."""
 
 
 class _Socket(zmq.asyncio.Socket):
     def connect(self, addr: str) -> Any:
-        """Connect, and do not linger when closed: jupyter_client lingers for a second, also with a dead kernel."""
+        """Connect without lingering on close: jupyter_client would linger for a second, even with a dead kernel."""
         self.setsockopt(zmq.LINGER, 0)
         return super().connect(addr)
 
@@ -77,7 +77,7 @@ class _KernelClient(AsyncKernelClient):
         raise GradingFault("The kernel does not answer.")
 
     def start_channels(self, **kwargs: Any) -> None:
-        """Open all channels but the heartbeat: the process itself shows whether it lives."""
+        """Open all channels except the heartbeat: the process itself shows whether it is alive."""
         super().start_channels(**kwargs | {"hb": False})
 
 
@@ -85,7 +85,7 @@ class JudgeKernelManager(AsyncKernelManager):
     """A kernel manager whose clients have bounded queues and read checked messages."""
 
     listens = False
-    """Whether the kernel binds its sockets before any client connects: then nothing has to reconnect."""
+    """Whether the kernel binds its sockets before any client connects, so that no client has to reconnect."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -99,7 +99,7 @@ class JudgeKernelManager(AsyncKernelManager):
         context.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES + 2**20)
         context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
         if self.listens:
-            context.setsockopt(zmq.RECONNECT_IVL, -1)  # never connect to what student code puts in a socket's place
+            context.setsockopt(zmq.RECONNECT_IVL, -1)  # student code may replace the sockets: never connect again
         context.setsockopt(zmq.SNDTIMEO, SEND_MILLISECONDS)
         self._contexts.append(context)
         return super().client(context=context, **kwargs)
@@ -135,18 +135,18 @@ class JudgeClient(NotebookClient):
         self._size = self._messages = self._notebook_size = 0
         self._cut = False
         self.stopwatch: Stopwatch | None = None
-        """Ends the running cell when its time is over; None for a cell with no limit of computing."""
+        """Ends the running cell when its time is up; None for a cell without a limit on CPU time."""
         self.flooded = False
-        """Whether the last cell was stopped because it sent too much."""
+        """Whether the last cell was stopped because it sent too much output."""
         self.late = False
-        """Whether the last cell was stopped because its time was over."""
+        """Whether the last cell was stopped because its time was up."""
         self.needs_training: NeedsTraining | None = None
-        """The training that is needed before the last cell can run."""
+        """The training run that is needed before the last cell can run."""
         self.error: BaseException | None = None
         """The exception that ``answer_training`` has raised."""
 
     async def async_execute_cell(self, cell: NotebookNode, cell_index: int, *args: Any, **kwargs: Any) -> NotebookNode:
-        """Run a cell; meanwhile answer its requests and watch its time."""
+        """Run a cell. Meanwhile, answer its requests and watch its time."""
         self._size = self._messages = 0
         self._cut = self.flooded = self.late = False
         beside = [asyncio.ensure_future(task) for task in (self._answer_requests(), self._watch_time())]
@@ -157,9 +157,9 @@ class JudgeClient(NotebookClient):
                 task.cancel()
 
     async def _watch_time(self) -> None:
-        """End the cell when its time is over, or when the kernel is dead."""
+        """End the cell when its time is up, or when the kernel is dead."""
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_SECONDS)
             self.late = self.stopwatch is not None and self.stopwatch.is_over
             if self.late or not await ensure_async(self.km.is_alive()):
                 return self._end_cell()
@@ -167,7 +167,7 @@ class JudgeClient(NotebookClient):
     async def _answer_requests(self) -> None:
         """Answer the kernel's training requests."""
         kc: Any = self.kc
-        for _ in range(REQUESTS):
+        for _ in range(MAX_TRAINING_REQUESTS):
             try:
                 request = await kc.stdin_channel.get_msg()
             except BadMessage:
@@ -186,16 +186,16 @@ class JudgeClient(NotebookClient):
                 kc.stdin_channel.send(packet_message(kc.session, "training_reply", answer))
 
     def _end_cell(self) -> None:
-        """Stop waiting for the running cell: nbclient treats it as one whose kernel died."""
+        """Stop waiting for the running cell: nbclient then treats its kernel as dead."""
         if self.task_poll_for_reply is not None:
             self.task_poll_for_reply.cancel()
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Take one message of a cell, unless the cell has sent enough.
+        """Process one message of a cell, unless the cell has already sent too much.
 
         Raises:
-            CellExecutionComplete: when it is the last one.
-            BadMessage: if nbclient cannot make sense of it.
+            CellExecutionComplete: when it is the last message.
+            BadMessage: if nbclient cannot process it.
         """
         kind, content = msg["msg_type"], msg["content"]
         if kind.startswith("comm"):  # widgets: they show nothing without a running kernel

@@ -28,28 +28,28 @@ from ..authoring.result import Verdict
 from ..kernel.wire import Packet, WireError, unpack
 from ..messages import say
 from .checked_messages import BadMessage, packet_message
-from .kernel_client import LOOK
+from .kernel_client import POLL_SECONDS
+from .kernel_process import KernelProcess
 from .limits import Limits
 from .outcomes import NeedsTraining
+from .snapshot_client import ConnectionLost, SnapshotConnection
 from .stopwatch import Stopwatch
-from .student_kernel import KernelProcess
 from .task import Device, GradingTask, Protection
-from .visits import Visit, VisitEnded
 
 AnswerTraining = Callable[[Packet, int], Packet | NeedsTraining]
 """Answers the training request of the cell with this index."""
 
 ROWS = 1000
-"""A question about more rows than this gets more time."""
+"""A question about more rows than this is given more time."""
 
 SEED_STRIDE = 10_000
 """In a run with seed s, the cell with index i is seeded with ``s * SEED_STRIDE + i``."""
 
 RESERVE = 0.1
-"""The part of a submission's time that is kept for probes."""
+"""The share of a submission's time that is reserved for probes."""
 
 BUSY_FACTOR = 3
-"""A cell or a question may take this many times its seconds of computing: the machine may be busy."""
+"""A cell or a question may take this many times its CPU seconds on the clock, because the machine may be busy."""
 
 
 def no_answer(request: Packet, running: int) -> Packet:
@@ -65,7 +65,7 @@ class NotebookRunner:
         library: the folder made by :func:`course_lib.judge.sandbox.kernel_folder`.
         limits: what its code may use.
         protection: what its code runs in.
-        files: files of the assignment that the notebook may read, copied beside it.
+        files: folder of the assignment's files, which are copied next to the notebook.
         answer_training: answers the kernel's training requests.
         device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
         snapshots: the indices of the cells after which a snapshot is taken, for :meth:`ask_snapshot`.
@@ -89,20 +89,20 @@ class NotebookRunner:
         self.outcomes: dict[int, Verdict] = {}
         """The verdict on each cell that has run, by index."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        """Where time went: ``kernel`` (starting one), ``cells``, ``training`` (cells that train), ``questions``."""
+        """Seconds spent on ``kernel`` (starting one), ``cells``, ``training`` (cells that train) and ``questions``."""
         self.needs_training: NeedsTraining | None = None
-        """Set when a cell needs a training that must run first. No further cell runs then."""
+        """Set when a cell needs a training run first. No further cell runs then."""
         self.kernel: KernelProcess | None = None
         """The kernel that runs now."""
         self._running = 0
         self._snapshots = set(snapshots)
         self._first_seed = SEED_STRIDE * seed
-        self._visit: tuple[int, Visit] | None = None
-        """The visit that answers the questions after the cell with this index."""
+        self._visit: tuple[int, SnapshotConnection] | None = None
+        """The connection that answers the questions after the cell with this index."""
         self._deadline = time.monotonic() + limits.submission
         self._restarts = 0
         self._has_died = True
-        """Whether the last kernel counts as one that had to be restarted."""
+        """Whether the last kernel counts as restarted."""
         self._has_probed = False
         self._new_kernel: Callable[[], KernelProcess] = lambda: KernelProcess(
             notebook,
@@ -137,7 +137,7 @@ class NotebookRunner:
     # -- cells -------------------------------------------------------------------------------------------------------
 
     def run_until(self, index: int) -> None:
-        """Run the code cells before ``index`` that have not run yet, unless a training is needed first."""
+        """Run the code cells before ``index`` that have not run yet, unless a training run is needed first."""
         for i in range(index):
             if self.needs_training is not None:
                 return
@@ -158,7 +158,7 @@ class NotebookRunner:
         """Run one cell in the current kernel."""
         assert self.kernel is not None
         client = self.kernel.client
-        # what a cell shows when it runs again after a probe is not kept: something of the probe might be in it
+        # drop the output of cells that run again after a probe, because it could reveal the probe
         cell = deepcopy(self.notebook.cells[index]) if self._has_probed else self.notebook.cells[index]
         trains = is_training(cell)
         computing = self.limits.question if is_check(cell) else self.limits.cell
@@ -179,9 +179,9 @@ class NotebookRunner:
             return self._handle_dead_cell()
         except GradingFault:
             raise
-        except Exception:  # nbclient's reaction to messages that no kernel sends
+        except Exception:  # nbclient's reaction to messages that no proper kernel sends
             self._stop()
-            return Verdict.NONSENSE
+            return Verdict.INVALID_ANSWER
         errors = (output for output in cell.outputs if output.output_type == "error")
         verdict = next((limit_verdict(error.ename, error.evalue) for error in errors), Verdict.PASSED)
         if index in self._snapshots:
@@ -229,7 +229,7 @@ class NotebookRunner:
             alone: whether to discard the question's side effects.
 
         Raises:
-            StudentFailure: as :meth:`ask`.
+            StudentFailure: as in :meth:`ask`.
         """
         self._has_probed = True
         if index not in self._snapshots:
@@ -241,26 +241,26 @@ class NotebookRunner:
         with self._counting("questions"):
             try:
                 if alone:
-                    with Visit(self.kernel.snapshots[index], self.kernel.pid) as visit:
+                    with SnapshotConnection(self.kernel.snapshots[index], self.kernel.pid) as visit:
                         return self._ask_visit(visit, question)
                 if self._visit is None or self._visit[0] != index:
                     self._end_visit()
-                    self._visit = index, Visit(self.kernel.snapshots[index], self.kernel.pid)
+                    self._visit = index, SnapshotConnection(self.kernel.snapshots[index], self.kernel.pid)
                 return self._ask_visit(self._visit[1], question)
             except TimeoutError:
                 self._end_visit()
                 raise StudentFailure(Verdict.TIMEOUT) from None
-            except VisitEnded as error:
+            except ConnectionLost as error:
                 self._end_visit()
-                time.sleep(LOOK)  # a kernel that exceeds a limit is killed with its snapshots
+                time.sleep(POLL_SECONDS)  # a kernel that exceeds a limit is killed with its snapshots
                 verdict = Verdict.KERNEL_DIED if self.kernel.alive else self._stop()
                 raise StudentFailure(verdict, note=str(error)) from None
 
-    def _ask_visit(self, visit: Visit, question: Packet) -> Packet:
+    def _ask_visit(self, visit: SnapshotConnection, question: Packet) -> Packet:
         return visit.ask(question, self._stopwatch(self._seconds_for(question), visit.pid))
 
     def _ask_again(self, index: int, question: Packet) -> Packet:
-        """Ask a new kernel that has run the cells up to ``index`` only: the first one could not be forked."""
+        """Used if the kernel could not be forked: start a new kernel, run the cells up to ``index``, and ask it."""
         if self._seconds_left <= 0:
             raise StudentFailure(Verdict.TIMEOUT)
         self._stop()
@@ -280,18 +280,18 @@ class NotebookRunner:
             self._visit = None
 
     def _take_snapshot(self, index: int) -> None:
-        """Fork the kernel after the cell with this index; without a fork, the judge asks a new kernel instead."""
+        """Fork the kernel after the cell with this index. If that fails, the judge asks a new kernel instead."""
         assert self.kernel is not None
-        place, seen_as = self.kernel.snapshot_places(index)
+        host_path, kernel_path = self.kernel.snapshot_paths(index)
         self._snapshots.discard(index)  # do not retry if student code breaks the fork
         try:
-            reply = self._exchange(Packet({"snapshot": seen_as}), self._stopwatch(self.limits.question))
+            reply = self._exchange(Packet({"snapshot": kernel_path}), self._stopwatch(self.limits.question))
         except TimeoutError:
             return self._interrupt()
         except StudentFailure:
             return
         if self.kernel is not None and reply.fields.get("status") == "ok":
-            self.kernel.snapshots[index] = place
+            self.kernel.snapshots[index] = host_path
             self._snapshots.add(index)
 
     def _must_be_ready(self) -> None:
@@ -303,23 +303,23 @@ class NotebookRunner:
         if not self._ready():
             verdict = self._verdict_without_kernel()
             endless = [i for i, outcome in sorted(self.outcomes.items()) if outcome is Verdict.TIMEOUT]
-            named = bool(endless) and verdict is Verdict.TIMEOUT  # that cell used up the time of later ones
+            named = bool(endless) and verdict is Verdict.TIMEOUT  # that cell used up the time of later cells
             raise StudentFailure(verdict, first_line(self.notebook.cells[endless[0]]) if named else "")
 
     def _seconds_for(self, question: Packet) -> float:
-        """The seconds of computing that a question may take."""
+        """The CPU seconds that a question may take."""
         rows = max((len(t) for t in question.tensors.values() if t.ndim), default=0)
         return self.limits.question * max(1, math.ceil(rows / ROWS))
 
     def report(self, of: str) -> Packet:
-        """The ``trainings`` that ended in the kernel, or the ``figures`` drawn there; empty if it does not answer."""
+        """The ``trainings`` that ended in the kernel, or the ``figures`` drawn there. Empty if it does not answer."""
         try:
             return self.ask(Packet({"ask": of}))
         except StudentFailure:
             return Packet()
 
     def _exchange(self, question: Packet, stopwatch: Stopwatch) -> Packet:
-        """Send a question and wait for its answer; TimeoutError if none comes in time."""
+        """Send a question and wait for its answer. Raise TimeoutError if none comes in time."""
         assert self.kernel is not None
         kc: Any = self.kernel.client.kc
         try:
@@ -330,7 +330,7 @@ class NotebookRunner:
             kc.shell_channel.send(message)
             while True:
                 try:
-                    reply = run_sync(kc.shell_channel.get_msg)(timeout=LOOK)
+                    reply = run_sync(kc.shell_channel.get_msg)(timeout=POLL_SECONDS)
                     if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                         return unpack(reply["content"], reply["buffers"])
                 except Empty:
@@ -340,9 +340,9 @@ class NotebookRunner:
                     raise TimeoutError
         except (BadMessage, zmq.ZMQError) as error:
             self._stop()
-            raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
+            raise StudentFailure(Verdict.INVALID_ANSWER, note=str(error)) from error
         except WireError as error:
-            raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
+            raise StudentFailure(Verdict.INVALID_ANSWER, note=str(error)) from error
 
     # -- the kernel --------------------------------------------------------------------------------------------------
 
@@ -356,7 +356,7 @@ class NotebookRunner:
             self.seconds[phase] += time.monotonic() - began
 
     def _stopwatch(self, computing: float, pid: int | None = None) -> Stopwatch:
-        """For the running kernel, or another process; ``computing`` is in seconds of one core."""
+        """A stopwatch for the running kernel or another process. ``computing`` is in CPU seconds of one core."""
         assert self.kernel is not None
         on_all_cores = computing * max(1, self.limits.threads)
         return Stopwatch(pid or self.kernel.pid, on_all_cores, BUSY_FACTOR * computing, self._seconds_left)
@@ -378,7 +378,7 @@ class NotebookRunner:
             with self._counting("kernel"):
                 self.kernel = self._new_kernel()
             self._restarts += self._has_died
-            self._has_died = True  # if it is gone when the next one is needed
+            self._has_died = True  # counts if it is gone when the next one is needed
             if self._replay():
                 return True
         return False
@@ -402,7 +402,7 @@ class NotebookRunner:
         return Verdict.KERNEL_DIED if self._seconds_left > 0 else Verdict.TIMEOUT
 
     def _stop(self) -> Verdict:
-        """Kill the kernel and forget it; return why it died, if known."""
+        """Kill the kernel and forget it. Return why it died, if known."""
         self._end_visit()
         kernel, self.kernel = self.kernel, None
         return Verdict.KERNEL_DIED if kernel is None else kernel.stop()

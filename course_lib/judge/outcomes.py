@@ -17,26 +17,26 @@ class Finished:
     cells: dict[str, CellResult]
     """The results by grade cell."""
     trainings: list[str]
-    """Files of the finished trainings, made by the instructor's notebook, that this run made or reused."""
+    """Files of the instructor's training runs that this run made or reused."""
     warnings: list[str]
-    """For the instructor, from the instructor's own notebook."""
+    """Warnings for the instructor about the source notebook."""
 
 
 @dataclass(frozen=True)
 class NeedsTraining:
-    """The notebook is about to train a model that nobody has trained yet. It is trained first, in its own kernel."""
+    """The notebook is about to train a model that has not been trained yet. It is trained first, in its own kernel."""
 
     cells: list[NotebookNode]
     """The cells to run there, the training cell last."""
     enough: float | None
-    """The accuracy at which the training may end; None for a full training."""
+    """The accuracy at which training may end; None for full training."""
     path: Path
-    """Where to store the training."""
+    """Where to store the training run."""
 
 
 @dataclass(frozen=True)
 class WantsFullTraining:
-    """A training ended early, at the required accuracy, and its model then lost points."""
+    """A training run ended early, at the required accuracy, and its model then lost points."""
 
 
 Outcome = Finished | NeedsTraining | WantsFullTraining

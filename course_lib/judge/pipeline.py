@@ -23,15 +23,15 @@ from ..authoring.probe_source import probed_cells
 from ..authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
 from ..authoring.result import CellResult, NotebookResult, Verdict
 from ..messages import say, set_language
-from .alarm import TimeIsUp, time_limit
 from .annotate import annotate
 from .notebook_runner import NotebookRunner
 from .outcomes import Finished, NeedsTraining, Outcome, WantsFullTraining
+from .parse_timeout import ParseTimeout, parse_timeout
 from .read_notebook import UnreadableNotebook, read_notebook
 from .rebuild import Rebuilt, rebuild
-from .reference_run import keep_reference_results
 from .sanitize import drop_outputs, sanitize_notebook
 from .shared_training import train
+from .source_run import keep_source_results
 from .task import Device, GradedNotebook, GradingTask, Unreadable
 from .tested_notebook import TestedNotebook
 from .training_requests import TrainingRequests
@@ -76,19 +76,19 @@ def rebuild_submission(task: GradingTask) -> Rebuilt:
     if isinstance(task.submitted, Unreadable):
         raise UnreadableNotebook(task.submitted.reason)
     try:
-        with time_limit(PREPARE):
+        with parse_timeout(PREPARE):
             return rebuild(task.spec.skeleton, read_notebook(task.submitted))
-    except TimeIsUp:
+    except ParseTimeout:
         raise UnreadableNotebook(say("rebuild.too_long")) from None
 
 
 def run_with_trainings(task: GradingTask, notebook: NotebookNode, seconds: PhaseSeconds) -> Finished:
-    """Run the notebook, and run it again after each training that it needs.
+    """Run the notebook, and run it again after each training run that it needs.
 
-    A model that matches no stored training is first trained until it reaches the required accuracy. If it then loses
-    points that a full training might earn, the notebook is run again with full trainings.
+    A model that matches no stored training run is first trained until it reaches the required accuracy. If it then
+    loses points that full training might earn, the notebook is run again with full training.
     """
-    early = task.train_once and not task.reference
+    early = task.train_once and not task.is_source
     while True:
         left = max(1.0, task.limits.submission - sum(seconds.values()))
         in_time = replace(task, limits=replace(task.limits, submission=left))
@@ -108,10 +108,10 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
     Args:
         task: what to grade.
         notebook: gets the outputs of its cells.
-        early: whether trainings may end as soon as a model is accurate enough.
+        early: whether training may end as soon as a model is accurate enough.
         seconds: gets the time of each phase.
     """
-    device: Device = task.device if task.reference or not task.train_once else "cpu"
+    device: Device = task.device if task.is_source or not task.train_once else "cpu"
     accuracies: dict[str, float] = {}
     requests = TrainingRequests(task, notebook.cells, accuracies, early)
     probed = probed_cells(task.spec.tests)
@@ -127,7 +127,7 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
                 return runner.needs_training
             if any(cells[name].score < cells[name].points for name in requests.ended_early):
                 return WantsFullTraining()
-            made, warnings = keep_reference_results(task, notebook, runner) if task.reference else ([], [])
+            made, warnings = keep_source_results(task, notebook, runner) if task.is_source else ([], [])
         finally:
             for phase, value in runner.seconds.items():
                 seconds[phase] += value
@@ -137,9 +137,9 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
 def clean_outputs(notebook: NotebookNode) -> None:
     """Sanitize the outputs; if that takes too long, drop them."""
     try:
-        with time_limit(PREPARE):
+        with parse_timeout(PREPARE):
             sanitize_notebook(notebook)
-    except TimeIsUp:
+    except ParseTimeout:
         drop_outputs(notebook)
 
 
@@ -149,7 +149,9 @@ def decide(task: GradingTask, rebuilt: Rebuilt, finished: Finished) -> NotebookR
     for cell in task.spec.automatic:
         result = finished.cells[cell.grade_id]
         result.solution = cell.solution
-        if cell.solution in rebuilt.unchanged:  # a pass or fail means that another cell has the answer
+        if (
+            cell.solution in rebuilt.unchanged
+        ):  # a test that passed or failed must have found the answer in another cell
             for test in result.tests:
                 if test.verdict not in (Verdict.PASSED, Verdict.FAILED):
                     test.verdict, test.detail = Verdict.NOT_ATTEMPTED, ""
@@ -172,7 +174,7 @@ def unreadable_result(task: GradingTask, why: str) -> GradedNotebook:
 
 
 def write_autograded(task: GradingTask, notebook: NotebookNode, result: NotebookResult) -> str:
-    """The autograded notebook, with the result in it, as the text of a file."""
+    """The content of the autograded notebook file, with the result in it."""
     annotate(notebook, result, task.key)
     return str(nbformat.writes(notebook))
 

@@ -30,7 +30,7 @@ class SubmittedCell:
     id: str | None = None
     """nbformat's id of the cell."""
     attachments: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Pictures pasted into a text: file name -> MIME type -> base64."""
+    """Pictures pasted into the cell: file name -> MIME type -> base64."""
     intact: bool = False
     """Whether the cell still matches the checksum that nbgrader wrote into it at the release."""
 
@@ -83,7 +83,7 @@ def _submitted_cell(cell: Any) -> SubmittedCell:
 
 
 def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
-    """The pictures among the attachments of a cell: of each file, the last of :data:`PICTURES` that it has."""
+    """The pictures among the attachments of a cell: for each file, only the last MIME type in :data:`PICTURES`."""
     pictures: dict[str, dict[str, str]] = {}
     for name, data in attachments.items() if isinstance(attachments, dict) else ():
         for mime_type in PICTURES:
@@ -101,7 +101,7 @@ def is_base64(text: str) -> bool:
 def _is_intact(cell: Any) -> bool:
     """Whether a cell still matches the checksum that nbgrader wrote into it at the release.
 
-    A student who forges the checksum gains nothing: the judge then replaces the cell by the one from the source.
+    A student who forges the checksum gains nothing: the judge then replaces the cell with the one from the source.
     """
     try:
         meta = cell.metadata.nbgrader
@@ -111,7 +111,7 @@ def _is_intact(cell: Any) -> bool:
 
 
 def _checksum(cell: Any, meta: Any) -> str:
-    """The checksum that nbgrader computes. Importing its ``compute_checksum`` would take each worker a second."""
+    """The checksum that nbgrader computes. Importing its ``compute_checksum`` would cost each worker a second."""
     grade, solution = meta.get("grade", False), meta.get("solution", False)
     locked = not solution and (grade or meta.get("locked", False))
     parts = [cell.source, cell.cell_type, *map(str, (grade, solution, locked)), meta["grade_id"]]

@@ -24,8 +24,8 @@ class Rebuilt:
 
     notebook: NotebookNode
     unchanged: set[str] = field(default_factory=set)
-    """Names of the solution cells without an answer: as given, or without any code. A cell for a text is not among
-    them if the student wrote a text beside it, which may be the answer."""
+    """Names of the solution cells without an answer: as given, or without any code. A free-text cell is not included if
+    the student wrote text in a cell next to it, because that may be the answer."""
     repairs: list[str] = field(default_factory=list)
     """What the judge repaired, in the student's language."""
 
@@ -38,13 +38,13 @@ def rebuild(skeleton: NotebookNode, cells: Sequence[SubmittedCell]) -> Rebuilt:
         cells: the cells of the submission, from :func:`course_lib.judge.read_notebook.read_notebook`.
 
     Returns:
-        A notebook in which every cell of the skeleton stands once and in the skeleton's order.
+        A notebook with every cell of the skeleton, once and in the skeleton's order.
 
-        - An extra cell stands before the cell of the skeleton that followed it in the submission.
+        - An extra cell comes before the cell of the skeleton that followed it in the submission.
         - The pieces of a solution cell that was split or copied are joined. Earlier tries become extra cells, so that
           an error in one of them does not stop the answer.
-        - A missing cell is put back. A missing solution cell for code is put back empty, because the answer may be in
-          another cell, which the stub would overwrite.
+        - A missing cell is restored. A missing solution cell for code is restored empty, because the answer may be in
+          another cell, and the stub would override it.
     """
     result = Rebuilt(deepcopy(skeleton))
     collected = _collect(_Skeleton(result.notebook), cells)
@@ -74,7 +74,7 @@ class _Skeleton:
         self._lines = {cell.id: _lines(cell.source) for cell in notebook.cells}
 
     def name_of(self, cell: SubmittedCell) -> str | None:
-        """The name of ``cell`` in the skeleton; None for an extra cell or a given text."""
+        """The name of ``cell`` in the skeleton; None for an extra cell or a given text cell."""
         if cell.grade_id is not None:
             return cell.grade_id if cell.grade_id in self.named else None
         if cell.id in self.named:  # the metadata got lost; a release uses nbgrader's names as ids, too
@@ -82,7 +82,7 @@ class _Skeleton:
         return self.locked.get(cell.source.strip())  # the ids got lost, too
 
     def is_given(self, cell: SubmittedCell) -> bool:
-        """Whether a cell without a name holds nothing of the student's: it is empty, given, or part of a given text."""
+        """Whether a cell without a name has no work of the student: it is empty, given, or part of a given text."""
         source = cell.source.strip()
         if not source or source in self._sources:
             return True
@@ -102,19 +102,19 @@ class _Extra:
 
     cell: SubmittedCell
     before: str | None = None
-    """Id of the given text that followed it in the submission, if one came before the next cell with a name."""
+    """Id of the given text cell that followed it in the submission, if there was one before the next named cell."""
 
 
 @dataclass
 class _Collected:
-    """What a submission holds, by the name of the skeleton's cell."""
+    """The contents of a submission, by the name of the skeleton's cell."""
 
     pieces: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Sources of the cell: several if the student split or copied it."""
+    """Sources of the cell; several if the student split or copied it."""
     pictures: defaultdict[str, dict[str, dict[str, str]]] = field(default_factory=lambda: defaultdict(dict))
     """Pictures pasted into the cell's text."""
     extras: defaultdict[str | None, list[_Extra]] = field(default_factory=lambda: defaultdict(list))
-    """Extra cells that stand before the cell; under None, those after the last cell with a name."""
+    """Extra cells before the cell; under None, those after the last cell with a name."""
 
 
 def _collect(skeleton: _Skeleton, cells: Sequence[SubmittedCell]) -> _Collected:
@@ -131,7 +131,7 @@ def _collect(skeleton: _Skeleton, cells: Sequence[SubmittedCell]) -> _Collected:
             # an intact cell may come from an older release: take the author's current version
             collected.pieces[name].append(original.source if cell.intact else cell.source)
             collected.pictures[name].update(cell.attachments)
-        elif cell.source.strip() in skeleton.texts:  # a person reads an answer below its own task, not below the next
+        elif cell.source.strip() in skeleton.texts:  # keep an answer below its own task, where a person looks for it
             for extra in waiting:
                 extra.before = extra.before or skeleton.texts[cell.source.strip()]
         elif not skeleton.is_given(cell):
@@ -170,7 +170,7 @@ def _fill_in(cell: NotebookNode, collected: _Collected, result: Rebuilt) -> None
     if pieces:
         cell.source = answer
     elif is_code:
-        cell.source = ""  # the stub would overwrite an answer in another cell
+        cell.source = ""  # the stub would override an answer in another cell
     if not is_code and collected.pictures[name]:
         cell.attachments = collected.pictures[name]
 
@@ -186,7 +186,7 @@ def _repair_messages(cell: NotebookNode, pieces: list[str]) -> list[str]:
 
 
 def _leave_texts_to_a_person(result: Rebuilt, extras: defaultdict[str | None, list[_Extra]]) -> None:
-    """Let a person grade a text cell with a text of the student's right before or after it: that may be the answer."""
+    """Let a person grade a text cell if the student wrote text right before or after it: that may be the answer."""
     named = [cell for cell in result.notebook.cells if cell_name(cell)]
     next_names = [*map(cell_name, named[1:]), None]
     for cell, next_name in zip(named, next_names, strict=True):
@@ -215,7 +215,7 @@ def _place_extra_cells(notebook: NotebookNode, extras: defaultdict[str | None, l
 
 
 def _interleave(texts: list[NotebookNode], extras: list[_Extra]) -> list[NotebookNode]:
-    """Put each extra cell before the given text that it preceded, the other extra cells after all ``texts``."""
+    """Put each extra cell before the given text that it preceded, and the other extra cells after all ``texts``."""
     cells = []
     for text in texts:
         cells += [_extra_cell(extra.cell) for extra in extras if extra.before == text.id] + [text]

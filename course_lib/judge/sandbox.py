@@ -1,7 +1,7 @@
 """The sandbox of the students' kernels: a bubblewrap container with a fork server in it.
 
 Each grading worker has one sandbox, and a second one that sees the graphics card if models are trained there. A sandbox
-has no network. Of the machine, it shows system libraries and the Python environment, read-only. It does not show the
+has no network. From the machine, it shows system libraries and the Python environment, read-only. It does not show the
 gradebook, source notebooks, hidden tests, reference answers or other submissions. The fork server
 (:mod:`course_lib.kernel.fork_server`) runs in the sandbox and forks each kernel into its own namespaces.
 
@@ -39,7 +39,7 @@ from .limits import Limits
 from .task import Device, Protection, figures_folder
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/fonts", "/etc/localtime")
-"""What programs need from the machine. Nothing in /etc that names its users or hosts."""
+"""What programs need from the machine. From /etc, nothing that names users or hosts."""
 
 LIBRARY, CACHE, HOME, SOCKETS = "/library", "/mnist", "/tmp/home", "/tmp/kernel"
 """Paths in the sandbox: course_lib, its cache, and, in a kernel's own scratch folder, its home and its sockets."""
@@ -66,7 +66,7 @@ BUBBLEWRAP = ("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "-
 
 
 def environment_folders() -> list[str]:
-    """The folders of this Python environment that :data:`SYSTEM` does not contain, outer ones first."""
+    """The folders of this Python environment that :data:`SYSTEM` does not contain, outermost first."""
     return sorted(prefix for prefix in {sys.base_prefix, sys.prefix} if not prefix.startswith("/usr/"))
 
 
@@ -87,11 +87,11 @@ def bubblewrap(*binds: tuple[Path, str], device: Device = "cpu") -> list[str]:
         device: ``cuda`` adds the machine's graphics cards.
     """
     command = list(BUBBLEWRAP)
-    for place in SYSTEM:
-        if os.path.islink(place):
-            command += ["--symlink", os.readlink(place), place]
+    for path in SYSTEM:
+        if os.path.islink(path):
+            command += ["--symlink", os.readlink(path), path]
         else:
-            command += ["--ro-bind-try", place, place]
+            command += ["--ro-bind-try", path, path]
     for prefix in environment_folders():
         command += ["--ro-bind", prefix, prefix]
     for installed in _paths_in_sandbox(PACKAGE):  # hides the judge and all answers
@@ -120,7 +120,7 @@ def check_protection(secrets: Sequence[Path] = ()) -> None:
     if shutil.which("bwrap") is None:
         raise AssignmentError(f"bubblewrap is missing. Install it: sudo apt install bubblewrap\n{advice}")
     clone = PACKAGE.parent
-    if (clone / "grader_tests").is_dir():  # an editable install: the sandbox hides course_lib, but nothing beside it
+    if (clone / "grader_tests").is_dir():  # an editable install: the sandbox hides only course_lib
         secrets = [*secrets, clone]
     for secret in secrets:
         if visible := _paths_in_sandbox(secret):
@@ -173,9 +173,9 @@ class Sandbox:
 
     Args:
         library: the folder that kernels import course_lib from.
-        files: the folder whose files are copied beside the notebook before it runs.
+        files: the folder whose files are copied next to the notebook before it runs.
         device: on ``cuda``, kernels see the machine's graphics cards.
-        seed: of the hashes of all its kernels.
+        seed: Python's hash seed in all its kernels.
     """
 
     def __init__(self, library: Path, files: Path | None, device: Device = "cpu", seed: int = 0) -> None:
@@ -232,7 +232,7 @@ class Sandbox:
         """Wait until the fork server has imported its packages.
 
         Raises:
-            GradingFault: if this takes longer, or the sandbox has ended.
+            GradingFault: if this takes longer than ``seconds``, or the sandbox has ended.
         """
         if not self._ready:
             self.receive(seconds)
@@ -272,7 +272,7 @@ class Sandbox:
             raise GradingFault(f"A kernel could not be started in the sandbox: {message.get('failed', 'it ended')}")
 
     def ending(self) -> tuple[Verdict | None, bool]:
-        """After a kernel has ended: the limit that it exceeded, if any, and whether a signal killed it."""
+        """The limit that the ended kernel exceeded, if any, and whether a signal killed it."""
         try:
             message, _ = self.receive(5)
         except (GradingFault, OSError):  # the sandbox ended too

@@ -60,7 +60,7 @@ class SandboxProvisioner(KernelProvisionerBase):
             select.select([self._pidfd], [], [], 5)
 
     async def terminate(self, restart: bool = False) -> None:
-        """Kill the kernel, too: the student's code gets no chance to react."""
+        """Kill the kernel: the student's code gets no chance to react to a signal."""
         await self.kill()
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:

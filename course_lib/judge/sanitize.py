@@ -1,8 +1,8 @@
 """Make what a student left in a notebook safe to store and to open in a browser.
 
 formgrader shows the notebook in the instructor's own session, where a script could change marks. Outputs are cleaned
-before the notebook is stored. Markdown is cleaned after nbconvert has turned it into HTML, because nobody can tell
-beforehand what HTML it becomes: ``nbgrader_config.py`` gives these filters to formgrader and to the feedback pages.
+before the notebook is stored. Markdown is cleaned after nbconvert has turned it into HTML, because the HTML cannot be
+predicted: ``nbgrader_config.py`` installs these filters in formgrader and the feedback pages.
 """
 
 import contextlib
@@ -26,34 +26,34 @@ from .read_notebook import PICTURES, is_base64
 PAGE_FILTERS = {name: f"course_lib.judge.sanitize.{name}" for name in ("highlight_code", "markdown2html")}
 """For ``c.HTMLExporter.filters``."""
 
-# -- limits: whatever a student's code displays, a page is made in seconds. Lengths are in characters. ----------------
+# -- limits: a page renders in seconds whatever the student's code displays. Lengths are in characters. ---------------
 
 MAX_SOURCE = 200_000
-"""Length of all that a student wrote in a notebook. The rest is cut: the page would take minutes to make."""
+"""Length of everything that a student wrote in a notebook. The rest is cut: the page would take minutes to render."""
 
 MAX_MARKDOWN = 20_000
 """Length of a Markdown cell. The rest is cut: the time to render it can grow with the square of its length."""
 
 MAX_HTML = 100_000
-"""Length of an HTML output. A longer one is left out: the time to clean it can grow with the square of its length."""
+"""Length of an HTML output. A longer one is dropped: the time to clean it can grow with the square of its length."""
 
 MAX_HIGHLIGHTED, MAX_LINE = 50_000, 1000
 """Length of a code cell, and of its longest line. A longer one is shown without colours: the time to highlight it grows
-with the square of the length of a line."""
+with the square of the line length."""
 
 MAX_PICTURES = 2**26
-"""Length of the largest picture pasted into a cell, times the pictures that the cell shows. Beyond it, the cell loses
-its pictures: the page would contain the same picture again each time the cell shows it."""
+"""Limit on (length of the largest picture pasted into a cell) × (number of pictures that the cell shows). Above it, the
+pictures are dropped: the page would contain a copy of the picture each time the cell shows it."""
 
 MAX_ALT_TEXT = 1000
-"""Length of the text that stands for a picture where it cannot be seen. The rest is cut: the page would become huge."""
+"""Length of the alternative text of a picture. The rest is cut: the page would become huge."""
 
 MAX_ESCAPES = 20_000
-"""Terminal escape sequences in a notebook. Further texts lose theirs: the time to turn them into colours grows with
+"""Terminal escape sequences in a notebook. Beyond it, they are removed: the time to turn them into colours grows with
 their number times the length of the text."""
 
 MAX_PRINTED, MAX_TRACEBACK = 1000, 100
-"""Lines of what a cell printed, and of a traceback. The rest is cut, as nbgrader does: nobody reads more."""
+"""Lines of printed text in a cell, and of a traceback. The rest is cut, as in nbgrader: nobody reads more."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;]*[@-~]?)?")
 _LONG_ESCAPE = re.compile(r"\x1b\[[^@-~\n]{100,}")
@@ -62,7 +62,7 @@ _LONG_ESCAPE = re.compile(r"\x1b\[[^@-~\n]{100,}")
 def sanitize_notebook(notebook: NotebookNode) -> None:
     """Limit the length of what the student wrote, then clean the outputs of every cell."""
     source_left, escapes_left = MAX_SOURCE, MAX_ESCAPES
-    for cell in filter(is_own, notebook.cells):  # first: cleaning may run out of time, and this takes none
+    for cell in filter(is_own, notebook.cells):  # first, because it is fast and cleaning may run out of time
         source_left = _limit_source(cell, source_left)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -81,11 +81,11 @@ def drop_outputs(notebook: NotebookNode) -> None:
 
 
 def _limit_source(cell: NotebookNode, left: int) -> int:
-    """Cut what the student wrote in ``cell`` to ``left`` characters; returns how many are left for the next cells."""
+    """Cut what the student wrote in ``cell`` to ``left`` characters. Returns how many are left for the next cells."""
     longest = left
     if cell.cell_type != "code":
         longest = min(left, MAX_MARKDOWN)
-        cell.source = re.sub(r"[^\S\n]{100,}", " ", cell.source)  # a renderer takes minutes over long blanks
+        cell.source = re.sub(r"[^\S\n]{100,}", " ", cell.source)  # a renderer takes minutes for long runs of blanks
         sizes = [len(picture) for data in cell.get("attachments", {}).values() for picture in data.values()]
         shown = cell.source.count("![") + cell.source.lower().count("<img")
         if max(sizes, default=0) * shown > MAX_PICTURES:
@@ -99,7 +99,7 @@ def _limit_source(cell: NotebookNode, left: int) -> int:
 
 
 def _clean_output(output: NotebookNode) -> NotebookNode:
-    """Build the output again, from the parts that a page may show."""
+    """Rebuild the output from the parts that a page may show."""
     if output.output_type == "stream":
         return new_output("stream", name=output.name, text=output.text)
     if output.output_type == "error":
@@ -126,7 +126,7 @@ def _clean_data(mime_type: str, value: Any) -> str:
 
 
 def alternative_texts(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The part of an output's metadata that is kept: the texts that stand for pictures where they cannot be seen.
+    """The part of an output's metadata that is kept: the alternative texts of pictures.
 
     The other metadata set how pictures look. nbconvert writes a width into the page without escaping it.
     """
@@ -153,7 +153,7 @@ def _limit_printed(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
 
 
 def _limit_escapes(outputs: list[NotebookNode], left: int) -> int:
-    """Remove overlong escape sequences, and all from a text with more than ``left``; returns how many are left."""
+    """Remove overlong escape sequences, and all of them from a text with more than ``left``. Returns what is left."""
 
     def limit(text: str) -> str:
         nonlocal left

@@ -19,15 +19,15 @@ from .training_cache import find_training, is_kept, keep_code_training
 def train(task: GradingTask, needed: NeedsTraining, seconds: defaultdict[str, float]) -> None:
     """Run the training that ``needed`` names in its own kernel, and store it, unless another worker has done so.
 
-    A training that fails on a graphics card is repeated on the CPU: other students' code may have taken the card's
-    memory. That failure shows at once, and is not charged to the student.
+    Training that fails on a graphics card is repeated on the CPU: other students' code may have taken the card's
+    memory. Such a failure happens at once, and is not charged to the student.
 
     Args:
-        task: the notebook that needs the training.
+        task: the notebook that needs the training run.
         needed: what to run, and where to store it.
-        seconds: gets the time of the training. Time spent waiting for another worker's training is not charged.
+        seconds: gets the training time. Time spent waiting for another worker's training is not charged.
     """
-    # a few lock files serve all trainings, so that their number stays small
+    # a few lock files serve all training runs, so that their number stays small
     with FileLock(needed.path.with_name(f"{needed.path.stem[-2:]}.lock")):
         began = time.monotonic()
         if not is_kept(needed.path):
@@ -44,7 +44,7 @@ def train(task: GradingTask, needed: NeedsTraining, seconds: defaultdict[str, fl
 
 
 def train_alone(task: GradingTask, needed: NeedsTraining, device: Device) -> Packet:
-    """Run the cells of ``needed`` in a kernel of their own, and return its report of the training."""
+    """Run the cells of ``needed`` in their own kernel, and return its report of the training run."""
     enough = Packet({} if needed.enough is None else {"enough": needed.enough})
 
     def answer(request: Packet, running: int) -> Packet:

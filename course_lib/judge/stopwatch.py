@@ -1,4 +1,4 @@
-"""Measures how long a kernel computes, so that a busy machine costs no student a point."""
+"""Measures the CPU time of a kernel, so that a busy machine costs no points."""
 
 import time
 from pathlib import Path
@@ -7,25 +7,26 @@ import psutil
 
 
 class Stopwatch:
-    """Measures how long a process computes from now on.
+    """Measures the CPU time and the wall time of a process from now on.
 
     Args:
-        pid: the process. Its threads count, the processes that it starts do not.
-        computing: seconds of computing that it may take.
-        passing: seconds that may pass, not counting those in which it was ready and no core was free.
-        left: seconds that may pass in any case: the processes that it starts may take all cores.
+        pid: the process. Its threads count; the processes that it starts do not.
+        computing: limit on CPU time, in seconds.
+        wall: limit on wall time, in seconds, not counting time spent waiting for a free core.
+        deadline: limit on wall time, in seconds, in any case. It is needed because the processes that it starts may
+            take all cores.
     """
 
-    def __init__(self, pid: int, computing: float, passing: float, left: float) -> None:
+    def __init__(self, pid: int, computing: float, wall: float, deadline: float) -> None:
         self._pid = pid
-        self._most = self._computed + computing
+        self._max_computed = self._computed + computing
         now = time.monotonic()
-        self._deadline, self._end = now + passing, now + left
-        self._starved_before: float | None = None  # read at the first look: most questions end before it
+        self._wall_end, self._deadline = now + wall, now + deadline
+        self._starved_before: float | None = None  # read at the first check: most questions end before it
 
     @property
     def starved(self) -> float:
-        """Seconds since the start of the process in which its most delayed thread waited for a free core."""
+        """Seconds that the most delayed thread of the process has waited for a free core since the process started."""
         tasks = Path(f"/proc/{self._pid}/task")
         try:
             return max(int(path.read_text().split()[1]) for path in tasks.glob("*/schedstat")) / 1e9
@@ -42,10 +43,10 @@ class Stopwatch:
 
     @property
     def is_over(self) -> bool:
-        """Whether one of the times is over."""
+        """Whether a limit is exceeded."""
         if self._starved_before is None:
             self._starved_before = self.starved
         now = time.monotonic()
-        late = now - self._deadline
-        waited = late > 0 and late > self.starved - self._starved_before  # reading all threads is slow: only if late
-        return waited or now > self._end or self._computed > self._most
+        late = now - self._wall_end
+        too_slow = late > 0 and late > self.starved - self._starved_before  # reading all threads is slow: only if late
+        return too_slow or now > self._deadline or self._computed > self._max_computed

@@ -1,4 +1,4 @@
-"""What grading a notebook takes and gives: plain data that passes between processes, and imports nothing slow."""
+"""The input and output of grading a notebook: plain data that passes between processes. Imports nothing slow."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -17,13 +17,13 @@ Protection = Literal["bubblewrap", "none"]
 """What a student's code runs in."""
 
 Device = Literal["cpu", "cuda"]
-"""Where models are trained. As long as that is done once for all, everything else computes on the CPU: so a mark does
-not depend on the grader's machine."""
+"""Where models are trained. If each model is trained once for the class, everything else runs on the CPU, so a mark
+does not depend on the machine."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Stands for a submission that cannot be read."""
+    """A submission that cannot be read."""
 
     reason: str
     """Why, in the student's language."""
@@ -31,29 +31,29 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class GradingTask:
-    """All that the grading of a notebook depends on."""
+    """Everything that the grading of a notebook depends on."""
 
     spec: NotebookSpec
     submitted: bytes | Unreadable
     """The submitted file's content."""
     library: Path
-    """What the kernel imports, from :func:`course_lib.judge.sandbox.kernel_folder`."""
+    """The folder that the kernel imports, from :func:`course_lib.judge.sandbox.kernel_folder`."""
     trainings: Path
-    """Folder of finished trainings."""
+    """Folder of finished training runs."""
     limits: Limits
     language: str
     protection: Protection = "bubblewrap"
     device: Device = "cpu"
     files: Path | None = None
-    """Folder whose files stand beside the notebook while it runs."""
-    reference: bool = False
-    """Whether it is the instructor's own notebook: only that is trusted to leave its trainings for others."""
+    """Folder whose files are next to the notebook while it runs."""
+    is_source: bool = False
+    """Whether this is the instructor's own notebook. Only its training runs are trusted for reuse by others."""
     train_once: bool = True
-    """Whether finished trainings are reused, and trainings end when a model is accurate enough."""
+    """Whether finished training runs are reused, and training ends when a model is accurate enough."""
     seed: int = 0
-    """Another one draws other random numbers in each cell, and orders sets otherwise: a right answer does not care."""
+    """Changing it changes the random numbers in each cell and the order of sets. A right answer is unaffected."""
     key: str = ""
-    """Hash of all that the result depends on: it is stored under this name, and carries it."""
+    """Hash of everything that the result depends on. The result is stored under this key, and contains it."""
 
 
 @dataclass
@@ -61,17 +61,17 @@ class GradedNotebook:
     """A graded notebook."""
 
     notebook: str
-    """The autograded notebook as a file's text: rebuilt, with the outputs of its cells, and the result in it."""
+    """The content of the autograded notebook file: rebuilt, with the outputs of its cells and the result."""
     result: NotebookResult
     unchanged: set[str]
-    """Ids of the solution cells that were handed in as they were given."""
+    """Ids of the solution cells that were handed in unchanged."""
     trainings: list[str] = field(default_factory=list)
-    """Of the instructor's own notebook: the names of the finished trainings that it made or used."""
+    """Names of the files of the instructor's training runs that it made or reused."""
     warnings: list[str] = field(default_factory=list)
-    """For the instructor, from the instructor's own notebook."""
+    """Warnings for the instructor about the source notebook."""
 
     def to_json(self, key: str) -> str:
-        """All of it as JSON, with the key that it is stored under."""
+        """Everything as JSON, with the key that it is stored under."""
         return json.dumps(asdict(self) | {"unchanged": sorted(self.unchanged), "key": key})
 
     @classmethod
@@ -89,12 +89,12 @@ class GradedNotebook:
 
 
 def trainings_folder() -> Path:
-    """Where finished trainings live; the names of the files say all that they depend on."""
+    """Where finished training runs are kept. The names of the files identify everything that they depend on."""
     return _cached("trainings")
 
 
 def figures_folder() -> Path:
-    """Where finished pictures live, likewise; see :mod:`course_lib.kernel.figures`."""
+    """Where finished pictures are kept; see :mod:`course_lib.kernel.figures`."""
     return _cached(FIGURES)
 
 
@@ -105,7 +105,7 @@ def _cached(name: str) -> Path:
 
 
 def is_whole(training: Path) -> bool:
-    """Whether the file of a finished training is there, can be read, and was not cut off."""
+    """Whether the file of a finished training run exists, can be read and is complete."""
     try:
         with safe_open(training, "np"):
             return True

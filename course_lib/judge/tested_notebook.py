@@ -1,4 +1,4 @@
-"""A student's notebook on its way through the hidden tests."""
+"""A student's notebook while the hidden tests run on it."""
 
 import re
 from collections.abc import Container, Mapping
@@ -10,7 +10,7 @@ from ..authoring.failures import StudentFailure, exception_verdict, missing_name
 from ..authoring.notebook import Ask, StudentNotebook
 from ..authoring.result import CellResult, Verdict, printable
 from ..authoring.student_code import StudentCode
-from ..error_hints import MAX_TEXT, known_error_cause
+from ..error_causes import MAX_TEXT, known_error_cause
 from ..kernel.wire import Packet
 from ..messages import say
 from .notebook_runner import NotebookRunner
@@ -39,7 +39,7 @@ class TestedNotebook:
     def at(self, grade_id: str) -> StudentNotebook | None:
         """The notebook after the grade cell ``grade_id`` has run; None if a model has to be trained first.
 
-        Where its tests send probes, the whole notebook runs first: so no cell can find or show anything of a probe.
+        If its tests send probes, the whole notebook runs first, so no cell can read or display a probe.
         """
         cells, index = self._runner.notebook.cells, self._index[grade_id]
         probed = grade_id in self._probed
@@ -59,7 +59,10 @@ class TestedNotebook:
 
     def _no_probes(self, question: Packet) -> Packet:
         name = question.fields.get("name")
-        raise GradingFault(f"no probe was expected: call student.run({name}, ...) by this name in the test's own file")
+        raise GradingFault(
+            "The judge found no probe in this test file, so it took no snapshot. "
+            f"Call student.run({name}, ...) directly in the file of the test."
+        )
 
     def _ask(self, grade_id: str, ask: Ask, question: Packet) -> Packet:
         check = self._runner.outcomes.get(self._index[grade_id], Verdict.PASSED)
@@ -75,7 +78,7 @@ class TestedNotebook:
             raise
 
     def explain(self, results: Mapping[str, CellResult]) -> None:
-        """Where a test failed without a known cause, and an earlier cell of the answer stopped: name that cell."""
+        """For each test that failed without a known cause, blame an earlier cell of the answer that stopped."""
         for cell in results.values():
             stopped = self._stopped(cell.grade_id)
             for test in cell.tests:
@@ -87,7 +90,7 @@ class TestedNotebook:
         return self._stopped(grade_id) or missing_name(name)
 
     def _stopped(self, grade_id: str) -> StudentFailure | None:
-        """Why the first cell of the answer to ``grade_id`` stopped; None if all of them ran to their end."""
+        """Why the first cell of the answer to ``grade_id`` stopped; None if all of them ran to the end."""
         solution = next(c.solution for c in self._task.spec.automatic if c.grade_id == grade_id)
         for i in range(self._index[solution] if solution else 0, self._index[grade_id]):
             cell, verdict = self._runner.notebook.cells[i], self._runner.outcomes.get(i, Verdict.PASSED)

@@ -1,12 +1,12 @@
-"""The cache of finished trainings: one safetensors file each.
+"""The cache of finished training runs: one safetensors file each.
 
-There are two kinds of files, told apart by their names:
+There are two types of files, with different names:
 
 ``<recipe>-<behaviour>``
-    made by the instructor's own notebook; for every model that behaves the same, whatever its code.
+    made by the instructor's own notebook, and reused for every model that behaves the same, whatever its code.
 ``code-<hash>``
-    made by a student's code, run alone with the given cells, and reused for equal code only. So no student can leave a
-    bad training for another answer. An empty file says that this code trains nothing by itself.
+    made by a student's code, run alone with the given cells, and reused for equal code only. So no student can store a
+    bad training run for another answer. An empty file means that this code trains nothing by itself.
 
 :mod:`course_lib.kernel.training_reuse` is the kernel's side.
 """
@@ -27,31 +27,31 @@ from safetensors.torch import save
 from .. import fast_cpu, training
 from ..authoring.student_code import parsed
 from ..files import write_whole
-from ..kernel import fingerprint, model_probe, model_state, training_reuse
+from ..kernel import fingerprint, model_behaviour, model_state, training_reuse
 from ..kernel.wire import Packet
 from .task import is_whole
 
 
 def _content(report: Packet, n: int) -> tuple[bytes, str]:
-    """File and name, without its ending, of the ``n``-th training in a kernel's report."""
+    """Content and stem of the file for the ``n``-th training run in a kernel's report."""
     fields = report.fields["trainings"][n]
     prefix = f"{n}/"
     tensors = {name.removeprefix(prefix): t for name, t in report.tensors.items() if name.startswith(prefix)}
-    behaviour = hashlib.sha256(f"{tensors['probe0'].item():.4f}".encode()).hexdigest()[:8]
+    behaviour = hashlib.sha256(f"{tensors['behaviour0'].item():.4f}".encode()).hexdigest()[:8]
     about = {name: json.dumps(fields[name]) for name in ("recipe", "history", "stopped", "device", "training")}
     return save(tensors, metadata=about), f"{fields['recipe']}-{behaviour}"
 
 
 def keep_trainings(report: Packet, folder: Path) -> tuple[list[str], list[str]]:
-    """Write the trainings that the instructor's kernel reports.
+    """Write the training runs that the instructor's kernel reports.
 
     Returns:
-        The names of the files, and a warning for each training that must not be reused.
+        The names of the files, and a warning for each training run that must not be reused.
     """
     names, warnings = [], []
     for n, fields in enumerate(report.fields.get("trainings", [])):
         if why := fields.get("broken_promise"):
-            warnings.append(f"This training is not reused, so each student's kernel repeats it: {why}")
+            warnings.append(f"This training run is not reused, so each student's kernel repeats it: {why}")
             continue
         content, name = _content(report, n)
         write_whole(folder / f"{name}.safetensors", content)
@@ -60,7 +60,7 @@ def keep_trainings(report: Packet, folder: Path) -> tuple[list[str], list[str]]:
 
 
 def keep_figures(report: Packet, shown: Container[bytes], folder: Path) -> None:
-    """Write those pictures that the instructor's kernel reports and that are among ``shown``."""
+    """Write the pictures that the instructor's kernel reports, if they are among ``shown``."""
     for i, key in enumerate(report.fields.get("figures", [])):
         picture = report.tensors[f"figure{i}"].numpy().tobytes()
         if picture in shown:
@@ -68,27 +68,27 @@ def keep_figures(report: Packet, shown: Container[bytes], folder: Path) -> None:
 
 
 def keep_code_training(report: Packet, path: Path) -> None:
-    """Write the last training that a student's kernel reports to ``path``; an empty file if it reports none."""
+    """Write the last training run that a student's kernel reports to ``path``; an empty file if it reports none."""
     try:
         content, _ = _content(report, len(report.fields["trainings"]) - 1)
-    except Exception:  # whatever the student's kernel made of the report
+    except Exception:  # the student's kernel may report anything
         content = b""
     write_whole(path, content)
-    if not is_kept(path):  # safetensors cannot read it: it must not be trained again and again
+    if not is_kept(path):  # safetensors cannot read it: do not train it again each time
         write_whole(path, b"")
 
 
 def is_kept(path: Path) -> bool:
-    """Whether the training of a student's code need not run: it is there, or the code trains nothing."""
+    """Whether a student's code need not be trained: its training run is stored, or the code trains nothing."""
     return is_whole(path) or (path.is_file() and not path.stat().st_size)
 
 
 def find_training(request: Packet, folder: Path) -> tuple[Packet, str]:
-    """A training by the instructor's notebook that answers a kernel's request.
+    """A training run of the instructor's notebook that matches a kernel's request.
 
     Args:
-        request: the field ``recipe``, and tensors ``probe<i>``.
-        folder: of the trainings.
+        request: the field ``recipe``, and tensors ``behaviour<i>``.
+        folder: of the training runs.
 
     Returns:
         Weights and history for the kernel, and the file's name; both empty if there is none.
@@ -103,40 +103,40 @@ def find_training(request: Packet, folder: Path) -> tuple[Packet, str]:
 
 
 def load_training(request: Packet, path: Path) -> tuple[Packet, bool]:
-    """The training in one file, if it answers ``request``; and whether it ended before its last epoch."""
+    """The training run in one file, if it matches ``request``; and whether it ended before its last epoch."""
     try:
         with safe_open(path, "pt") as stored:
             about = {name: json.loads(text) for name, text in stored.metadata().items()}
             names = set(stored.keys())
-            probes = {name for name in names if name.startswith("probe")}
+            behaviour = {name for name in names if name.startswith("behaviour")}
             if (
                 about["recipe"] == request.fields.get("recipe")
-                and probes == set(request.tensors)
-                and all(_agree(request.tensors[name], stored.get_tensor(name)) for name in probes)
+                and behaviour == set(request.tensors)
+                and all(_agree(request.tensors[name], stored.get_tensor(name)) for name in behaviour)
             ):
-                weights = {name: stored.get_tensor(name) for name in names - probes}
-                path.touch()  # the files that were not used for longest are removed first
+                weights = {name: stored.get_tensor(name) for name in names - behaviour}
+                path.touch()  # the least recently used files are deleted first
                 left = {"history": json.dumps(about["history"]), "training": bool(about["training"])}
                 return Packet(left, weights), bool(about["stopped"])
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError):
-        pass  # removed or damaged meanwhile, or empty; or a history that is nested too deep to read
+        pass  # deleted or damaged meanwhile, or empty; or a history that is nested too deeply to read
     return Packet(), False
 
 
 def _agree(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether two probes are equal but for rounding, which grows with the size of a whole tensor."""
+    """Whether two tensors are equal except for rounding errors, which grow with the norm of a tensor."""
     return a.shape == b.shape and bool((a.double() - b.double()).norm() <= 1e-3 * b.double().norm() + 1e-8)
 
 
 def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
-    """Name of the file for the training at the end of ``cells``. Comments and layout make no difference.
+    """Name of the file for the training run at the end of ``cells``. Comments and layout make no difference.
 
     Args:
         cells: code cells.
-        enough: the accuracy at which the training may end.
+        enough: the accuracy at which training may end.
     """
-    # the library's own code, too: a file whose recipe and probe are those of another version would answer nothing
-    library = map(inspect.getsource, (training, fast_cpu, fingerprint, model_probe, model_state, training_reuse))
+    # with the library's own code: a file made by another version would match no request
+    library = map(inspect.getsource, (training, fast_cpu, fingerprint, model_behaviour, model_state, training_reuse))
     parts = [torch.__version__, *library, str(enough)]
     for cell in cells:
         code = parsed(cell.source)

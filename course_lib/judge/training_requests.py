@@ -1,4 +1,4 @@
-"""Answers a kernel that is about to train a model: with a finished training, or with the accuracy that is enough."""
+"""Answers a kernel that is about to train a model: with a finished training run, or with a sufficient accuracy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,18 +23,23 @@ class TrainingRequests:
     accuracies: Mapping[str, float]
     """By grade cell: the accuracy that the model trained before it must reach."""
     early: bool
-    """Whether trainings may end as soon as a model is accurate enough."""
+    """Whether training may end as soon as a model is accurate enough."""
     reused: list[str] = field(default_factory=list)
-    """Files of the instructor's trainings that were reused."""
+    """Files of the instructor's training runs that were reused."""
     ended_early: set[str] = field(default_factory=set)
     """Grade cells whose model was not trained to the last epoch."""
 
     def answer(self, request: Packet, running: int) -> Packet | NeedsTraining:
-        """Answer the request that the cell with the index ``running`` has sent.
+        """Answer the request of the cell with the index ``running``.
 
         Returns:
-            A packet with weights, or with the accuracy that is enough, or an empty one: then the kernel trains as long
-            as the code says. Or, if the model has to be trained first, what to train.
+            One of
+
+            - a packet with trained weights, if a finished training run fits;
+            - a packet with ``enough``, the accuracy at which training may end;
+            - a packet with ``try_promise``, for the source notebook: check the loop, then train as the code says;
+            - an empty packet: train as the code says;
+            - a :class:`NeedsTraining`: what to train first, in another kernel.
         """
         if not self.task.train_once:
             return Packet()
@@ -42,7 +47,7 @@ class TrainingRequests:
         if found.tensors:
             self.reused.append(name)
             return found
-        if self.task.reference:
+        if self.task.is_source:
             return Packet({"try_promise": True})
         graded = self._grade_cell_after(running)
         if graded is None or not is_training(self.cells[running]):
@@ -64,6 +69,6 @@ class TrainingRequests:
         return found if found.tensors or enough is None else Packet({"enough": enough})
 
     def _grade_cell_after(self, running: int) -> GradeCell | None:
-        """The next automatically graded cell: it asks for the model that is being trained."""
+        """The next automatically graded cell, which tests the model that is being trained."""
         later = {cell_name(cell) for cell in self.cells[running + 1 :]}
         return next((cell for cell in self.task.spec.automatic if cell.grade_id in later), None)

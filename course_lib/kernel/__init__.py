@@ -4,10 +4,10 @@ This package knows no hidden test, no expected value, no reference and no score.
 process and may patch all of it. That can only change the answers, and the judge trusts no answer: it checks the values.
 """
 
-__all__ = ["FIGURES", "REQUESTS"]
+__all__ = ["FIGURES", "MAX_TRAINING_REQUESTS"]
 
 FIGURES = "figures"
 """Name of the folder of finished pictures in the cache folder; see :mod:`course_lib.kernel.figures`."""
 
-REQUESTS = 50
-"""Requests for finished trainings that the judge answers per cell."""
+MAX_TRAINING_REQUESTS = 50
+"""The number of requests for finished training runs that the judge answers per cell."""

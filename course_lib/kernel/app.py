@@ -15,13 +15,13 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
-from . import REQUESTS, figures, training_reuse
+from . import MAX_TRAINING_REQUESTS, figures, training_reuse
 from .responder import SEEDINGS, Responder, raised
 from .snapshot import take_snapshot
 from .wire import Packet, WireError, pack, unpack
 
 ANSWER_SECONDS = 30
-"""Seconds to wait for the judge's answer about a training; after that, the model is trained."""
+"""Seconds to wait for the judge's answer to a training request; after that, the model is trained."""
 
 
 class Stream(OutStream):
@@ -47,7 +47,7 @@ class Stream(OutStream):
 
 
 class StudentKernel(IPythonKernel):
-    """An IPython kernel that answers the judge's questions, and asks the judge for finished trainings."""
+    """An IPython kernel that answers the judge's questions, and asks the judge for finished training runs."""
 
     msg_types: ClassVar = [*IPythonKernel.msg_types, "judge_request"]
 
@@ -84,7 +84,7 @@ class StudentKernel(IPythonKernel):
         return Packet({"status": "ok"})
 
     def _publish_status(self, status: str, channel: str, parent: dict[str, Any] | None = None) -> None:
-        """Publish that the kernel is busy or idle, except for the judge's questions: nobody reads it then."""
+        """Publish that the kernel is busy or idle, except for the judge's questions, when nobody reads it."""
         if (parent or self.get_parent(channel)).get("header", {}).get("msg_type") != "judge_request":
             super()._publish_status(status, channel, parent)
 
@@ -97,7 +97,7 @@ class StudentKernel(IPythonKernel):
         content, data = pack(question)
         ident = self._get_shell_context_var(self._shell_parent_ident)
         with self._asking:
-            if self._asked >= REQUESTS:  # the judge would not answer
+            if self._asked >= MAX_TRAINING_REQUESTS:  # the judge would not answer
                 raise WireError("too many questions in one cell")
             self._asked += 1
             self.session.send(

@@ -1,8 +1,9 @@
 """Reuse the pictures of figures that the instructor's notebook has already drawn.
 
 Most figures of a class are the same: the assignment's own cells draw them, from the same data and the same finished
-trainings. A picture is stored under a hash of everything it depends on: the function and its arguments, matplotlib's
-settings and version, and the code that draws. Only pictures from the instructor's notebook are stored for others.
+training runs. A picture is stored under a hash of everything that it depends on: the function and its arguments,
+matplotlib's settings and version, and the code that draws. Only pictures from the instructor's notebook are stored for
+others.
 """
 
 import contextlib
@@ -48,7 +49,7 @@ class LazyFigure(plots.ShownFigure):
     """
 
     def __init__(self, draw: plots.Draw, figsize: tuple[float, float]) -> None:
-        self._to_draw = draw, figsize  # Figure.__init__ waits, so that all attributes of a figure are still missing
+        self._to_draw = draw, figsize  # Figure.__init__ runs later, so any attribute access triggers __getattr__
 
     def __getattr__(self, name: str) -> Any:
         """Called for a missing attribute: draw the figure, unless IPython is only looking for a way to display it."""

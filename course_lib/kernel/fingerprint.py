@@ -1,4 +1,4 @@
-"""Identifies a value by its content: the arguments of a training or of a figure, the weights of a model."""
+"""Identifies a value by its content: the arguments of a training run or of a figure, the weights of a model."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -10,14 +10,14 @@ from torch import nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 SAMPLE = 10_000
-"""Elements of a tensor that are hashed at each call: numpy can change a tensor without changing its version."""
+"""Number of elements of a tensor that are hashed at each call: numpy can change a tensor but not its version."""
 
 _known: MutableMapping[torch.Tensor, tuple[object, str]] = WeakIdKeyDictionary()
-"""Fingerprints of tensors, each with what shows whether the tensor changed. Every training gets the same large data."""
+"""Fingerprints of tensors, each with a state that shows changes. Every training run gets the same large data."""
 
 
 def fingerprint(value: Any) -> str:
-    """A text that is the same for equal values only. Tensors and arrays are described by type, shape and hash.
+    """A string that is the same for equal values only. Tensors and arrays are described by type, shape and hash.
 
     Raises:
         TypeError: if two values of this type cannot be compared: a data loader, an object of a class that the notebook

@@ -1,9 +1,9 @@
 """The fork server of a grading worker: it imports everything once and forks one kernel after another.
 
 It runs inside a sandbox (:mod:`course_lib.judge.sandbox`) that hides the machine. Each kernel gets its own namespaces
-inside the sandbox: users, processes, mounts, System V IPC and network. So it reaches neither this process nor anything
-that another kernel left. The kernel is process 1 of its process namespace: when it ends, the system kills all processes
-that it started.
+inside the sandbox: users, processes, mounts, System V IPC and network. So it cannot reach this process or anything that
+another kernel left behind. The kernel is process 1 of its process namespace: when it ends, the system kills all
+processes that it started.
 
 Protocol: JSON packets over the control socket, one kernel at a time::
 
@@ -43,8 +43,8 @@ MAX_MESSAGE = 65536
 """Largest packet on the control socket, in bytes."""
 
 SOCKET_BUFFER = 3 * 2**18
-"""Bytes that a socket and the two connections in its queue may take of the system's memory. The system attributes them
-to no process, so each open file is counted with this size."""
+"""Bytes of the system's memory that a socket and the two connections in its queue may take. The system does not
+attribute them to any process, so each open file is counted with this size."""
 
 
 @dataclass
@@ -58,8 +58,8 @@ class Kernel:
     memory: int
     tasks: int
     shared: int | None = None
-    """With a graphics card: bytes of memory that all processes of the machine shared when the kernel started. It can
-    then allocate shared memory that is attributed to no process."""
+    """With a graphics card: bytes of memory that all processes of the machine shared when the kernel started. A kernel
+    with a card can allocate shared memory that is not attributed to any process."""
     verdict: str = ""
     """Name of the verdict for the limit that it exceeded."""
 
@@ -70,7 +70,7 @@ def main() -> NoReturn:
     unlimited = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (unlimited, unlimited))  # the judge's own limit does not apply to kernels
     adopt_orphans()  # such as kernels, see _fork
-    with importing():
+    with no_gc_while_importing():
         _prepare()
     control.send(json.dumps({"ready": True}).encode())
     kernel: Kernel | None = None
@@ -88,16 +88,16 @@ def main() -> NoReturn:
                 os._exit(0)  # the judge is gone; the sandbox and all kernels end with this process
             message = json.loads(request)
             if message["optimizers"] and "torch._dynamo" not in sys.modules:
-                with importing():  # torch's first optimizer imports it, which would take each kernel 0.8 s
+                with no_gc_while_importing():  # torch's first optimizer imports it, which would take each kernel 0.8 s
                     importlib.import_module("torch._dynamo")
             kernel = _fork(message, control)
 
 
 @contextlib.contextmanager
-def importing() -> Iterator[None]:
+def no_gc_while_importing() -> Iterator[None]:
     """Switch off garbage collection for imports in the block; it would take a sixth of their time.
 
-    The collector also ignores the imported objects later, so that their memory stays shared with the forked kernels.
+    Later, the collector also ignores the imported objects, so their memory stays shared with the forked kernels.
     """
     gc.disable()
     yield
@@ -215,7 +215,7 @@ def _end(kernel: Kernel, control: socket.socket) -> None:
 def _fork(request: dict[str, Any], control: socket.socket) -> Kernel | None:
     """Fork a kernel into its own namespaces.
 
-    A process that creates a process namespace stays outside of it; only its children are inside. So a first child
+    A process that creates a process namespace stays outside it; only its children are inside. So a first child
     creates the namespaces and forks the kernel. Then it ends, before any code of the student runs, and the kernel
     becomes a child of this process.
     """

@@ -1,4 +1,4 @@
-"""How packets go through a snapshot's socket: two sizes, JSON, binary data."""
+"""The format of packets on a snapshot's socket: two sizes, JSON, binary data."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ _SIZES = struct.Struct("<QQ")
 
 
 def encode(packet: Packet) -> bytes:
-    """A packet as it goes through a snapshot's socket.
+    """A packet in the format of a snapshot's socket.
 
     Raises:
         TooLarge: if it is larger than the other end accepts.
@@ -22,7 +22,7 @@ def encode(packet: Packet) -> bytes:
 
 
 def frame(content: dict[str, Any], data: bytes) -> bytes:
-    """A packed packet as it goes through the socket."""
+    """A packed packet in the format of the socket."""
     text = encoded(content)
     return b"".join([_SIZES.pack(len(text), len(data)), text, data])
 
@@ -35,7 +35,7 @@ def decode(receive: Callable[[int], bytes]) -> tuple[Any, list[bytes]]:
 
     Raises:
         EOFError: at the end of the connection.
-        WireError: if it is no packet, or too large.
+        WireError: if it is not a packet, or too large.
     """
     text_size, data_size = _SIZES.unpack(receive(_SIZES.size))
     if text_size > 2 * MAX_JSON or data_size > MAX_BYTES + 2**20:
@@ -49,10 +49,10 @@ def decode(receive: Callable[[int], bytes]) -> tuple[Any, list[bytes]]:
 
 
 def receive_from(connection: socket.socket, wait: Callable[[], None] = lambda: None) -> Callable[[int], bytes]:
-    """The function for :func:`decode` that reads so many bytes from a connection.
+    """A function for :func:`decode` that reads exactly ``size`` bytes from a connection.
 
     Args:
-        connection: its end raises EOFError.
+        connection: the socket. The function raises EOFError when the connection ends.
         wait: called before each part is read.
     """
 

@@ -1,6 +1,6 @@
-"""Isolates a kernel: namespaces of its own, private folders, no privileges, limits of the system.
+"""Isolates a kernel: its own namespaces, private folders, no privileges, resource limits.
 
-Everything here calls Linux directly and needs no rights on the machine, because it happens in a user namespace.
+This module makes system calls directly and needs no root privileges, because it works in a user namespace.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ STUDENT = 1000
 """User and group id of the student's code in its namespace."""
 
 FILES = 256
-"""Files and sockets that a process may have open at a time."""
+"""Files and sockets that a process may have open at the same time."""
 
 THREADS = 1000
 """Threads and processes that a kernel may start, including those that have ended, before it first uses a graphics
@@ -82,7 +82,7 @@ def lock_in(limits: dict[str, Any], keep: list[str]) -> None:
         os.close(descriptor)
     terminals = f"ptmxmode=0666,max={TERMINALS}".encode()
     _check(_libc.mount(b"devpts", b"/dev/pts", b"devpts", MS_NOSUID | MS_NOEXEC, terminals))
-    # mapping /dev/zero would give memory that is attributed to nobody
+    # mapping /dev/zero would give memory that is not attributed to any process
     _check(_libc.mount(b"/dev/null", b"/dev/zero", None, MS_BIND, None))
     for device in Path("/dev").iterdir():
         if os.path.ismount(device) and device.name not in ("shm", "pts"):
@@ -93,7 +93,7 @@ def lock_in(limits: dict[str, Any], keep: list[str]) -> None:
         _let_cuda_name_its_threads()
     with contextlib.suppress(OSError):  # not every system has them; memory and privileges are limited anyway
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
-        # waiting connections take memory that is attributed to nobody
+        # waiting connections take memory that is not attributed to any process
         Path("/proc/sys/net/core/somaxconn").write_text("1")
         Path("/proc/sys/kernel/shmall").write_text(str(limits["scratch"] // resource.getpagesize()))
     with contextlib.suppress(OSError):  # if the machine runs out of memory, it kills this process first

@@ -30,7 +30,7 @@ def copy_by_shape(model: nn.Module, values: Sequence[torch.Tensor]) -> bool:
 
 
 def state_of(model: nn.Module) -> list[torch.Tensor]:
-    """All that a training changes: the parameters, then the buffers, such as batch statistics."""
+    """Everything that training changes: the parameters, then the buffers, such as batch statistics."""
     return [*by_shape(model), *model.buffers()]
 
 
@@ -48,9 +48,9 @@ def load_state(model: nn.Module, state: Iterable[torch.Tensor]) -> None:
 
 @contextlib.contextmanager
 def left_as_it_was(model: nn.Module) -> Iterator[None]:
-    """Undo, after the block, what it does to the parameters, the buffers, the modes and the attributes of ``model``.
+    """Restore the parameters, buffers, modes and attributes of ``model`` after the block.
 
-    This is no copy of the model: what a forward keeps in it, such as a tensor with its graph, may not be copied.
+    The model is not copied, because state kept by forward, such as a tensor with its graph, may not be copyable.
     """
     attributes, state = Attributes(model), copied_state(model)
     try:
@@ -61,17 +61,17 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
 
 
 class Attributes:
-    """What the modules of a model consist of now, and what is in its tensors that are no parameters and no buffers."""
+    """The attributes of a model's modules, and the contents of tensors that are neither parameters nor buffers."""
 
     def __init__(self, model: nn.Module) -> None:
         self._names = [(vars(module), dict(vars(module))) for module in model.modules()]
         values = [value for _, names in self._names for value in names.values()]
-        # not others that have these methods: they may do anything
+        # no subclasses: their methods may do anything
         self._containers = [(v, copy.copy(v)) for v in values if type(v) in (list, dict, set, OrderedDict)]
         self._tensors = [(v, v.detach().clone()) for v in values if isinstance(v, torch.Tensor)]
 
     def restore(self) -> None:
-        """Undo what a forward has counted or kept, and the buffers and layers that it has replaced or made."""
+        """Undo what forward has counted or stored, and the buffers and layers that it has replaced or created."""
         for now, before in (*self._names, *self._containers):
             now.clear()
             (now.extend if isinstance(now, list) else now.update)(before)

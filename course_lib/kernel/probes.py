@@ -1,8 +1,8 @@
 """Runs a probe: a function of the hidden tests that works with the names of the student's notebook.
 
-A probe comes as source. It runs after all cells of the notebook have run, in a fork of the kernel (see
-:mod:`course_lib.kernel.snapshot`), or else in a kernel that ends with it. So nothing that the student wrote can keep or
-show what is in it.
+A probe is sent as source. It runs after all cells of the notebook have run, in a fork of the kernel (see
+:mod:`course_lib.kernel.snapshot`), or else in a kernel that ends with it. So the student's code cannot save or display
+it.
 """
 
 import __future__
@@ -24,7 +24,7 @@ FILE = "<probe>"
 """The file name of a probe's code."""
 
 OWN_MODULES = ("__main__", "builtins")
-"""The module of a student's classes: the notebook, or none in a test of the kit."""
+"""The modules that a student's class can be in: the notebook, or ``builtins`` in a test of the kit."""
 
 NAME = "probe"
 """The name of the module that a probe's code runs in."""
@@ -117,8 +117,8 @@ def run(
 def is_students(error: BaseException, namespace: MutableMapping[str, Any]) -> bool:
     """Whether an exception that reached a probe came from the student's code, and not from the probe's own lines.
 
-    What counts is the innermost frame that is in one of the two: code of a library is called by one of them. A model is
-    the student's, even if all its code is torch's.
+    The innermost frame that is in one of the two decides, because library code is called by one of them. A model counts
+    as the student's, even if all its code is torch's.
     """
     in_models = False
     for frame, number in reversed([*walk_tb(error.__traceback__)]):
@@ -133,15 +133,15 @@ def is_students(error: BaseException, namespace: MutableMapping[str, Any]) -> bo
 def _is_about_students(
     error: BaseException, frame: FrameType, number: int, namespace: MutableMapping[str, Any]
 ) -> bool:
-    """Whether an exception in a probe's own line says what is wrong with something of the student's.
+    """Whether an exception on a line of the probe is really the student's fault.
 
-    That is a call that does not fit the student's function, an operator or an attribute that the student's class lacks,
-    and None in place of what a function of the student's should return.
+    That is so for a call that does not match the student's function, an operator or attribute that the student's class
+    lacks, or a None that a student's function returned.
 
     Args:
         error: the exception.
         frame: the innermost frame of the probe.
-        number: the number of the line that raised it.
+        number: the line number where it was raised.
         namespace: the global variables of the notebook.
     """
     if not isinstance(error, TypeError | AttributeError):
@@ -158,21 +158,21 @@ def _is_about_students(
 
 
 def is_students_file(name: str) -> bool:
-    """Whether the code of this file is the student's: a cell, or a module beside the notebook."""
+    """Whether the code of this file is the student's: a cell, or a module next to the notebook."""
     if name.startswith("<"):
         return name.startswith("<ipython-input")
     return not name.startswith(_OTHERS_CODE)
 
 
 def student_lines(error: BaseException) -> Iterator[str]:
-    """The lines of the student's code that an exception went through, the innermost first."""
+    """The lines of the student's code in an exception's traceback, innermost first."""
     for frame, number in reversed([*walk_tb(error.__traceback__)]):
         if is_students_file(frame.f_code.co_filename):
             yield linecache.getline(frame.f_code.co_filename, number).strip()
 
 
 def _line(error: BaseException) -> int:
-    """The innermost line of the probe that an exception went through; 0 if there is none."""
+    """The innermost line of the probe in an exception's traceback; 0 if there is none."""
     if isinstance(error, SyntaxError) and error.filename == FILE:
         return error.lineno or 0
     lines = [number for frame, number in walk_tb(error.__traceback__) if frame.f_code.co_filename == FILE]

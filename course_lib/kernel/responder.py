@@ -44,7 +44,7 @@ from torch import nn
 
 from ..checks import is_model_class
 from ..device import seed
-from ..error_hints import MAX_TEXT
+from ..error_causes import MAX_TEXT
 from . import figures, probes, training_reuse
 from .model_state import by_shape, copy_by_shape, left_as_it_was
 from .probes import MissingName, ProbeError
@@ -52,7 +52,7 @@ from .wire import Packet, TooLarge, describe, describe_arguments, pack, restore,
 
 
 class _NoModel(Exception):
-    """The name refers to something other than a model."""
+    """The name does not refer to a model."""
 
 
 class _OtherParameters(Exception):
@@ -98,7 +98,7 @@ class Responder:
         }
 
     def packed_answer(self, content: Any, buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], bytes]:
-        """Answer a question in the format of the wire: take and return content and binary data of a message."""
+        """Answer a question in wire format: take and return the content and binary data of a message."""
         try:
             return pack(self.answer(unpack(content, buffers)))
         except TooLarge as error:
@@ -179,7 +179,7 @@ class Responder:
                 seed(0)
                 found = found()
         if found is None:  # the initial value in the given cell: the student has not tried yet
-            raise TypeError("NoneType is no model")
+            raise TypeError("NoneType is not a model")
         if not isinstance(found, nn.Module):
             raise _NoModel
         if any(isinstance(p, nn.UninitializedParameter) for p in found.parameters()):
@@ -200,7 +200,7 @@ class Responder:
             if loss is None:
                 with torch.no_grad():
                     if isinstance(self._find(question), type) and not model.training:
-                        model(x.flip(0))  # what a new model keeps of its first call shows in the second one
+                        model(x.flip(0))  # state that a new model keeps from its first call affects the second one
                     return self._reply(model(x))
             outputs = model(x)
             reply = self._reply(outputs)
@@ -230,7 +230,7 @@ def _arguments(question: Packet) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _fit(outputs: torch.Tensor, targets: torch.Tensor) -> bool:
-    """Whether a loss can compare ``outputs`` with ``targets``: class labels (N,), or numbers of the outputs' shape."""
+    """Whether a loss can compare ``outputs`` with ``targets``: class labels (N,), or numbers in the outputs' shape."""
     if targets.is_floating_point():
         return outputs.shape == targets.shape
     return outputs.dim() == 2 and len(outputs) == len(targets)
@@ -246,7 +246,7 @@ def _gradients(loss: torch.Tensor, parameters: Sequence[nn.Parameter]) -> list[t
 
 @contextlib.contextmanager
 def _uninitialized_memory_is_nan() -> Iterator[None]:
-    """Fill the memory from ``torch.empty`` with NaN: by luck it could hold the zeros that an answer forgot to write."""
+    """Fill memory from ``torch.empty`` with NaN: by chance it could hold the zeros that an answer forgot to write."""
     before = torch.get_deterministic_debug_mode()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*deterministic")  # the notebook may turn warnings into errors

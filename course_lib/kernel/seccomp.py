@@ -2,8 +2,9 @@
 
 - Kernel keyrings, message queues, file watches and file leases belong to the user, not to a namespace.
 - Sockets of virtual machines ignore network namespaces.
-- Files in memory, semaphores and shared anonymous memory count towards no limit.
-- Some calls let a process have itself killed by the system; but a SIGKILL must remain the sign of a kill from outside.
+- Files in memory, semaphores and shared anonymous memory do not count towards any limit.
+- Some calls let a process provoke its own SIGKILL. The judge must be able to take SIGKILL as proof of a kill from
+  outside.
 
 A notebook needs none of them.
 """
@@ -45,7 +46,7 @@ _NEW = {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427}
 """The numbers of newer system calls, the same on every machine."""
 
 SHARED_ANONYMOUS = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
-"""Flags of ``mmap`` for memory that several processes share. Once unmapped, it is attributed to none of them."""
+"""Flags of ``mmap`` for memory that several processes share. Once unmapped, it is not attributed to any of them."""
 
 WHOLE = 0xFFFFFFFF
 """Mask for all bits of an argument that the filter looks at."""
@@ -65,7 +66,7 @@ def filter_program(allowed: Container[str]) -> bytes:
     """The filter as Linux takes it, in the instructions of the classic Berkeley packet filter.
 
     Args:
-        allowed: names of calls that are let through although they are in the lists above.
+        allowed: names of calls in the lists above that are allowed nevertheless.
     """
     architecture, numbers = _MACHINES[platform.machine()]
 
@@ -88,7 +89,7 @@ def filter_program(allowed: Container[str]) -> bytes:
 
 
 def forbid_system_calls(allowed: Container[str] = ()) -> None:
-    """Forbid these calls, for good, to this process and to all processes that it starts.
+    """Permanently forbid these system calls in this process and its children.
 
     The process must have set ``PR_SET_NO_NEW_PRIVS`` before.
 

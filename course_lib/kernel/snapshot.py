@@ -3,7 +3,7 @@
 The kernel is forked after a grade cell, before the judge sends any question of that cell. The fork waits at a socket
 in its scratch folder, and the notebook goes on in the kernel. When all cells have run, the judge connects to the fork.
 For each connection, the fork forks again. The new process answers and exits when the connection closes, so its changes
-are lost. Nothing of the questions was ever in the kernel itself, and no cell runs in it after them.
+are lost. The kernel itself never sees a question, and no cell runs in it after the questions.
 """
 
 import contextlib
@@ -31,12 +31,13 @@ def take_snapshot(namespace: MutableMapping[str, Any], path: str, folder: str) -
 
     Args:
         namespace: the global variables of the notebook.
-        path: of the socket; the copy of the files gets the same name with ``.files``.
-        folder: the notebook's, which is copied.
+        path: the path of the socket. The copy of the files is beside it, at the same path with ``.files`` added.
+        folder: the notebook's folder, which is copied.
 
     Raises:
-        OSError: if the process cannot be forked, or there is no room for a copy of its files.
-        RuntimeError: if it has a graphics card or threads, which a fork does not have, or works in another folder.
+        OSError: if the process cannot be forked, or there is no space for a copy of its files.
+        RuntimeError: if it uses a graphics card or threads, which do not survive a fork, or has changed its working
+            folder.
     """
     inside = os.path.relpath(os.getcwd(), folder)
     if inside.startswith(os.pardir):
@@ -52,7 +53,7 @@ def take_snapshot(namespace: MutableMapping[str, Any], path: str, folder: str) -
 
 
 def _fork(work: Callable[..., None], *arguments: object) -> int:
-    """Do ``work`` in a fork of this process, which then ends, whatever happens. Returns its pid."""
+    """Do ``work`` in a fork of this process. The fork then ends, whatever happens. Returns its pid."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -98,7 +99,7 @@ def _greet_and_answer(
 
 
 def _answer_all(connection: socket.socket, namespace: MutableMapping[str, Any]) -> None:
-    """Answer the questions that come through ``connection`` until it is closed."""
+    """Answer the questions that arrive on ``connection`` until it is closed."""
     responder, receive = Responder(namespace), receive_from(connection)
     with contextlib.suppress(EOFError):
         while True:
@@ -106,7 +107,7 @@ def _answer_all(connection: socket.socket, namespace: MutableMapping[str, Any]) 
 
 
 def _close_connections(kept: int) -> None:
-    """Close the kernel's sockets: the judge counts the memory of each one, for each process."""
+    """Close the kernel's sockets: the judge counts the memory of each socket for each process that has it."""
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             if int(name) != kept and os.readlink(f"/proc/self/fd/{name}").startswith(("socket:", "anon_inode:")):
@@ -114,14 +115,14 @@ def _close_connections(kept: int) -> None:
 
 
 def _become_silent() -> None:
-    """Print nothing, ask for no finished training, and compute in one thread: a fork has no other threads."""
+    """Stop printing and asking for finished training runs, and compute in one thread: a fork has no other threads."""
     sys.stdout = sys.stderr = io.StringIO()
     hooks.recall_training = hooks.recall_evaluation = hooks.keep_training = None
     torch.set_num_threads(1)
 
 
 def ask_a_fork(namespace: MutableMapping[str, Any], question: Packet) -> Packet:
-    """Ask a fork of this process. For an author's own notebook, which has nothing to hide."""
+    """Ask a fork of this process. This is for an author's own notebook, which has nothing to hide."""
     if not hasattr(os, "fork") or sys.platform == "darwin" or torch.cuda.is_initialized():
         content, data = pack(question)  # no fork here, so the probe's changes persist; grading always forks
         content, data = Responder(namespace).packed_answer(content, [data])

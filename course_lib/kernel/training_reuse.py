@@ -1,13 +1,13 @@
-"""Take over a finished training instead of training again, when a model behaves the same.
+"""Reuse a finished training run instead of training again, when a model behaves the same.
 
-While grading, a training loop first describes to the judge what it is about to train: a *recipe* and a *probe*. The
-recipe is a hash of all that decides a training except the model's behaviour: the loop's source and what surrounds it,
-its arguments, data included, and the shapes of the parameters. The probe tells the behaviour:
-:mod:`course_lib.kernel.model_probe`.
+While grading, a training loop first describes to the judge what it is about to train: a *recipe* and a *behaviour
+fingerprint*. The recipe is a hash of everything that decides the outcome of training except the model's behaviour: the
+source of the loop and of the library around it, its arguments including the data, and the shapes of the parameters. The
+fingerprint describes the behaviour: see :mod:`course_lib.kernel.model_behaviour`.
 
-When the judge knows a training with that recipe and that probe, it answers with its weights. They are no secret to
-whoever can answer the probe: that takes the model itself. And no trust is needed: whatever weights a model ends up
-with, the judge measures them. Otherwise the judge may say at which accuracy the training can end.
+If the judge knows a training run with this recipe and this fingerprint, it answers with the trained weights. Sending
+them reveals nothing: only the same model can produce that fingerprint. Nor does the judge trust them: it measures the
+trained model in any case. If it knows no such run, the judge may answer with the accuracy at which training can end.
 """
 
 import contextlib
@@ -28,31 +28,31 @@ from ..device import seed
 from ..grading_hooks import hooks
 from ..training import ConvergenceHistory, TrainingRun
 from .fingerprint import fingerprint
-from .model_probe import first_rows, has_usual_weights, inputs_of, parts_of, probe
+from .model_behaviour import behaviour_of, first_rows, has_usual_weights, inputs_of, parts_of
 from .model_state import by_shape, copied_state, left_as_it_was, load_state, shapes_of, state_of
 from .wire import Packet
 
 EVALUATION_ROWS = 8
-"""Rows that tell whether a model is still what it was when its evaluation was known."""
+"""Rows that show whether a model still computes what it did when its evaluation was stored."""
 
 _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
-"""The trainings that ended in this kernel and were not reported yet."""
+"""The training runs that ended in this kernel and have not been reported yet."""
 
 _evaluated: dict[int, tuple[str, tuple[float, float]]] = {}
-"""By the id of a model that took over a finished training: :func:`_evaluation`, and what it gave at the end."""
+"""By the id of a model that reuses a finished training run: :func:`_evaluation`, and its final loss and accuracy."""
 
 _trained: WeakSet[nn.Module] = WeakSet()
 """The models that were trained in this kernel."""
 
 _ends: dict[str, str] = {}
-"""By the weights at the end of a training in this kernel: its recipe."""
+"""By the weights at the end of a training run in this kernel: its recipe."""
 
 _ask_judge: Callable[[Packet], Packet]
-"""Set by :func:`activate`, without which nothing here is called."""
+"""Set by :func:`activate`. Nothing here is called before that."""
 
 
 def activate(ask_judge: Callable[[Packet], Packet]) -> None:
-    """Make ``course_lib.training_loop`` ask for finished trainings, and keep those that end here."""
+    """Make ``course_lib.training_loop`` ask for finished training runs, and keep those that end here."""
     global _ask_judge
     _ask_judge = ask_judge
     hooks.recall_training = recall
@@ -61,14 +61,14 @@ def activate(ask_judge: Callable[[Packet], Packet]) -> None:
 
 
 def recipe(run: TrainingRun, before: str = "") -> str:
-    """Hash of what decides the outcome of ``run``, apart from how the model behaves.
+    """Hash of everything that decides the outcome of ``run`` except the model's behaviour.
 
-    What the loop uses of its notebook is not looked at: ``@training_loop`` promises that it depends on its arguments
-    only. :func:`broken_promise` tries that on the instructor's own notebook.
+    Globals that the loop uses are ignored: ``@training_loop`` promises that the loop depends on its arguments only.
+    :func:`broken_promise` checks the promise on the instructor's notebook.
 
     Args:
-        run: the training.
-        before: the recipe of the training that this one continues; empty if the model's weights are new.
+        run: the training run.
+        before: the recipe of the training run that this one continues; empty if the model's weights are new.
 
     Raises:
         TypeError: for an argument that has no fingerprint, such as a data loader or a second model.
@@ -80,7 +80,7 @@ def recipe(run: TrainingRun, before: str = "") -> str:
 
 
 def broken_promise(run: TrainingRun) -> str:
-    """Why ``run`` must not stand for other trainings: its first epoch, trained twice from one start, ends differently.
+    """Why ``run`` must not be reused: its first epoch, trained twice from the same start, ends differently.
 
     Returns:
         One sentence for the instructor; empty if both runs end with the same weights and history.
@@ -97,12 +97,12 @@ def broken_promise(run: TrainingRun) -> str:
         a.shape == b.shape and torch.allclose(a, b, rtol=1e-2, atol=1e-3) for a, b in zip(first, second, strict=True)
     ):
         return ""
-    return f"{run.loop.__name__} depends on more than its arguments: two trainings from the same start end differently"
+    return f"{run.loop.__name__} depends on more than its arguments: two runs from the same start end differently"
 
 
 @contextlib.contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """Restore the random numbers of Python, numpy and torch after the block."""
+    """Restore the random states of Python, numpy and torch after the block."""
     python, arrays = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         yield
@@ -120,10 +120,10 @@ def _gradients_kept(model: nn.Module) -> Iterator[None]:
 
 
 def _before(model: nn.Module) -> str:
-    """The recipe of the training whose weights ``model`` has; empty if it was not trained in this kernel.
+    """The recipe of the training run that gave ``model`` its weights; empty if it was not trained in this kernel.
 
     Raises:
-        TypeError: if it was, and has changed since, by a pruning for example.
+        TypeError: if it was trained here and has changed since, for example by pruning.
     """
     weights = _weights(model)
     if weights not in _ends and model in _trained:
@@ -132,7 +132,7 @@ def _before(model: nn.Module) -> str:
 
 
 def _ended(run: TrainingRun) -> None:
-    """Remember that ``run`` has ended with the weights that its model has now: another training may go on from them."""
+    """Remember that ``run`` ended with its model's present weights: another training run may continue from them."""
     _trained.add(run.model)
     _ends[_weights(run.model)] = run.description.fields["recipe"]
 
@@ -142,25 +142,26 @@ def _weights(model: nn.Module) -> str:
 
 
 def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
-    """Load the weights of a finished training of a model that behaves the same, and return its history.
+    """Load the weights of a finished training run of a model that behaves the same.
 
-    When there is none: the accuracy at which the training may end, or None.
+    Returns:
+        The history; or, if no run is known, the accuracy at which training may stop, or None.
     """
     try:
         if not has_usual_weights(run.model):
             return None
-        behaviour = {f"probe{i}": value for i, value in enumerate(probe(run))}
+        behaviour = {f"behaviour{i}": value for i, value in enumerate(behaviour_of(run))}
         before = _before(run.model)
         run.description = Packet({"recipe": recipe(run, before), "before": before}, behaviour)
         answer = _ask_judge(run.description)
         if answer.fields.get("try_promise"):  # the instructor's notebook trains for others
             run.description.fields["broken_promise"] = broken_promise(run)
     except Exception:
-        return None  # the training itself will say what is wrong with the model
+        return None  # training itself will say what is wrong with the model
     if not answer.tensors:
         enough = answer.fields.get("enough")
         return enough if isinstance(enough, float) else None
-    with torch.no_grad(), torch.random.fork_rng():  # what it does at its first batch is done, as after a training
+    with torch.no_grad(), torch.random.fork_rng():  # so that first-batch effects have happened, as after training
         run.model(*first_rows(run)[:1])
     load_state(run.model, [answer.tensors[f"weight{i}"] for i in range(len(state_of(run.model)))])
     for i, parameter in enumerate(by_shape(run.model)):
@@ -174,16 +175,16 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
     history = ConvergenceHistory()
     history.history = json.loads(answer.fields["history"])
     losses, accuracies = history.history.get("val_loss"), history.history.get("val_accuracy")
-    if len(inputs) >= 4 and losses and accuracies:  # a loop may write down other things
+    if len(inputs) >= 4 and losses and accuracies:  # a loop may record other values
         with contextlib.suppress(Exception):
             _evaluated[id(run.model)] = (_evaluation(run.model, *inputs[2:4]), (losses[-1], accuracies[-1]))
     return history
 
 
 def _evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> str:
-    """What decides the outcome of an evaluation of ``model``: its layers or attributes may be others meanwhile."""
+    """What decides the outcome of an evaluation of ``model``: its layers or attributes may have changed since."""
     parameter = next(model.parameters())
-    rows = training.as_inputs(x[:EVALUATION_ROWS].clone(), parameter)  # a forward may write in them
+    rows = training.as_inputs(x[:EVALUATION_ROWS].clone(), parameter)  # forward may write to them
     with left_as_it_was(model), torch.random.fork_rng(), torch.no_grad():
         model.eval()
         seed(0)
@@ -192,7 +193,7 @@ def _evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> str:
 
 
 def recall_evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[float, float] | None:
-    """Loss and accuracy at the end of the training that ``model`` has taken over, for the same weights and data."""
+    """Final loss and accuracy of the training run that ``model`` reuses, if weights and data are the same."""
     evaluation, values = _evaluated.get(id(model), ("", (0.0, 0.0)))
     with contextlib.suppress(Exception):  # the evaluation itself will say what is wrong with the model
         if evaluation and evaluation == _evaluation(model, x, y):
@@ -201,14 +202,14 @@ def recall_evaluation(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tup
 
 
 def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
-    """Remember a training that ended in this kernel, for :func:`report`; tell the judge when it ended early."""
+    """Remember a training run that ended in this kernel, for :func:`report`; tell the judge if it ended early."""
     _trained.add(run.model)
-    with contextlib.suppress(Exception):  # a model that cannot be described is not for others, but may be right
+    with contextlib.suppress(Exception):  # a model that cannot be described is not reused, but may be right
         if stopped:
             _ask_judge(Packet({"stopped": True}))
         frozen = any(not parameter.requires_grad for parameter in run.model.parameters())
         if frozen or recipe(run, run.description.fields["before"]) != run.description.fields["recipe"]:
-            return  # the loop has changed more than the weights, such as its data or a list of the notebook
+            return  # the loop has changed more than the weights, such as its data or a list in the notebook
         _ended(run)
         state = state_of(run.model)
         about = {"history": history.history, "stopped": stopped, "device": state[0].device.type}
@@ -220,7 +221,7 @@ def keep(run: TrainingRun, history: ConvergenceHistory, stopped: bool) -> None:
 
 
 def report() -> Packet:
-    """The trainings that ended here since the last report: ``trainings``, and tensors ``<n>/weight<i>`` and so on."""
+    """The training runs since the last report: field ``trainings``, tensors ``<n>/weight<i>`` and so on."""
     packet = Packet({"trainings": [fields for fields, _ in _kept]})
     for n, (_, tensors) in enumerate(_kept):
         packet.tensors |= {f"{n}/{name}": tensor for name, tensor in tensors.items()}

@@ -1,12 +1,12 @@
-"""How the judge and a student's kernel exchange values: JSON for what is small, safetensors for numbers in bulk.
+"""How the judge and a student's kernel exchange values: JSON for small data, safetensors for numbers in bulk.
 
-A packet travels as a Jupyter message (``judge_request``, ``training_request`` and their replies): its fields are the
+A packet is sent as a Jupyter message (``judge_request``, ``training_request`` and their replies): its fields are the
 content of the message, its tensors are one binary buffer. There is no pickle, no ``eval`` and no type that the sender
 chooses. Both ends use this module, and either end may lie: :func:`unpack` accepts any bytes and either returns a packet
 or raises a :class:`WireError`.
 
-A *value* is described in JSON. None, a bool, a text, a finite float and an int of up to 64 bits describe themselves;
-anything else is an object ``{"kind": ...}``, one of :data:`KINDS` or a table of :mod:`course_lib.kernel.wire_tables`.
+A *value* is described in JSON. None, a bool, a string, a finite float and an int of up to 64 bits describe themselves.
+Anything else is an object ``{"kind": ...}``, one of :data:`KINDS` or a table of :mod:`course_lib.kernel.wire_tables`.
 """
 
 import json
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
-from ..error_hints import MAX_TEXT
+from ..error_causes import MAX_TEXT
 from . import wire_tables
 
 MAX_BYTES = 64 * 2**20
@@ -34,10 +34,10 @@ MAX_JSON = 16 * 2**20
 """Largest fields of a packet, in bytes of JSON. A list of 500,000 floats takes 10 million."""
 
 MAX_DEPTH = 100
-"""Most containers inside each other in a value. JSON cannot be encoded from many hundreds."""
+"""Largest nesting depth of containers in a value. The JSON encoder fails at several hundred levels."""
 
 EQUAL_HASHES = 100
-"""Most items of a set or keys of a dict that may have the same hash."""
+"""Largest number of items of a set, or keys of a dict, that may have the same hash."""
 
 CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "dict": dict}
 
@@ -47,7 +47,7 @@ KINDS = ("int", "float", "complex", "text", "range", "tensor", "array", "other",
 """The kinds of described values."""
 
 NUMERIC = "biufc"
-"""The kinds of numpy's dtypes whose arrays travel as tensors."""
+"""The kinds of numpy's dtypes whose arrays are sent as tensors."""
 
 
 class WireError(ValueError):
@@ -87,9 +87,9 @@ def check_size(packet: Packet) -> None:
         TooLarge: if it does not.
     """
     if (size := sum(tensor.nbytes for tensor in packet.tensors.values())) > MAX_BYTES:
-        raise TooLarge(f"{size / 2**20:.0f} MB of numbers, and {MAX_BYTES >> 20} MB can travel")
+        raise TooLarge(f"{size / 2**20:.0f} MB of numbers; at most {MAX_BYTES >> 20} MB can be sent")
     if (size := len(encoded(packet.fields))) > MAX_JSON:
-        raise TooLarge(f"{size / 2**20:.0f} MB of texts and lists, and {MAX_JSON >> 20} MB can travel")
+        raise TooLarge(f"{size / 2**20:.0f} MB of strings and lists; at most {MAX_JSON >> 20} MB can be sent")
 
 
 def encoded(fields: Any) -> bytes:
@@ -122,13 +122,13 @@ def describe(value: object, key: str, tensors: dict[str, torch.Tensor], depth: i
     """Describe ``value`` in JSON; put its tensors, arrays and bytes into ``tensors``.
 
     Args:
-        value: any object. A subclass travels as the plain type: a named tuple as a tuple, a Counter as a dict.
+        value: any object. A subclass is sent as the plain type: a named tuple as a tuple, a Counter as a dict.
         key: the key of a tensor; those in a container get this key and a number.
         tensors: receives the tensors.
         depth: number of containers around ``value``.
 
     Raises:
-        TooLarge: if a container is too large in any case.
+        TooLarge: if a container is too large, whatever its items are.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -144,7 +144,7 @@ def describe(value: object, key: str, tensors: dict[str, torch.Tensor], depth: i
         try:
             str.encode(value)
             return str(value)
-        except UnicodeEncodeError:  # half a surrogate pair is no text for JSON
+        except UnicodeEncodeError:  # half a surrogate pair is not valid in JSON
             tensors[key] = _from_bytes(str.encode(value, "utf-8", "surrogatepass"))
             return {"kind": "text", "key": key}
     if isinstance(value, bytes | bytearray):
@@ -162,7 +162,8 @@ def describe(value: object, key: str, tensors: dict[str, torch.Tensor], depth: i
         for kind, container in CONTAINERS.items():
             if isinstance(value, container):
                 if 2 * len(value) > MAX_JSON:  # each item takes two characters or more
-                    raise TooLarge(f"{len(value)} items, and {MAX_JSON >> 20} MB of texts and lists can travel")
+                    limit = f"at most {MAX_JSON >> 20} MB of strings and lists can be sent"
+                    raise TooLarge(f"{len(value)} items; {limit}")
                 parts = value.items() if isinstance(value, dict) else value
                 return {"kind": kind, "value": [part(inner, i) for i, inner in enumerate(parts)]}
         if isinstance(value, np.ndarray):
@@ -174,7 +175,7 @@ def describe(value: object, key: str, tensors: dict[str, torch.Tensor], depth: i
 
 
 def _describe_tensor(tensor: torch.Tensor, key: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """Describe a tensor; safetensors knows no complex128, so complex numbers travel as two real ones."""
+    """Describe a tensor; safetensors has no complex128, so complex numbers are sent as two real ones."""
     if tensor.is_complex() is True:  # a subclass of Tensor may answer anything
         tensors[key] = torch.view_as_real(tensor.detach().resolve_conj())
         return {"kind": "tensor", "key": key, "complex": True}
@@ -183,10 +184,10 @@ def _describe_tensor(tensor: torch.Tensor, key: str, tensors: dict[str, torch.Te
 
 
 def _describe_array(array: np.ndarray, key: str, tensors: dict[str, torch.Tensor], part: Callable[..., Any]) -> Any:
-    """Describe an array: one of numbers as a tensor, one of texts, times or objects item by item."""
+    """Describe an array: one of numbers or times as a tensor, one of strings or objects item by item."""
     kind, dtype = array.dtype.kind, array.dtype.newbyteorder("=")
     if kind in NUMERIC:
-        wide = 16 if kind == "c" else 8  # torch has no longer numbers
+        wide = 16 if kind == "c" else 8  # torch has no wider numbers
         dtype = dtype if dtype.itemsize <= wide else np.dtype(f"{kind}{wide}")
         # np.array copies: torch accepts neither negative strides nor a foreign byte order
         return _describe_tensor(torch.as_tensor(np.array(array, dtype)), key, tensors) | {"array": True}
@@ -204,15 +205,15 @@ def _from_bytes(data: bytes) -> torch.Tensor:
 
 
 class Other:
-    """Stands for a value that cannot be sent; only the name of its type is."""
+    """A placeholder for a value that cannot be sent; only the name of its type is sent."""
 
     def __init__(self, type_name: str) -> None:
         self.type_name = type_name
 
 
 Value = Any
-"""A value that was sent: a number, a text, bytes, a range, a tensor, an array of texts, times or objects, a table of
-pandas, an :class:`Other`, or a list, tuple, set or dict of such values."""
+"""A value that was sent: a number, a string, bytes, a range, a tensor, an array of strings, times or objects, a pandas
+table, an :class:`Other`, or a list, tuple, set or dict of such values."""
 
 
 def describe_arguments(arguments: Sequence[object], tensors: dict[str, torch.Tensor]) -> list[Any]:
@@ -252,7 +253,7 @@ def restore(description: Any, tensors: Mapping[str, Any], arrays: bool = False) 
         return _restore(str(kind), description, tensors, arrays)
     except WireError:
         raise
-    except Exception as error:  # of Python, numpy, torch or pandas, also for lack of memory
+    except Exception as error:  # from Python, numpy, torch or pandas; also for lack of memory
         raise WireError(f"a value of kind {kind!r} is unreadable") from error
 
 
@@ -298,10 +299,10 @@ def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any],
 
 
 def _check_hashes(keys: Sequence[Any]) -> None:
-    """Refuse keys with equal hashes: a set or dict of many of them takes hours to build.
+    """Refuse too many keys with equal hashes: building a set or dict of them takes hours.
 
     Raises:
-        WireError: if there are many.
+        WireError: if there are too many.
     """
     if max(Counter(map(hash, keys)).values(), default=0) > EQUAL_HASHES:
         raise WireError("keys with equal hashes")

@@ -1,4 +1,4 @@
-"""How the tables of pandas travel: as their columns, types of columns and index. pandas itself may be missing."""
+"""How pandas tables are sent: as their columns, column types and index. pandas itself may be missing."""
 
 import re
 import sys
@@ -11,20 +11,20 @@ DTYPE = re.compile(
     r"(u?int|float|complex|UInt|Int|Float)\d+|bool|boolean|object|str|string|category|timedelta64\[\w+\]|"
     r"datetime64\[\w+(, (?!dateutil)[A-Za-z_+-]+(/[A-Za-z_+-]+)*)?\]"
 )
-"""The types of columns that are restored: pandas would read files that the name of another type names."""
+"""The column types that are restored. For other names of types, pandas might read files."""
 
 Part = Callable[[object, object], Any]
 """Describes a part of a table under a name."""
 
 
 def describe(value: object, part: Part) -> dict[str, Any] | None:
-    """Describe a DataFrame, a Series, an Index or a missing value of pandas; None for anything else.
+    """Describe a pandas DataFrame, Series, Index or missing value; None for anything else.
 
     Args:
         value: any object.
         part: describes a part of it.
     """
-    pandas: Any = sys.modules.get("pandas")  # an object of pandas has imported it
+    pandas: Any = sys.modules.get("pandas")  # if the value is from pandas, pandas has been imported
     if pandas is None:
         return None
     if isinstance(value, pandas.DataFrame):
@@ -47,7 +47,7 @@ def _describe_column(column: Any, part: Part, name: object) -> dict[str, Any]:
 
 
 def restore(kind: str, description: dict[str, Any], part: Callable[[Any], Any]) -> Any:
-    """The table that ``description`` describes; the errors are those of pandas and of Python.
+    """The table that ``description`` describes. Errors of pandas and Python are not caught.
 
     Args:
         kind: ``frame``, ``series``, ``index`` or ``missing``.

@@ -1,1 +1,1 @@
-"""Where the kit plugs into nbgrader: autograde, settings, exporters, exchange, Moodle."""
+"""The integration with nbgrader: autograde, settings, exporters, exchange, Moodle."""

@@ -39,12 +39,12 @@ class JudgedAutograde(Settings):
     """Grades submissions with the kit's judge."""
 
     def init_notebooks(self) -> None:
-        """Find the submissions: every matching folder counts, whatever is in it."""
+        """Find the submissions. Every matching folder counts, whatever is in it."""
         pattern = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
         found = sorted(glob(pattern))
         folders = [folder for folder in found if Path(folder).is_dir()]
         for other in sorted(set(found).difference(folders)):
-            self.log.error("%s is left out: it is not a folder, or it is a broken link", other)
+            self.log.error("%s is skipped: it is not a folder, or it is a broken link", other)
         if not folders:
             message = f"No submissions were found in {pattern}"
             self.log.error(message)
@@ -75,7 +75,7 @@ class JudgedAutograde(Settings):
             messages.append(f"Not graded, through no fault of the student; nothing was recorded: {names}")
         for place, students in summary.faulty_tests.items():
             messages.append(
-                f"A hidden test stopped at {place}. Fix it, then run the command again. Until then it gives no points "
+                f"A hidden test crashed at {place}. Fix it, then run the command again. Until then it gives no points "
                 f"to {', '.join(sorted(students))}"
             )
         if summary.unpenalized:
@@ -158,7 +158,7 @@ class JudgedAutograde(Settings):
             if match["student"] in excluded:
                 continue
             if not match["student"].isprintable():  # nbgrader's other commands would stop at it
-                self.log.error("%r is left out: its name has unprintable characters, so rename the folder", folder)
+                self.log.error("%r is skipped: its name has unprintable characters. Rename the folder", folder)
                 continue
             yield match["student"]
 
@@ -169,7 +169,7 @@ class JudgedAutograde(Settings):
         AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
 
     def set_permissions(self, assignment_id: str, student_id: str) -> None:
-        """Nbgrader's own, without its line in the log, which would break the progress bar at each student."""
+        """Call nbgrader's own method without its log line, which would break the progress bar for each student."""
         log, self.log = self.log, logging.getLogger(__name__)
         try:
             super().set_permissions(assignment_id, student_id)

@@ -1,7 +1,8 @@
 """nbgrader's exchange folder, made safe for ``nbgrader collect`` and ``nbgrader release_feedback``.
 
-Students own their folders in the exchange and can put anything there. nbgrader's own ``collect`` copies everything with
-the instructor's rights, also what links point to, and 11 MB of MNIST for each student. One bad folder stops it for all.
+Students own their folders in the exchange and can put anything there. nbgrader's own ``collect`` runs with the
+instructor's rights and copies everything, including link targets and 11 MB of MNIST per student. One bad folder stops
+it for the whole class.
 """
 
 import os
@@ -16,16 +17,16 @@ from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 from ..execution.submission_files import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt, read_stamp, stamped_time
 
 SLOW = timedelta(hours=1)
-"""A folder that changed longer after its time stamp is suspicious. ``nbgrader submit`` takes seconds."""
+"""A folder that was changed later than this after its time stamp is suspicious. ``nbgrader submit`` takes seconds."""
 
 
 class Collect(ExchangeCollect):
-    """Copies each student's notebooks and nbgrader's two files. It follows no link, and no bad folder stops it."""
+    """Copies each student's notebooks and nbgrader's two files. Follows no links, and does not stop at a bad folder."""
 
     src_records: list[dict[str, Any]]
 
     def init_src(self) -> None:
-        """Find the submissions, without folders that ``nbgrader submit`` cannot have made."""
+        """Find the submissions. Ignore folders that ``nbgrader submit`` cannot have made."""
         super().init_src()
         self.src_records = [record for record in self.src_records if record["username"]]
 
@@ -51,7 +52,7 @@ class Collect(ExchangeCollect):
                     self.log.warning("%r %s", src, doubt)
             except (OSError, RuntimeError, ValueError) as error:  # nbgrader raises RuntimeError for a large folder
                 self.log.error(
-                    "%r is not collected: %s. Look at the folder, then copy the files that count to %s",
+                    "%r was not collected: %s. Check the folder, then copy the notebooks to grade into %s",
                     src,
                     error,
                     dest,
@@ -65,7 +66,7 @@ def timestamp_doubt(folder: str) -> str:
         return f"has no {STAMP} with a time in a known time zone, so it never counts as late"
     changed = datetime.fromtimestamp(os.lstat(folder).st_ctime, UTC).replace(tzinfo=None, microsecond=0)
     if changed - stamped_time(stamp) > SLOW:
-        return f"was changed at {changed} UTC, long after the time in its {STAMP}: the student may have dated it back"
+        return f"was changed at {changed} UTC, long after the time in its {STAMP}: the student may have backdated it"
     return ""
 
 
@@ -89,7 +90,10 @@ def copy_submission(source: str, target: Path) -> None:
 
 
 class ReleaseFeedback(ExchangeReleaseFeedback):
-    """Skips students who did not submit through the exchange, where nbgrader would stop: nobody could fetch theirs."""
+    """Skips students who did not submit through the exchange.
+
+    nbgrader would stop at them, and they could not fetch feedback anyway.
+    """
 
     src_path: str
 
@@ -100,4 +104,4 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
                 self.src_path = str(folder)
                 super().copy_files()
             else:
-                self.log.warning("%s: not submitted through the exchange, send the feedback to the student", folder)
+                self.log.warning("%s: not submitted through the exchange. Send the feedback to the student", folder)

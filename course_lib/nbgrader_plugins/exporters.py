@@ -31,9 +31,7 @@ class _Exporter(ExportPlugin):
     file_name = ""
     """Name of the file if there is no ``--to``; ``{}`` stands for the assignment."""
 
-    language = Unicode(help="Language of the texts, by default the configured language of the grading.").tag(
-        config=True
-    )
+    language = Unicode(help="Language of the file, by default the configured language of the grading.").tag(config=True)
 
     @default("language")  # type: ignore[untyped-decorator]
     def _language(self) -> str:
@@ -62,7 +60,7 @@ class _Exporter(ExportPlugin):
             self.log.info("Wrote %s: %d submissions", place, len(record.submissions))
 
     def _chosen_students(self, record: ClassRecord) -> ClassRecord:
-        """The class with only the students that ``--student`` names, if it names any."""
+        """The class, limited to the students that ``--student`` names, if any."""
         chosen = {str(student) for student in self.student}
         if not chosen:
             return record
@@ -76,7 +74,7 @@ class _Exporter(ExportPlugin):
         )
 
     def _write(self, place: Path, content: str) -> None:
-        """Write a file. If that fails halfway, delete it: half a class would look like a whole one."""
+        """Write a file. If that fails halfway, delete it: half a class would look like the whole class."""
         opened = False
         try:
             with place.open("w", encoding="utf-8", newline="") as file:
@@ -88,7 +86,7 @@ class _Exporter(ExportPlugin):
             self.parent.fail(f"{place} cannot be written: {error.strerror}.")
 
     def content(self, record: ClassRecord, place: Path) -> str:
-        """The text of the file ``place``."""
+        """The content of the file ``place``."""
         raise NotImplementedError
 
 
@@ -98,7 +96,7 @@ class Report(_Exporter):
     file_name = "report_{}.html"
 
     def content(self, record: ClassRecord, place: Path) -> str:
-        """The page. Students' names link to their feedback pages, if these were generated."""
+        """The page. Students' names link to their feedback pages, if they were generated."""
         coursedir = self.parent.coursedir
         return report_html(record, place, Path(coursedir.root, coursedir.feedback_directory))
 
@@ -124,20 +122,24 @@ class Moodle(_Exporter):
 
     def _warn(self, record: ClassRecord, numbers: dict[str, str]) -> None:
         """Warn about marks that are not final, and about students and marks that Moodle may refuse."""
-        if waiting := sum(one.waits > 0 for one in record.submissions):
-            self.log.warning("%d submissions have answers that wait for a person: they count as they are now", waiting)
+        if waiting := sum(one.marks_to_grade > 0 for one in record.submissions):
+            self.log.warning(
+                "%d submissions still have answers to grade by hand; they are exported with their current points",
+                waiting,
+            )
         unknown = [student for student, number in numbers.items() if not number]
         if 0 < len(unknown) < len(numbers):
             self.log.warning(
                 "Students without an Identifier, because they are not from a Moodle download: %s", ", ".join(unknown)
             )
         if beyond := [one.student for one in record.submissions if one.score > record.out_of]:
-            self.log.warning("More than all points, exported as the maximum that Moodle takes: %s", ", ".join(beyond))
+            self.log.warning("Above the maximum grade; exported as the maximum: %s", ", ".join(beyond))
 
 
 DETAILS_COLUMNS = (
     "student_id", "last_name", "first_name", "email", "timestamp", "seconds_late", "penalty", "grade_id", "kind",
-    "test", "verdict", "points", "out_of", "waits", "rationale", "hint", "accuracy", "required_accuracy", "comment",
+    "test", "verdict", "points", "out_of", "needs_grading", "rationale", "hint", "accuracy", "required_accuracy",
+    "comment",
 )  # fmt: skip
 
 
@@ -160,7 +162,7 @@ def _details(record: ClassRecord) -> Iterator[dict[str, object]]:
         for mark in one.marks:
             yield student | {
                 "grade_id": mark.grade_id, "kind": "by hand" if mark.by_hand else "cell", "points": mark.points,
-                "out_of": mark.out_of, "waits": int(mark.waits), "comment": mark.comment,
+                "out_of": mark.out_of, "needs_grading": int(mark.needs_grading), "comment": mark.comment,
             }  # fmt: skip
             for test in one.tests_of(mark.grade_id):
                 accuracy, required = test.accuracy or ("", "")
@@ -204,6 +206,6 @@ def _csv(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
 
 
 def _no_formula(value: object) -> object:
-    """Put an apostrophe before a text from a student that a spreadsheet would run as a formula."""
+    """Put an apostrophe before a student's text that a spreadsheet would run as a formula."""
     is_formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and value != "-"
     return f"'{value}" if is_formula else value

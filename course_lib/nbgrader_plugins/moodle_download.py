@@ -1,9 +1,9 @@
-"""``nbgrader zip_collect`` for a Moodle download: put it, as it is, into ``downloaded/<assignment>/archive/``.
+"""``nbgrader zip_collect`` for a Moodle download: put it, unchanged, into ``downloaded/<assignment>/archive/``.
 
 Moodle's "download all submissions" gives a zip. It has a folder for each student, such as
-``Élodie Dupont_1234567_assignsubmission_file_``, or files whose names begin like that. The number is Moodle's number of
-the participant; it is another one in each assignment. :class:`MoodleExtractor` finds the notebooks of each student, and
-:class:`MoodleCollector` tells nbgrader whose they are.
+``Élodie Dupont_1234567_assignsubmission_file_``, or files whose names begin like that. The number is Moodle's
+participant number, which differs from assignment to assignment. :class:`MoodleExtractor` finds the notebooks of each
+student, and :class:`MoodleCollector` tells nbgrader whose they are.
 """
 
 import atexit
@@ -32,7 +32,7 @@ _MOODLE = re.compile(  # Moodle leaves no '_' in a name; the student chose the p
 
 
 def student_id(name: str, number: str) -> str:
-    """The id of a student, which is also a folder: the full name without special characters, and Moodle's number."""
+    """A student's id, also used as a folder name: the full name without special characters, and Moodle's number."""
     word = re.sub(r"[^\w-]+", "_", name)[:50].strip("_-")
     return f"{word}_{number}".lstrip("_")
 
@@ -44,11 +44,11 @@ def printable_name(name: str) -> str:
 
 
 def participant(student: str, name: str) -> str:
-    """Moodle's number of the participant; empty if the student's id is not from a Moodle download.
+    """Moodle's participant number; empty if the student's id is not from a Moodle download.
 
     Args:
         student: the student's id.
-        name: the full name. It may have been corrected since the download, in capitals or in the order of its words.
+        name: the full name. Its capitals or the order of its words may have been corrected since the download.
     """
     number = student.rpartition("_")[2]
     return number if number.isdecimal() and _words(student) == _words(student_id(name, number)) else ""
@@ -65,7 +65,7 @@ class MoodleExtractor(ExtractorPlugin):
     """Writes ``extracted/<student>/<notebook>.ipynb`` for each student in the downloads."""
 
     def extract(self, archive_path: str, extracted_path: str) -> None:
-        """Write the notebooks of all students, and list at the end the uploads that cannot be used."""
+        """Write the notebooks of all students, then list the uploads that cannot be used."""
         course = self.parent.coursedir
         source = Path(course.format_path(course.source_directory, ".", course.assignment_id))
         names = sorted(path.stem for path in source.glob("*.ipynb"))
@@ -108,7 +108,7 @@ def _downloaded_files(archives: Path, stack: contextlib.ExitStack, problems: lis
             try:
                 archive = stack.enter_context(zipfile.ZipFile(path))
             except (OSError, ValueError, zipfile.BadZipFile) as error:
-                problems.append(f"{path} cannot be read, download it again: {error}")
+                problems.append(f"{path} cannot be read: {error}. Download it again")
                 continue
             yield from files_in_zip(archive)
         else:
@@ -116,7 +116,7 @@ def _downloaded_files(archives: Path, stack: contextlib.ExitStack, problems: lis
 
 
 def _uploads(files: Iterable[UploadedFile], remarks: list[str]) -> list[Upload]:
-    """The uploads of all students; ``remarks`` gets a line about what is ignored."""
+    """The uploads of all students. ``remarks`` gets a line for everything that is ignored."""
     uploads: dict[str, Upload] = {}
     foreign: list[str] = []
     for file in files:

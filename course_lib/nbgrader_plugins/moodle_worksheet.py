@@ -1,4 +1,4 @@
-"""The columns of Moodle's grading worksheet, and what stands in them for a submission."""
+"""The columns of Moodle's grading worksheet, and their content for a submission."""
 
 from html import escape
 
@@ -19,8 +19,8 @@ def worksheet_row(submission: Submission, participant: str, share: float, out_of
 
     Args:
         submission: the submission.
-        participant: Moodle's number of the student; empty if it is not known.
-        share: the part of all points that the submission has earned. Moodle takes 1 at most.
+        participant: Moodle's participant number; empty if it is not known.
+        share: the share of all points that the submission has earned. Moodle accepts at most 1.
         out_of: the maximum grade in Moodle.
     """
     return {
@@ -36,11 +36,11 @@ def worksheet_row(submission: Submission, participant: str, share: float, out_of
 
 
 def _feedback_html(submission: Submission) -> str:
-    """What a student reads in Moodle, as HTML."""
+    """The feedback that a student reads in Moodle, as HTML."""
     lines = []
     for mark in submission.marks:
         points = f"{number(mark.points)} / {number(mark.out_of)}"
-        points += f" ({say('export.waits')})" if mark.waits else ""
+        points += f" ({say('export.needs_grading')})" if mark.needs_grading else ""
         lines.append(f"<b>{say('labelled', name=escape(mark.grade_id), text=points)}</b>")
         for test in submission.tests_of(mark.grade_id):
             if test.verdict is not Verdict.PASSED:

@@ -1,6 +1,6 @@
 """Show the expected answer and the mark scheme below each free text in formgrader.
 
-They are read from the source notebook when formgrader makes the page, so no file for students ever contains them.
+They are read from the source notebook when formgrader renders the page, so no file for students ever contains them.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..messages import MESSAGES, language
 
 
 class ShowRubric(Preprocessor):
-    """For ``c.HTMLExporter.preprocessors``. The same exporter makes feedback pages; these stay as they are."""
+    """For ``c.HTMLExporter.preprocessors``. The same exporter makes feedback pages, which are left unchanged."""
 
     enabled = True
 

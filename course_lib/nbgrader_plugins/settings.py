@@ -31,30 +31,30 @@ class Settings(Autograde):
     log: logging.Logger
     hidden_tests = Unicode("grader_tests", help="Folder of the hidden tests, in the course folder.").tag(config=True)
     language = Unicode(language(), help=f"Language of the feedback: {' or '.join(LANGUAGES)}.").tag(config=True)
-    workers = Integer(0, help="Submissions graded at the same time; 0: one for each core.").tag(config=True)
+    workers = Integer(0, help="Submissions graded at the same time; 0 means one for each core.").tag(config=True)
     scheduler = Unicode(
         "",
-        help="Address (tcp://host:port) or scheduler file of a Dask cluster to grade on; empty: this machine. Its "
+        help="Address (tcp://host:port) or scheduler file of a Dask cluster to grade on; empty for this machine. Its "
         "workers must see the course folder under the same path, and share the folder in COURSE_LIB_CACHE.",
     ).tag(config=True)
     protection = Unicode(
-        "bubblewrap", help="Sandbox of students' code: bubblewrap, or none, for notebooks that you trust only."
+        "bubblewrap", help="Sandbox for students' code: bubblewrap; or none, only for notebooks that you trust."
     ).tag(config=True)
     device = Unicode(
         "cpu",
-        help="Where models are trained: cpu, or cuda for a graphics card. As long as train_once is True, everything "
-        "else runs on the CPU. With cuda, students' code can reach the card's driver.",
+        help="Where models are trained: cpu, or cuda for a graphics card. If train_once is True, everything else runs "
+        "on the CPU. With cuda, students' code can reach the card's driver.",
     ).tag(config=True)
     limits = Dict(
         help=f"What a submission may use; any of {', '.join(field.name for field in fields(Limits))}. "
         "course_lib/judge/limits.py explains each."
     ).tag(config=True)
     train_once = Bool(
-        True, help="Reuse finished trainings of models that behave the same; False: each student's kernel trains."
+        True, help="Reuse finished training runs of models that behave the same. False: each student's kernel trains."
     ).tag(config=True)
     store_size = Integer(
         2 * 2**30,
-        help="Bytes for results, for trainings and for pictures each; the least recently used are deleted first.",
+        help="Bytes for results, training runs and pictures, each. The least recently used are deleted first.",
     ).tag(config=True)
 
     def check_settings(self) -> None:
@@ -80,7 +80,8 @@ class Settings(Autograde):
         unused = [f"{of}.{name}" for of, names in UNUSED.items() for name in names if name in self.config.get(of, ())]
         if unused:
             self.log.warning(
-                "The judge ignores %s, because it runs every notebook itself, beside the source's files only. "
+                "The judge ignores %s, because it runs every notebook itself, with only the source folder's files next "
+                "to it. "
                 "Set times and sizes with c.JudgedAutograde.limits.", ", ".join(unused)
             )  # fmt: skip
         if wrong:

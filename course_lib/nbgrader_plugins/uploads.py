@@ -1,4 +1,4 @@
-"""Find the notebooks among the files that a student uploaded. The files may be zips, damaged or hostile.
+"""Finds the notebooks among the files that a student uploaded. The files may be zips, damaged or hostile.
 
 Nothing is unpacked to disk, so no file name or size that a student chose can do harm.
 """
@@ -17,10 +17,10 @@ from pathlib import Path
 from ..execution.submission_files import MAX_UPLOAD
 
 MAX_CONTENTS = 16 * 2**20
-"""Bytes of the table of contents of a student's zip. Python needs fifteen times as much memory to read it."""
+"""Largest table of contents of a student's zip, in bytes. Python needs fifteen times as much memory to read it."""
 
 MAX_DEPTH = 3
-"""Levels of zips in zips."""
+"""Largest nesting depth of zips in zips."""
 
 _NOTEBOOK = re.compile(r"(.*)\.ipynb(?:\.json|\.txt)?", re.DOTALL | re.IGNORECASE)  # browsers add endings
 _COPY = r"(?: ?\([0-9]+\)|-Copy[0-9]*)*"  # what browsers and Jupyter add to the name of a copy
@@ -71,11 +71,11 @@ def take_notebooks(upload: Upload, names: list[str], target: Path) -> tuple[list
         target: the folder; it is made if a notebook is found.
 
     Returns:
-        The problems, one for each notebook that cannot be taken; and remarks, about files that were ignored.
+        The problems, one for each notebook that cannot be taken; and remarks about ignored files.
     """
     try:
         found = [(f.path, upload.read(f)) for f in upload.files if _NOTEBOOK.fullmatch(f.path) and not is_junk(f.path)]
-        if not {_stem(path) for path, _ in found} >= set(names):  # else the zips beside them do not matter
+        if not {_stem(path) for path, _ in found} >= set(names):  # otherwise other zips do not matter
             found += _notebooks_in_zips(upload, upload.files)
     except _Unusable as error:
         return [str(error)], []
@@ -98,12 +98,12 @@ def take_notebooks(upload: Upload, names: list[str], target: Path) -> tuple[list
 
 
 def _choose(name: str, found: list[tuple[str, bytes]], any_name: bool) -> tuple[str, bytes]:
-    """Choose the notebook for ``name``: the one of this name, else a copy of it, else the only one if ``any_name``.
+    """Choose the notebook for ``name``: the one with this name, else a copy of it, else the only one if ``any_name``.
 
     Args:
         name: name of the notebook, without ``.ipynb``.
         found: path and content of the uploaded notebooks.
-        any_name: whether a notebook of another name will do.
+        any_name: whether a notebook with another name will do.
     """
     spelling = re.escape(unicodedata.normalize("NFC", name))
     patterns = [spelling, spelling + _COPY] + [".*"] * any_name
@@ -121,13 +121,13 @@ def _choose(name: str, found: list[tuple[str, bytes]], any_name: bool) -> tuple[
 
 
 def _stem(path: str) -> str:
-    """The name of a notebook without folders and ending, with its accents in one form; empty if it is no notebook."""
+    """The name of a notebook without folders and ending, with its accents in one form; empty for other files."""
     match = _NOTEBOOK.fullmatch(unicodedata.normalize("NFC", path.rpartition("/")[2]))
     return match[1] if match else ""
 
 
 def is_junk(path: str) -> bool:
-    """Whether a file is one that an operating system or Jupyter writes for itself."""
+    """Whether a file is one that an operating system or Jupyter writes for its own use."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
 
 
@@ -135,7 +135,7 @@ def is_junk(path: str) -> bool:
 
 
 def _notebooks_in_zips(upload: Upload, files: Iterable[UploadedFile], depth: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Path and content of the notebooks in zips, and in zips in these, among ``files``."""
+    """Path and content of the notebooks in the zips among ``files``, and in zips inside them."""
     for file in files:
         if is_junk(file.path):
             continue
@@ -154,7 +154,7 @@ def _notebooks_in_zips(upload: Upload, files: Iterable[UploadedFile], depth: int
 
 
 class _BoundedContents(io.BytesIO):
-    """A zip in memory. It refuses to give more than :data:`MAX_CONTENTS` bytes at once.
+    """A zip in memory. It refuses to return more than :data:`MAX_CONTENTS` bytes at once.
 
     zipfile reads the whole table of contents at once, however long it is.
     """
@@ -171,18 +171,18 @@ def files_in_zip(archive: zipfile.ZipFile, prefix: str = "") -> Iterator[Uploade
         if info.is_dir():
             continue
         name = info.filename
-        if not info.flag_bits & 0x800:  # the zip does not say that names are UTF-8, but those of macOS are
+        if not info.flag_bits & 0x800:  # the zip does not say that names are UTF-8, but on macOS they are
             with contextlib.suppress(UnicodeError):
                 name = name.encode("cp437").decode()
         yield UploadedFile(f"{prefix}{name}", partial(_unpack, archive, info))
 
 
-def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
-    """The content of a file in a zip, unpacked in memory; ValueError if it has more than ``most`` bytes."""
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
+    """The content of a file in a zip, unpacked in memory. Raise ValueError if it has more than ``max_bytes`` bytes."""
     if info.compress_type not in (
         zipfile.ZIP_STORED,
         zipfile.ZIP_DEFLATED,
-    ):  # Python cannot bound what others unpack to
+    ):  # Python cannot limit the unpacked size of others
         raise ValueError("it is compressed in an unusual way")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise ValueError("it is a link")
@@ -190,6 +190,6 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes
     with archive.open(info) as stream:
         while chunk := stream.read(2**20):
             content += chunk
-            if len(content) > most:
+            if len(content) > max_bytes:
                 raise ValueError(f"the upload has more than {MAX_UPLOAD >> 20} MiB")
     return bytes(content)

@@ -1,1 +1,1 @@
-"""What is recorded about a class: nbgrader's gradebook, and a class in one assignment as plain data."""
+"""The records of a class: nbgrader's gradebook, and a class in one assignment as plain data."""

@@ -15,7 +15,7 @@ from ..judge.annotate import read_result
 from .database import graded_cells
 
 ALARMING = frozenset(set(Verdict) - {Verdict.PASSED, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR})
-"""The verdicts that a person should look at: they come from an accident, an attack, or a limit that is too tight."""
+"""The verdicts that a person should look at: their cause is an accident, an attack, or a limit that is too tight."""
 
 
 def column_title(grade_id: str) -> str:
@@ -29,12 +29,12 @@ class Mark:
 
     grade_id: str
     points: float
-    """Points earned. If a person gave points, they replace the judge's."""
+    """Points earned. Points that a person gave replace the judge's."""
     out_of: float
     by_hand: bool
-    """Whether a person grades it: a free text."""
-    waits: bool
-    """Whether a person still has to grade it, or to look at it again. Then the points are not final."""
+    """Whether a person grades it, as for a free text."""
+    needs_grading: bool
+    """Whether a person still has to grade it, or to look at it again. The points are not final then."""
     comment: str
     """The comment of the person who graded it."""
 
@@ -54,9 +54,9 @@ class Submission:
     """Points taken off for being late."""
     marks: list[Mark]
     results: dict[str, NotebookResult]
-    """The judge's results by the name of the notebook. Notebooks without a result are missing."""
+    """The judge's results by the name of the notebook. Notebooks without a result are not included."""
     ungraded: list[str]
-    """The notebooks without a result: not graded yet, or by another version of the kit."""
+    """The notebooks without a result: not graded yet, or graded by another version of the kit."""
 
     @property
     def name(self) -> str:
@@ -74,9 +74,9 @@ class Submission:
         return {mark.grade_id: mark for mark in self.marks}
 
     @property
-    def waits(self) -> int:
-        """The number of marks that wait for a person."""
-        return sum(mark.waits for mark in self.marks)
+    def marks_to_grade(self) -> int:
+        """The number of marks that a person still has to grade or review."""
+        return sum(mark.needs_grading for mark in self.marks)
 
     def tests(self) -> Iterator[tuple[str, TestResult]]:
         """Every hidden test with the id of its grade cell."""
@@ -107,7 +107,7 @@ class ClassRecord:
     missing: list[str]
     """The ids of students who handed nothing in."""
     not_graded: list[str]
-    """The ids of students who handed something in, and nothing of it is recorded."""
+    """The ids of students who handed something in, but have no recorded result."""
 
     @property
     def out_of(self) -> float:
@@ -120,7 +120,7 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
 
     Args:
         gradebook: an open gradebook.
-        coursedir: knows where the autograded notebooks are.
+        coursedir: the course's folders, among them the folder of autograded notebooks.
         assignment: name of the assignment.
 
     Raises:
@@ -181,7 +181,9 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
 def _marks(notebook: SubmittedNotebook, result: NotebookResult | None) -> list[Mark]:
     """The marks of one notebook."""
     comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
-    for cell in result.cells if result else ():  # formgrader has the comment at the solution cell; move it to the mark
+    for cell in (
+        result.cells if result else ()
+    ):  # formgrader attaches the comment to the solution cell; move it to the mark
         comments[cell.grade_id] = comments.pop(cell.solution, "")
     definition = notebook.notebook
     by_hand = {cell.name for cell in [*definition.solution_cells, *definition.task_cells]}  # these have no tests
@@ -191,7 +193,7 @@ def _marks(notebook: SubmittedNotebook, result: NotebookResult | None) -> list[M
             points=float(grade.score),
             out_of=float(grade.max_score),
             by_hand=grade.cell.name in by_hand,
-            waits=bool(grade.needs_manual_grade),
+            needs_grading=bool(grade.needs_manual_grade),
             comment=comments.get(grade.name, ""),
         )
         for grade in notebook.grades

@@ -1,4 +1,4 @@
-"""What the kit reads from and writes to the objects in nbgrader's database. Opening it is the gradebook's part."""
+"""Reads and writes the objects in nbgrader's database. Opening the database is the gradebook's part."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -11,7 +11,7 @@ from ..judge.task import GradedNotebook
 from ..messages import say
 
 Marks = dict[str, float | None]
-"""Points by grade cell; None if a person decides."""
+"""Points by grade cell; None if a person grades the cell."""
 
 
 def graded_cells(notebook: Notebook) -> list[BaseCell]:
@@ -63,13 +63,13 @@ def record_notebook(submitted: SubmittedNotebook, graded: GradedNotebook, same: 
     Args:
         submitted: the notebook in the database.
         graded: its result.
-        same: the grade cells whose points and answers have not changed since they were graded last.
+        same: the grade cells whose points and answers have not changed since the last grading.
     """
     for grade in submitted.grades:
         score = graded.result.marks.get(grade.name, 0.0 if grade.name in graded.unchanged else None)
         if grade.manual_score is None:
             grade.needs_manual_grade = score is None
-        else:  # a person looks again, unless nothing has changed since the last look
+        else:  # a person must review it again if anything has changed
             unchanged = grade.name in same and score == grade.auto_score
             grade.needs_manual_grade = grade.needs_manual_grade or not unchanged
         grade.auto_score = score

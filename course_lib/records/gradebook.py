@@ -18,16 +18,16 @@ from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError
 from ..judge.task import GradedNotebook
 from .database import Marks, graded_cells, query_marks, query_submissions, record_notebook
-from .patient_gradebook import PatientGradebook
+from .retrying_gradebook import RetryingGradebook
 
 _LOCK = text("UPDATE student SET id = id WHERE 1 = 0")
-"""Changes nothing, but takes the lock that writing needs."""
+"""Changes nothing, but acquires the lock that writing needs."""
 
 Penalize = Callable[[str, str], None]
-"""Sets the late penalty of a notebook, given the student and the name of the notebook."""
+"""Sets the late penalty of a notebook. The arguments are the student and the name of the notebook."""
 
 
-class CourseGradebook(PatientGradebook):
+class CourseGradebook(RetryingGradebook):
     """The gradebook of a course: what autograding reads from it and writes to it."""
 
     def check(self, spec: NotebookSpec) -> None:
@@ -44,7 +44,7 @@ class CourseGradebook(PatientGradebook):
             return points, solutions, bool(notebook.submissions), notebook.assignment.duedate
 
         try:
-            points, solutions, has_marks, due_date = self._patiently(cells)
+            points, solutions, has_marks, due_date = self._retry_while_locked(cells)
         except MissingEntry as error:
             advice = _how_to_regenerate("cells", spec.assignment)
             raise AssignmentError(f"The gradebook does not know {spec.assignment}/{spec.name}: {advice}") from error
@@ -71,7 +71,7 @@ class CourseGradebook(PatientGradebook):
             return {notebook.name for notebook in entry.notebooks}, bool(entry.submissions), entry.duedate
 
         try:
-            known, has_marks, due_date = self._patiently(notebooks)
+            known, has_marks, due_date = self._retry_while_locked(notebooks)
         except MissingEntry as error:
             advice = _how_to_regenerate("notebooks", assignment)
             raise AssignmentError(f"The gradebook does not know the assignment {assignment}: {advice}") from error
@@ -86,31 +86,31 @@ class CourseGradebook(PatientGradebook):
         recorded: dict[str, dict[str, Marks]] = {}
         for spec in specs:
             known = {cell.grade_id for cell in spec.grade_cells}
-            for student, grade_id, mark in self._patiently(query_marks, spec):
+            for student, grade_id, mark in self._retry_while_locked(query_marks, spec):
                 marks = recorded.setdefault(student, {}).setdefault(spec.name, {})
                 if grade_id in known:
                     marks[grade_id] = mark
         return recorded
 
     def timestamps(self, assignment: str) -> dict[str, datetime | None]:
-        """When each student handed in, in UTC; None if unknown."""
+        """When each student submitted, in UTC; None if unknown."""
 
         def read(gradebook: Any) -> list[tuple[str, datetime | None]]:
             columns = SubmittedAssignment.student_id, SubmittedAssignment.timestamp
             return list(query_submissions(gradebook, assignment, *columns))
 
-        return dict(self._patiently(read))
+        return dict(self._retry_while_locked(read))
 
     def update_penalties(self, assignment: str, students: Collection[str], penalize: Penalize) -> set[str]:
-        """Set the penalties of late or penalized notebooks again, because the due date or the rules may have changed.
+        """Recompute the penalties of late or penalized notebooks, because the due date or the rules may have changed.
 
         Args:
             assignment: name of the assignment.
-            students: only their penalties are set again.
+            students: only their penalties are recomputed.
             penalize: sets the penalty of a notebook.
 
         Returns:
-            The students whose penalty is another one now.
+            The students whose penalty changed.
         """
 
         def penalties(gradebook: Any) -> set[tuple[str, str, float]]:
@@ -127,17 +127,17 @@ class CourseGradebook(PatientGradebook):
             )
             return [(student, name) for student, name in query.all() if student in students]
 
-        before = self._patiently(penalties)
-        for student, name in self._patiently(late):
-            self._patiently(lambda _, *names: penalize(*names), student, name)
-        self._forget()  # the plug-in has written through another connection: read what is there now
-        return {student for student, _, _ in self._patiently(penalties) - before}
+        before = self._retry_while_locked(penalties)
+        for student, name in self._retry_while_locked(late):
+            self._retry_while_locked(lambda _, *names: penalize(*names), student, name)
+        self._forget()  # the plug-in has written through another connection: read the new values
+        return {student for student, _, _ in self._retry_while_locked(penalties) - before}
 
     def add_students(self, names: Mapping[str, str]) -> None:
         """Add the students that are not in the gradebook yet.
 
         Args:
-            names: full names by student id. They become last names, because no program can tell the parts of a name.
+            names: full names by student id. They become last names, because a program cannot split a name reliably.
 
         Raises:
             GradingFault: if the gradebook stays locked.
@@ -152,7 +152,7 @@ class CourseGradebook(PatientGradebook):
             )
             gradebook.db.commit()
 
-        self._patiently(write)
+        self._retry_while_locked(write)
 
     def record(
         self,
@@ -166,16 +166,16 @@ class CourseGradebook(PatientGradebook):
     ) -> None:
         """Record one submission, and replace its old automatic marks.
 
-        Marks that a person gave are kept. They are flagged for another look if the student's answers, the points of the
-        cell or the automatic mark have changed; nbgrader would flag them each time. A free text that was handed in as
-        given gets 0. Any other free text waits for a person.
+        Marks that a person gave are kept. They are flagged for review if the student's answers, the points of the cell
+        or the automatic mark have changed; nbgrader would flag them each time. A free text that was handed in unchanged
+        gets 0. Any other free text is left for a person to grade.
 
         Args:
             student: the student's id.
             assignment: name of the assignment.
             timestamp: when it was submitted, in UTC; None if unknown.
             graded: results by name of notebook.
-            same: by name of notebook, the cells whose points and answers have not changed since they were graded last.
+            same: by name of notebook, the cells whose points and answers have not changed since the last grading.
             create: whether to add a student that the gradebook does not know.
             penalize: called for each notebook that is late or has a penalty.
 
@@ -197,18 +197,18 @@ class CourseGradebook(PatientGradebook):
                 if submission.total_seconds_late > 0 or submitted.late_submission_penalty is not None:
                     late.append(name)
             gradebook.db.commit()
-            gradebook.db.expunge_all()  # else memory grows with the class
+            gradebook.db.expunge_all()  # otherwise memory grows with the class
             return late
 
-        for name in self._patiently(write):
-            self._patiently(lambda _, *names: penalize(*names), student, name)
+        for name in self._retry_while_locked(write):
+            self._retry_while_locked(lambda _, *names: penalize(*names), student, name)
 
 
 def _how_to_regenerate(what: str, assignment: str, has_marks: bool = False, due_date: datetime | None = None) -> str:
     """Advice on how to bring the gradebook up to date.
 
     Args:
-        what: "cells" or "notebooks". nbgrader does not add or remove those that have marks.
+        what: "cells" or "notebooks". nbgrader does not add or remove them once there are marks.
         assignment: name of the assignment.
         has_marks: whether the gradebook has marks of the assignment.
         due_date: its due date, in UTC.
@@ -217,7 +217,7 @@ def _how_to_regenerate(what: str, assignment: str, has_marks: bool = False, due_
     if not has_marks:
         return f"{generate} first"
     advice = (
-        f"there are marks already. Either give the {what} their old names. Or make a copy of gradebook.db, delete all "
+        f"there are marks already. Either give the {what} their old names, or make a copy of gradebook.db, delete all "
         f"marks with 'nbgrader db assignment remove {assignment} --force', then {generate}"
     )
     if due_date is not None:

@@ -1,7 +1,7 @@
 """Reference answers of the assignment ``mnist1``, and the images that trained models are measured on.
 
 The models come from the course notebook [MNIST1], by J.-L. Parouty (CNRS/SIMaP), adapted to PyTorch by L. Risser
-(CNRS/IMT). Unlike there, the dense model returns raw logits.
+(CNRS/IMT). Here, unlike there, the dense model returns raw logits.
 """
 
 import functools
@@ -86,12 +86,12 @@ def predict_labels(y_pred: torch.Tensor) -> torch.Tensor:
 
 
 def accuracy(y_pred: torch.Tensor, labels: torch.Tensor) -> float:
-    """The fraction of rows of the scores ``y_pred``, (N, 10), whose largest score is at the label, in [0, 1]."""
+    """The fraction of rows of the scores ``y_pred``, (N, 10), whose argmax is the label, in [0, 1]."""
     return (predict_labels(y_pred) == labels).double().mean().item()
 
 
 def random_images(generator: torch.Generator, n: int) -> torch.Tensor:
-    """Random images, float32 (n, 28, 28). Some pixels are 0, and none has the largest value of MNIST, which is 1."""
+    """Random images, float32 (n, 28, 28). Some pixels are 0, and none reaches MNIST's largest value, 1."""
     grey, ink = torch.rand((2, n, 28, 28), generator=generator).unbind()
     contrast = 0.4 + 0.5 * torch.rand((n, 1, 1), generator=generator)
     return grey * (ink < 0.6) * contrast
@@ -127,9 +127,9 @@ def _test_accuracy(model_class: type[nn.Module], weights: bytes) -> float:
 
 
 def shifted(images: torch.Tensor) -> torch.Tensor:
-    """The images, (N, 28, 28), each moved by -1, 0 or 1 pixel along each axis, so that nobody can have memorized them.
+    """The images, (N, 28, 28), each shifted by -1, 0 or 1 pixel along each axis, so nobody can have memorized them.
 
-    Every call moves an image in the same way. Nothing is cut off, because MNIST has a margin of four pixels.
+    Every call shifts an image in the same way. Nothing is cut off, because MNIST has a margin of four pixels.
     """
     moves = torch.randint(-1, 2, (len(images), 2), generator=torch.Generator().manual_seed(20_250))
     result = torch.empty_like(images)

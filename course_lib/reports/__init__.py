@@ -1,1 +1,1 @@
-"""What people read about a class: the class report and the table of marks."""
+"""Reports about a class: the class report and the table of marks."""

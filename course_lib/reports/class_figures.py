@@ -1,4 +1,4 @@
-"""The figures of the class report, as vector graphics that stand inside the page."""
+"""The figures of the class report, as vector graphics inside the page."""
 
 import io
 import statistics
@@ -16,7 +16,7 @@ _BLUE, _DARK = "#4878a8", "#1d3a57"
 
 
 def svg(figure: Figure) -> str:
-    """A figure as an SVG element. Its words stay text; the same figure always gives the same element."""
+    """A figure as an SVG element. Its words remain text. The same figure always gives the same element."""
     stream = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):
         figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None})
@@ -45,11 +45,11 @@ def mark_histogram(scores: list[float], out_of: float) -> Figure:
 
 
 def question_figure(record: ClassRecord) -> Figure:
-    """The mean share of the points of each question, from top to bottom. Marks that are not final do not count."""
+    """The mean share of the points of each question, from top to bottom. Marks that are not final are not counted."""
     shares = defaultdict(list)
     for submission in record.submissions:
         for mark in submission.marks:
-            if mark.out_of and not mark.waits:
+            if mark.out_of and not mark.needs_grading:
                 shares[mark.grade_id].append(mark.points / mark.out_of)
     names = [name for name, points in record.cells if points]
     figure, axes = _axes(0.5 + 0.26 * max(1, len(names)))
@@ -80,7 +80,7 @@ def accuracy_figure(record: ClassRecord) -> Figure | None:
     figure, axes = _axes(0.7 + 0.45 * len(rows))
     for y, measured in enumerate(rows.values()):
         heights = [y + 0.5 * (i / max(1, len(measured) - 1) - 0.5) for i in range(len(measured))]
-        for passed, marker in ((True, "o"), (False, "X")):  # different shapes, for readers who do not see colours
+        for passed, marker in ((True, "o"), (False, "X")):  # different shapes, for readers who cannot see colours
             points = [(m[0], height) for m, height in zip(measured, heights, strict=True) if m[2] == passed]
             xs, ys = [x for x, _ in points], [y for _, y in points]
             axes.plot(xs, ys, marker, color=_BLUE, alpha=0.7, mec=_DARK, ms=5)

@@ -1,7 +1,7 @@
 """The class report: one self-contained HTML page about a class in one assignment, for the instructor.
 
-The figures stand inside the page, so it loads nothing. The template escapes everything that students wrote, such as
-names and error messages.
+The figures are inside the page, so it loads nothing. The template escapes everything that students wrote, such as names
+and error messages.
 """
 
 import os
@@ -22,7 +22,7 @@ from .class_figures import accuracy_figure, mark_histogram, question_figure, svg
 from .report_texts import PHASES, TEXTS
 
 SHOWN = 40
-"""How many different failures the report lists."""
+"""The number of different failures that the report lists."""
 
 
 def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) -> str:
@@ -47,7 +47,7 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
         now=datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M"),
         mean=statistics.fmean(scores) if scores else 0.0,
         median=statistics.median(scores) if scores else 0.0,
-        waits=sum(submission.waits for submission in submissions),
+        to_grade=sum(submission.marks_to_grade for submission in submissions),
         look=[(name, found) for name, found in reasons if found],
         histogram=svg(mark_histogram(scores, record.out_of)),
         questions=svg(question_figure(record)),
@@ -75,7 +75,7 @@ def _reasons_to_look(submission: Submission) -> list[str]:
 
 
 def _tests(record: ClassRecord) -> list[dict[str, Any]]:
-    """Each hidden test, in the order of the notebook, with how often it passed and its other verdicts."""
+    """Each hidden test, in the order of the notebook, with the number of passes and of other verdicts."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for submission in record.submissions:
         for grade_id, test in submission.tests():
@@ -95,7 +95,7 @@ class Failure:
     verdict: Verdict
     hint: str
     rationales: dict[str, None] = field(default_factory=dict)
-    """What the hidden tests check that failed in this way; the keys of a dictionary keep their order."""
+    """What the hidden tests that failed in this way check. A dictionary, because its keys keep their order."""
     students: dict[str, None] = field(default_factory=dict)
     """Ids of the students."""
 
@@ -115,7 +115,7 @@ def common_failures(record: ClassRecord, limit: int = SHOWN) -> list[Failure]:
 
 
 def _grading(record: ClassRecord) -> dict[str, Any]:
-    """How long grading took, and in which sandboxes."""
+    """The time that grading took, and the sandboxes used."""
     results = [
         (submission.student, result) for submission in record.submissions for result in submission.results.values()
     ]
@@ -134,7 +134,7 @@ def _grading(record: ClassRecord) -> dict[str, Any]:
 
 
 def _sandbox(result: NotebookResult) -> str:
-    """What the student's code ran in, and the device of trainings if it was not the CPU."""
+    """The sandbox of the student's code, and the training device if it was not the CPU."""
     name = str(TEXTS["none"]) if result.protection == "none" else result.protection
     return name if result.device == "cpu" else f"{name} + {result.device}"
 

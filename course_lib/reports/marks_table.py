@@ -6,7 +6,7 @@ from ..records.class_record import ClassRecord, column_title
 
 
 def marks_table(record: ClassRecord) -> str:
-    """One line for each student: points by cell that hidden tests grade, their sum, and how often each verdict came."""
+    """One line for each student: points by automatically graded cell, their sum, and the number of each verdict."""
     by_hand = {mark.grade_id for submission in record.submissions for mark in submission.marks if mark.by_hand}
     cells = [name for name, _ in record.cells if name not in by_hand]
     rows = [[say("table.student"), *(column_title(name) for name in cells), say("table.sum"), say("table.verdicts")]]

@@ -1,4 +1,4 @@
-"""The texts of the class report, in French and in English; ``course_lib.messages`` has those that others use, too."""
+"""The strings of the class report, in French and English. ``course_lib.messages`` has the strings that are shared."""
 
 from ..messages import Text
 
@@ -10,13 +10,13 @@ TEXTS = {
     "not_graded": Text("rendu, mais pas corrigé", "handed in, but not graded"),
     "mean": Text("moyenne", "mean"),
     "median": Text("médiane", "median"),
-    "waits": Text("réponses à noter à la main", "answers to grade by hand"),
+    "to_grade": Text("réponses à noter à la main", "answers to grade by hand"),
     "eye": Text("rendus à regarder", "submissions to look at"),
     "marks": Text("Répartition des notes", "Distribution of marks"),
     "points": Text("points", "points"),
     "provisional": Text(
         "Notes provisoires : une réponse qui attend sa correction compte 0.",
-        "Provisional marks: an answer that still has to be graded by hand counts 0.",
+        "Provisional marks: an answer that still has to be graded by hand counts as 0.",
     ),
     "questions": Text("Réussite par question", "Success per question"),
     "share": Text(
@@ -37,13 +37,14 @@ TEXTS = {
         "Un modèle qui se comporte comme celui de la source reprend son entraînement. Un autre est entraîné, parfois "
         "seulement jusqu'au seuil ; s'il calcule autrement, un test peut le mesurer sur d'autres données, avec un "
         "autre seuil.",
-        "A model that behaves like the source's reuses its training. Any other model is trained, sometimes only up to "
-        "the threshold. If it computes something else, a test may measure it on other data, with another threshold.",
+        "A model that behaves like the source's reuses that model's training. Any other model is trained, sometimes "
+        "only until it reaches the threshold. If it computes something different, a test may measure it on other data, "
+        "with a different threshold.",
     ),
     "look": Text("À regarder", "To look at"),
     "nothing": Text("rien", "nothing"),
     "repaired": Text("réparé avant la correction", "repaired before grading"),
-    "ungraded": Text("pas encore corrigé, ou par une autre version", "not graded yet, or by another version"),
+    "ungraded": Text("pas encore corrigé, ou par une autre version", "not graded yet, or graded by another version"),
     "unprotected": Text("corrigé sans bac à sable", "graded without a sandbox"),
     "all": Text("Tous les étudiants", "All students"),
     "sort": Text("un titre de colonne trie le tableau", "click a column title to sort the table"),
@@ -56,7 +57,7 @@ TEXTS = {
     "sandbox": Text("bac à sable", "sandbox"),
     "none": Text("aucun", "none"),
 }
-"""Texts by their name in the template."""
+"""Strings by their name in the template."""
 
 PHASES = {
     "cells": Text("cellules", "cells"),

@@ -17,7 +17,7 @@ ACCURACY = {
         required=threshold["accuracy"],
         disguised=reference.shifted_test_set,
         disguised_required=threshold["shifted"],
-        disguised_as=Text(" sur des images déplacées d'un pixel", " on images that were moved by a pixel"),
+        disguised_as=Text(" sur des images déplacées d'un pixel", " on images shifted by one pixel"),
     )
     for name, threshold in THRESHOLDS.items()
 }

@@ -18,10 +18,10 @@ LABELS = {
     Text("c'est la classe du score le plus loin de zéro : le signe compte.",
          "this is the class of the score farthest from zero: the sign matters."): lambda y: y.abs().argmax(1),
     Text("la recherche commence à 0, ou à un autre nombre : un score plus petit ne gagne jamais.",
-         "the search starts at 0, or at another number: a smaller score can never win."):
+         "the search starts at 0 or some other number: a smaller score can never win."):
         lambda y: torch.where(y.amax(1) > 0, y.argmax(1), 0),
     Text("les scores passent par une sigmoïde ou tanh : les grands y valent tous 1, et deviennent égaux.",
-         "the scores go through a sigmoid or tanh: all large scores become 1, and are then equal."):
+         "the scores go through a sigmoid or tanh: all large scores become 1 and can no longer be told apart."):
         lambda y: y.sigmoid().argmax(1),
     Text("c'est toujours la classe 0.", "this is always class 0."): lambda y: torch.zeros(len(y)),
     Text("la dernière classe ne gagne jamais : la boucle ou la tranche s'arrête trop tôt.",
@@ -36,7 +36,7 @@ LABELS = {
     Text("les scores sont arrondis avant la comparaison.", "the scores are rounded before they are compared."):
         lambda y: y.long().argmax(1),
     Text("les scores perdent leurs derniers chiffres (float16) : des scores voisins deviennent égaux.",
-         "the scores lose their last digits (float16): scores that are close become equal."): lambda y: y.half().argmax(1),
+         "the scores lose their last digits (float16): close scores become equal."): lambda y: y.half().argmax(1),
 }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ FRACTIONS = {
     Text("c'est un pourcentage : on demande une fraction entre 0 et 1.",
          "this is a percentage: the exercise asks for a fraction between 0 and 1."): lambda y, t: 100 * _right(y, t).mean(),
     Text("c'est le nombre d'images bien classées : divisez par leur nombre total.",
-         "this is the number of correctly classified images: divide it by the number of all images."):
+         "this is the number of correctly classified images: divide it by the total number of images."):
         lambda y, t: _right(y, t).sum(),
     Text("c'est la fraction d'erreurs.", "this is the fraction of errors."): lambda y, t: 1 - _right(y, t).mean(),
     Text("le résultat est toujours 0.", "the result is always 0."): lambda y, t: 0.0,
@@ -112,7 +112,7 @@ def assert_measures(
 @hidden_test(
     0.75,
     fr="predict_labels donne, pour chaque image, la classe du plus grand score.",
-    en="predict_labels gives the class of the largest score for each image.",
+    en="predict_labels returns the class of the largest score for each image.",
 )
 def test_the_largest_score_wins(student: StudentNotebook, generator: torch.Generator) -> None:
     # a sigmoid of scores near 40 is 1 for all; a search that starts at -10 finds nothing near -40
@@ -125,7 +125,7 @@ def test_the_largest_score_wins(student: StudentNotebook, generator: torch.Gener
 @hidden_test(
     0.25,
     fr="predict_labels donne aussi un label à une image seule, un seul s'il y a égalité, et laisse les scores intacts.",
-    en="predict_labels also gives a single image its label, and one label if scores are equal, and does not modify the scores.",
+    en="predict_labels also works on a single image, returns one label when scores tie, and does not modify the scores.",
 )
 def test_a_single_image_gets_its_label(student: StudentNotebook, generator: torch.Generator) -> None:
     classes = torch.randperm(10, generator=generator).tolist()  # each of them wins once

@@ -15,7 +15,7 @@ def test_ten_outputs_per_image(models: ModelComparison) -> None:
 @hidden_test(
     1,
     fr="CNN calcule ce que l'énoncé décrit : mêmes poids, mêmes sorties et mêmes gradients.",
-    en="CNN computes what the exercise describes: with the same weights, the same outputs and the same gradients.",
+    en="CNN computes what the exercise describes: given the same weights, it returns the reference's outputs and gradients.",
 )
 def test_same_weights_same_outputs_and_gradients(models: ModelComparison) -> None:
     models.must_agree("CNN")
@@ -24,7 +24,7 @@ def test_same_weights_same_outputs_and_gradients(models: ModelComparison) -> Non
 @hidden_test(
     0.5,
     fr="Une image seule reçoit les mêmes sorties que parmi d'autres, et reste intacte.",
-    en="A single image gets the same outputs alone as in a batch, and is not modified.",
+    en="An image gets the same outputs on its own as in a batch, and is not modified.",
 )
 def test_a_single_image_keeps_its_outputs(models: ModelComparison) -> None:
     models.must_separate_examples("CNN")

@@ -49,7 +49,7 @@ SUSPECTS = {
         lambda z: z.bfloat16().softmax(1).float(),
     Text("relu met les logits négatifs à zéro.", "relu sets the negative logits to zero."): lambda z: z.relu().softmax(1),
     Text("ce sont des 0 et des 1 : la classe la plus probable, et non les probabilités.",
-         "these are zeros and ones: they mark the most probable class instead of giving the probabilities."):
+         "these are zeros and ones: return the probabilities, not just the most likely class."):
         lambda z: reference.one_hot(z.argmax(1)),
     **rounded(lambda z: z.softmax(1)),
     Text("ce sont des pourcentages : on demande des probabilités entre 0 et 1.",
@@ -89,7 +89,7 @@ def test_softmax_over_the_classes(student: StudentNotebook, generator: torch.Gen
 @hidden_test(
     0.5,
     fr="Une image seule reçoit les mêmes probabilités que parmi d'autres, et les logits restent intacts.",
-    en="A single image gets the same probabilities alone as in a batch, and the logits are not modified.",
+    en="An image gets the same probabilities on its own as in a batch, and the logits are not modified.",
 )
 def test_a_single_image_keeps_its_probabilities(student: StudentNotebook, generator: torch.Generator) -> None:
     logits = torch.randn((3, 10), generator=generator)

@@ -46,7 +46,7 @@ PYTHON = {"name": "python3", "display_name": "Python 3", "language": "python"}
 HIDDEN_TESTS = {
     "test_add": code(f"""
         # {CANARY}_test
-        from course_lib.authoring.hidden_tests import hidden_test
+        from course_lib.authoring.hidden_test import hidden_test
 
         @hidden_test(1.5, fr="add ajoute 1.", en="add adds 1.")
         def test_adds_one(student):
@@ -61,7 +61,7 @@ HIDDEN_TESTS = {
     "test_mean": code(f"""
         # {CANARY}_test
         import torch
-        from course_lib.authoring.hidden_tests import hidden_test
+        from course_lib.authoring.hidden_test import hidden_test
 
         @hidden_test(1, fr="mean donne la moyenne.", en="mean gives the mean.")
         def test_mean(student):

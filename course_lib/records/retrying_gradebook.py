@@ -1,4 +1,4 @@
-"""Open nbgrader's gradebook, and wait while another program has locked it."""
+"""Opens nbgrader's gradebook, and retries while another program has it locked."""
 
 import contextlib
 import time
@@ -17,7 +17,7 @@ PATIENCE = 60
 T = TypeVar("T")
 
 
-class PatientGradebook:
+class RetryingGradebook:
     """nbgrader's gradebook, open as long as a command runs.
 
     Args:
@@ -31,7 +31,7 @@ class PatientGradebook:
         self._log = log
         self._patience: float = PATIENCE
         self._gradebook: Gradebook | None = None
-        self._gradebook = self._patiently(lambda _: Gradebook(url, course))
+        self._gradebook = self._retry_while_locked(lambda _: Gradebook(url, course))
 
     def __enter__(self) -> Self:
         return self
@@ -40,8 +40,8 @@ class PatientGradebook:
         if self._gradebook is not None:
             self._gradebook.close()
 
-    def _patiently(self, action: Callable[..., T], *more: object) -> T:
-        """Call ``action`` with the gradebook and ``more``; try again while another program locks the gradebook.
+    def _retry_while_locked(self, action: Callable[..., T], *more: object) -> T:
+        """Call ``action`` with the gradebook and ``more``. Retry while another program has the gradebook locked.
 
         Raises:
             GradingFault: if the gradebook stays locked, or cannot be used at all.
@@ -55,8 +55,8 @@ class PatientGradebook:
                 why = str(error).splitlines()[0]  # the other lines are SQL and a link
                 if "locked" not in why:
                     raise GradingFault(
-                        f"{self._url}: {why}. Check that the file is writable. If it is damaged, put a copy of it "
-                        "back. Then run the command again"
+                        f"{self._url}: {why}. Check that the file is writable. If it is damaged, restore a backup "
+                        "of it. Then run the command again"
                     ) from error
                 if time.monotonic() > deadline:
                     self._patience = 0  # the next submissions do not wait
@@ -71,6 +71,6 @@ class PatientGradebook:
                 raise
 
     def _forget(self) -> None:
-        """Roll an unfinished transaction back."""
+        """Roll back an unfinished transaction."""
         if self._gradebook is not None:
             self._gradebook.db.rollback()

@@ -8,25 +8,25 @@ from types import FrameType
 from typing import NoReturn
 
 
-class TimeIsUp(BaseException):
-    """The time of a :func:`time_limit` is over.
+class ParseTimeout(BaseException):
+    """A :func:`parse_timeout` has expired.
 
     Not an ``Exception``, so that no ``except Exception`` in a parser catches it.
     """
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise :class:`TimeIsUp` in the block after ``seconds``.
+def parse_timeout(seconds: float) -> Iterator[None]:
+    """Raise :class:`ParseTimeout` in the block after ``seconds``.
 
-    Works in the main thread only, because it uses a signal. In other threads, there is no limit.
+    This works in the main thread only, because it uses a signal. In other threads, there is no limit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise TimeIsUp
+        raise ParseTimeout
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -39,9 +39,9 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Delay a :func:`time_limit` until the end of the block.
+    """Delay a :func:`parse_timeout` until the end of the block.
 
-    For libraries that swallow what is raised in a callback: the time limit would be lost.
+    This is for libraries that swallow exceptions from callbacks, and would swallow the timeout too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -14,14 +14,14 @@ def hidden_test(
         points: what the test is worth. The points of all tests of a grade cell must add up to the points of the cell.
         text: what the test checks, in the language of the course. Students read it: describe the property, never give
             a value.
-        fr: the same in French, and
-        en: in English, for a course in both languages.
+        fr: the sentence in French.
+        en: the sentence in English. Give both for a bilingual course.
         accuracy: the test-set accuracy that the model trained just before this grade cell must reach. While grading,
-            the training may stop as soon as it is reached. For the class report, the test also has to set
+            training may stop as soon as it is reached. For the class report, the test also has to set
             ``student.accuracy = (measured, required)``.
 
     Raises:
-        ValueError: if ``points`` is not a number of at least 0, or if there is no text.
+        ValueError: if ``points`` is not a number of at least 0, or if there is no sentence.
     """
     if isinstance(points, bool) or not isinstance(points, int | float) or points < 0:
         raise ValueError(f"hidden_test: points must be a number of at least 0, not {points!r}")

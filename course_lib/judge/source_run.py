@@ -1,4 +1,4 @@
-"""What the run of the instructor's own notebook leaves for the class: its trainings, its pictures, and warnings."""
+"""What the run of the source notebook provides for the class: its training runs, its pictures, and warnings."""
 
 import base64
 import contextlib
@@ -15,13 +15,13 @@ from .task import GradingTask, figures_folder
 from .training_cache import keep_figures, keep_trainings
 
 
-def keep_reference_results(
+def keep_source_results(
     task: GradingTask, notebook: NotebookNode, runner: NotebookRunner
 ) -> tuple[list[str], list[str]]:
-    """Store the trainings and the pictures of given cells, after all cells and hidden tests have run.
+    """Store the training runs and the pictures of given cells, after all cells and hidden tests have run.
 
     Returns:
-        The names of the files of trainings, and warnings for the instructor.
+        The names of the files of training runs, and warnings for the instructor.
     """
     made, warnings = keep_trainings(runner.report("trainings"), task.trainings)
     keep_figures(runner.report("figures"), given_pictures(notebook), figures_folder())

@@ -1,8 +1,8 @@
-"""Tells a student the likely cause of a wrong answer, based on the error or on the shape and type of the result.
+"""The likely cause of a wrong answer, based on the error or on the shape and type of the result.
 
-Self-checks and the judge use the same sentences, those of the catalogue in :mod:`course_lib.messages`. The student's
-code can only determine which sentence is shown, and never its text: an error message or the name of a type could
-contain the inputs of a hidden test.
+Self-checks and the judge use the same sentences, from the catalogue in :mod:`course_lib.messages`. The student's code
+can influence which sentence is shown, but never its wording: an error message or the name of a type could contain the
+inputs of a hidden test.
 """
 
 import re
@@ -15,19 +15,19 @@ from .messages import say
 __all__ = ["FUNCTIONS", "MAX_TEXT", "dtype_cause", "error_cause", "known_error_cause", "shape_cause", "type_cause"]
 
 MAX_TEXT = 500
-"""Most characters of an error message, or of any other text, that are sent to the judge and read here."""
+"""Largest length of an error message, or of any other string, that is sent to the judge and read here."""
 
 FUNCTIONS = ("function", "method", "builtin_function_or_method")
-"""Names of the types of functions: a result of such a type should have been called."""
+"""Names of the types of functions. A result of such a type should have been called."""
 
 _TYPES = {
     "bool", "int", "float", "str", "list", "tuple", "dict", "set", "Tensor",
     "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
 }  # fmt: skip
-"""Names of types that a sentence may mention; a class of the student's could have any name."""
+"""Names of types that a sentence may mention. A student's class could have any name."""
 
 _SHOWN = {"Tensor": "Tensor/ndarray"}
-"""Arrays are sent to the judge as tensors, so that it cannot tell them apart."""
+"""Arrays are sent to the judge as tensors, so it cannot tell them apart."""
 
 _ERRORS = {
     "sparse": "[Ss]parse [A-Z ]*tensors?|from the 'Sparse",
@@ -118,7 +118,7 @@ def known_error_cause(kind: str, message: str) -> str | None:
 
 
 def error_cause(kind: str, message: str) -> str:
-    """Return the likely cause of an exception for the judge: general advice if no pattern matches.
+    """Return the likely cause of an exception for the judge, or general advice if no pattern matches.
 
     The judge cannot show the message itself, which could contain hidden inputs.
     """

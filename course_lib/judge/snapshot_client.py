@@ -16,32 +16,32 @@ from ..authoring.failures import StudentFailure
 from ..authoring.result import Verdict
 from ..kernel.framing import decode, encode, receive_from
 from ..kernel.wire import Packet, WireError, unpack
-from .kernel_client import LOOK
+from .kernel_client import POLL_SECONDS
 from .stopwatch import Stopwatch
 
 GREETING = 10
-"""Seconds in which a snapshot must answer a new connection."""
+"""Seconds within which a snapshot must answer a new connection."""
 
 
-class VisitEnded(Exception):
-    """The process that answers has ended."""
+class ConnectionLost(Exception):
+    """The answering process has ended."""
 
 
-class Visit:
+class SnapshotConnection:
     """A connection to a snapshot. A fork of the snapshot answers, and is killed with the connection.
 
     Args:
-        path: the snapshot's socket. Student code may have put anything in its place.
-        kernel: the pid of the kernel, which is no fork of itself.
+        path: the snapshot's socket. Student code may have replaced it with anything.
+        kernel: the pid of the kernel, which must not answer in place of a fork.
 
     Raises:
-        VisitEnded: if no fork answers there.
+        ConnectionLost: if no fork answers.
     """
 
     def __init__(self, path: Path, kernel: int) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._process = -1
-        self._next_look = 0.0
+        self._next_check = 0.0
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             self._socket.settimeout(GREETING)
@@ -53,10 +53,10 @@ class Visit:
             self._process = os.pidfd_open(self.pid) if greeting and self.pid not in (0, kernel) else -1
         except (OSError, StopIteration) as error:
             self._socket.close()
-            raise VisitEnded(str(error)) from error
+            raise ConnectionLost(str(error)) from error
         if self._process < 0:
             self._socket.close()
-            raise VisitEnded("it has ended, or is no fork")
+            raise ConnectionLost("the process has ended, or is not a fork of the kernel")
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +68,9 @@ class Visit:
         """The answer to a question.
 
         Raises:
-            TimeoutError: if the time is over.
-            VisitEnded: if the process ends before it has answered.
-            StudentFailure: if the answer is invalid, or the question too large.
+            TimeoutError: if the time is up.
+            ConnectionLost: if the process ends before it answers.
+            StudentFailure: if the answer is invalid, or the question is too large.
         """
         try:
             message = encode(question)
@@ -80,11 +80,11 @@ class Visit:
             self._send(message, stopwatch)
             return unpack(*decode(receive_from(self._socket, lambda: self._wait(stopwatch))))
         except WireError as error:
-            raise StudentFailure(Verdict.NONSENSE, note=str(error)) from error
+            raise StudentFailure(Verdict.INVALID_ANSWER, note=str(error)) from error
         except TimeoutError:
             raise
         except (EOFError, OSError) as error:
-            raise VisitEnded(str(error)) from error
+            raise ConnectionLost(str(error)) from error
 
     def _send(self, message: bytes, stopwatch: Stopwatch) -> None:
         view = memoryview(message)
@@ -93,18 +93,18 @@ class Visit:
             view = view[self._socket.send(view) :]
 
     def _wait(self, stopwatch: Stopwatch, sending: bool = False) -> None:
-        """Wait until the connection can send, or has something to read."""
+        """Wait until the connection is ready to send or to read."""
         while True:
-            if time.monotonic() > self._next_look:
-                self._next_look = time.monotonic() + LOOK
+            if time.monotonic() > self._next_check:
+                self._next_check = time.monotonic() + POLL_SECONDS
                 if stopwatch.is_over:
                     raise TimeoutError
-            reading, writing, _ = select.select([self._socket], [self._socket] if sending else [], [], LOOK)
+            reading, writing, _ = select.select([self._socket], [self._socket] if sending else [], [], POLL_SECONDS)
             if writing or (reading and not sending):
                 return
 
     def close(self) -> None:
-        """Kill the process that answers."""
+        """Kill the answering process."""
         self._socket.close()
         if self._process >= 0:
             with contextlib.suppress(ProcessLookupError):
@@ -114,17 +114,17 @@ class Visit:
 
 
 def _connect(connection: socket.socket, path: Path) -> None:
-    """Connect to a socket in a folder that student code can write to; never to what a link there points at."""
+    """Connect to a socket in a folder that student code can write to. Never follow a link there."""
     deadline = time.monotonic() + GREETING
     while True:
-        place = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
         try:
-            if not stat.S_ISSOCK(os.fstat(place).st_mode):
-                raise OSError(f"{path.name} is no socket")
-            return connection.connect(f"/proc/self/fd/{place}")
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                raise OSError(f"{path.name} is not a socket")
+            return connection.connect(f"/proc/self/fd/{descriptor}")
         except BlockingIOError:  # its queue is full
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         finally:
-            os.close(place)
+            os.close(descriptor)

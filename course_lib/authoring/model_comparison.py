@@ -18,7 +18,7 @@ from .notebook import StudentNotebook, Weights
 from .reference_models import References, nearly_equal, new_model, orders_by_shape, output_shape, random_weights
 
 _BATCHES = ((2, 1.5), (5, 1.5), (17, 6.0))
-"""Numbers of examples, and sizes of the weights: some activations differ from relu for large inputs only."""
+"""Numbers of examples, and sizes of the weights. Some activations differ from relu for large inputs only."""
 
 _LABEL_LOSSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
 """Losses whose targets are class labels."""
@@ -29,7 +29,7 @@ class ModelComparison:
 
     Both get the same random weights and the same inputs; their outputs and gradients must agree. How the model is
     written and what its layers are called does not matter. With cross entropy, log-probabilities are as good as logits,
-    because training cannot tell them apart; with any other loss, the outputs themselves must agree.
+    because they give the same training; with any other loss, the outputs themselves must agree.
 
     Args:
         student: the student's notebook.
@@ -37,7 +37,7 @@ class ModelComparison:
         inputs: makes a batch of n inputs, shape (n, ...), with a random generator.
         loss: the name of a loss in ``torch.nn.functional``.
         targets: makes the targets of the loss, with a random generator, for the outputs of the reference model. The
-            default makes random class labels, or for losses without labels random numbers in [0, 1).
+            default makes random class labels; for losses without labels, random numbers in [0, 1).
         suspects: usual mistakes, such as ``IMAGE_SUSPECTS``: functions of the reference model and a batch.
         causes: what the student reads if no suspect explains the answer.
         accuracy: by name, how accurate a trained model must be.
@@ -85,8 +85,8 @@ class ModelComparison:
     def must_separate_examples(self, name: str) -> None:
         """An example must get the same output alone as among others, and different examples different outputs.
 
-        The model must not modify its inputs. If its parameters have other shapes than those of the reference model, it
-        is tested with its own initial weights.
+        The model must not modify its inputs. If its parameters differ in shape from those of the reference model, it is
+        tested with its own initial weights.
         """
         model = new_model(self.references, name)
         weights: list[torch.Tensor] | None = random_weights(by_shape(model), 1.5, self.generator)
@@ -109,7 +109,8 @@ class ModelComparison:
 
         The judge measures its own copy of the model, with the trained weights. If that copy does not compute what the
         student's model computes, the student's model classifies disguised test inputs: once with its weights, and once
-        with the same numbers in another order, because a table of the test labels, which are public, must not help.
+        with its weights shuffled, where it must fail. Otherwise a hard-coded table of the public test labels could
+        pass.
         """
         test = self.accuracy[name]
         trained = self.student.weights(variable)
@@ -141,7 +142,7 @@ class ModelComparison:
         return nearly_equal(outputs, expected)
 
     def _must_agree(self, name: str, turned: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        """The comparison with every weight ``turned`` before it is injected: transposed, or left as it is."""
+        """Compare the models, with each weight ``turned`` before it is injected: transposed, or left as it is."""
         model = new_model(self.references, name)
         orders = list(orders_by_shape([turned(p) for p in by_shape(model)]))
         for n, size in _BATCHES:
@@ -168,7 +169,7 @@ class ModelComparison:
                 if not nearly_equal(turned(gradient), gradients[i]):
                     raise wrong(self.causes.compare if gradient.any() else self.causes.cut_off)
         self._repeated(name, x, injected, expected.shape, train=True)
-        fresh = new_model(self.references, name).eval()  # training has changed the buffers of the other one
+        fresh = new_model(self.references, name).eval()  # training mode has changed the buffers of the other one
         Weights(weights, 0).copy_into(fresh)
         with torch.no_grad():
             expected = fresh(x)
@@ -184,7 +185,7 @@ class ModelComparison:
         x: torch.Tensor,
         weights: list[torch.Tensor],
     ) -> NoReturn:
-        """Raise the likely cause why none of the outputs in ``missed`` is right. ``x`` has two examples or more."""
+        """Raise a failure with the likely cause of the wrong outputs in ``missed``. ``x`` has at least two examples."""
         shape = missed[0].shape
         outputs = self._repeated(name, x, weights, shape, train=True, times=6)
         if nearly_equal(outputs[0], outputs[1]):
@@ -200,7 +201,7 @@ class ModelComparison:
         raise wrong(self.causes.compare if nearly_equal(alone, outputs) else self.causes.mixed)
 
     def _suspect(self, model: nn.Module, missed: Sequence[torch.Tensor], x: torch.Tensor) -> Text | str | None:
-        """The first mistake that gives one of the outputs in ``missed``."""
+        """The cause of the first mistake that produces one of the outputs in ``missed``."""
         for cause, mistake in self.suspects:
             with torch.no_grad(), contextlib.suppress(RuntimeError, IndexError):  # not every mistake fits this model
                 mistaken = mistake(model, x)
@@ -212,7 +213,7 @@ class ModelComparison:
     def _one_by_one(
         self, name: str, x: torch.Tensor, weights: list[torch.Tensor] | None, shape: Sequence[int], train: bool
     ) -> torch.Tensor:
-        """The outputs of the student's model for each example of ``x`` alone, together in one tensor."""
+        """The outputs of the student's model for each example of ``x`` alone, combined in one tensor."""
         alone = (1, *shape[1:])
         return torch.cat([self.student.forward(name, e[None], weights, shape=alone, train=train).outputs for e in x])
 
@@ -234,7 +235,7 @@ class ModelComparison:
         return calls[0]
 
     def _copy(self, variable: str, model: nn.Module, trained: Weights) -> bool:
-        """Give ``model`` the trained weights, so that it computes what the student's model computes, if it can."""
+        """Load the trained weights into ``model``. Returns whether it computes what the student's model computes."""
         if not trained.copy_into(model.eval()):
             return False
         x = self.inputs(self.generator, 64)
@@ -248,5 +249,5 @@ class ModelComparison:
 
 
 def _shuffled(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The same numbers in another order."""
+    """The same numbers in random order."""
     return tensor.flatten()[torch.randperm(tensor.numel(), generator=generator)].reshape(tensor.shape)

@@ -27,7 +27,7 @@ from .task import Device, Protection
 
 
 class _OneKernel(KernelSpecManager):
-    """Offers the student's kernel only, whatever kernels are installed and whatever name a submission has."""
+    """Offers the student's kernel only, whatever kernels are installed and whichever one a submission names."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """The student's kernel."""
@@ -39,17 +39,17 @@ class _OneKernel(KernelSpecManager):
 
 
 class KernelProcess:
-    """One kernel and the client that talks to it, from start to end.
+    """One kernel and its client, from start to end.
 
     Args:
-        notebook: what the kernel will run; its cells get the outputs.
+        notebook: the notebook to run; its cells get the outputs.
         library: the folder made by :func:`course_lib.judge.sandbox.kernel_folder`.
         limits: what the student's code may use.
         protection: what the code runs in.
-        files: files of the assignment that the notebook may read, copied beside it.
+        files: folder of the assignment's files, which are copied next to the notebook.
         device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
         answer_training: answers the kernel's training requests.
-        seed: of Python's hashes, which order sets.
+        seed: Python's hash seed, which decides the order of sets.
 
     Raises:
         GradingFault: if the kernel does not start.
@@ -111,12 +111,12 @@ class KernelProcess:
         """The kernel's process."""
         return int(self._manager.provisioner.pid)
 
-    def snapshot_places(self, index: int) -> tuple[Path, str]:
+    def snapshot_paths(self, index: int) -> tuple[Path, str]:
         """The path of a snapshot's socket as the judge sees it, and as the kernel does."""
         if self._scratch is not None:
-            place = self._scratch / f"s{index}"
-            return place, str(place)
-        # /tmp is a file system of the kernel's own: student code cannot put a link in its place
+            host_path = self._scratch / f"s{index}"
+            return host_path, str(host_path)
+        # the kernel has its own file system at /tmp: student code cannot replace it with a link
         return Path(f"/proc/{self.pid}/root/tmp/s{index}"), f"/tmp/s{index}"
 
     @property
@@ -129,10 +129,10 @@ class KernelProcess:
         run_sync(self._manager.interrupt_kernel)()
 
     def stop(self) -> Verdict:
-        """Kill the kernel with all that it started.
+        """Kill the kernel and everything that it started.
 
         Returns:
-            What it had died of, as far as is known.
+            Why it had died, if known.
 
         Raises:
             GradingFault: if it was killed from outside: by the system, for lack of memory, or by an administrator.
