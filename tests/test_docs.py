@@ -154,7 +154,7 @@ def test_answers_attacks_and_accidents_are_counted() -> None:
     for what, number in actual.items():
         assert {int(count) for count in re.findall(rf"(\d+) {what}", text)} == {number}, what
     assert f"| right answers that earn full marks | {right} of {right} |" in text
-    assert f"whose students read why | {len(ANSWERS) - right} of {len(ANSWERS) - right} |" in text
+    assert f"give the student the reason | {len(ANSWERS) - right} of {len(ANSWERS) - right} |" in text
     for what, number in {"[Aa]ttacks": len(attacks()), "[Aa]ccidents": len(accidents())}.items():
         counts = re.findall(rf"^[-|] {what} [^|\n]*?[:|] \d+ of (\d+)\b", text, re.MULTILINE)
         assert counts == [str(number)] * 2, what  # in the README and in the measurements
