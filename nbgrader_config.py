@@ -36,7 +36,10 @@ c.CourseDirectory.max_file_size, c.CourseDirectory.max_dir_size = 300_000, 600_0
 # Grading: the file `course_lib/nbgrader_plugins/settings.py` lists all settings of JudgedAutograde
 use_judge()
 c.HTMLExporter.filters = PAGE_FILTERS  # removes scripts from students' texts, in bounded time
-c.HTMLExporter.preprocessors = ["course_lib.nbgrader_plugins.rubric.ShowRubric"]  # only on formgrader's page
+c.HTMLExporter.preprocessors = [
+    "course_lib.nbgrader_plugins.rubric.ShowRubric",  # only on formgrader's page
+    "course_lib.nbgrader_plugins.feedback_page.HideTests",  # only on students' pages
+]
 c.JudgedAutograde.language = "fr"
 
 # Put your own settings above this line, which tells nbgrader that the whole file was read.

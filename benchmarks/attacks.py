@@ -60,11 +60,16 @@ def stock(template: Path, content: bytes) -> dict[str, float] | None:
             return None
 
 
-def kit(submissions: dict[str, bytes]) -> dict[str, dict[str, float]]:
-    """Grade submissions with the kit; return the marks of each."""
+def kit(submissions: dict[str, bytes], classic: bool = False) -> dict[str, dict[str, float]]:
+    """Grade submissions with the kit; return the marks of each.
+
+    Args:
+        submissions: what each student hands in.
+        classic: whether the tests are in the cells, as with stock nbgrader.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "course"
-        make_course(folder, LIMITS)
+        make_course(folder, LIMITS, classic=classic)
         for student, content in submissions.items():
             hand_in(folder, student, content)
         for command in ("generate_assignment", "autograde"):
@@ -87,24 +92,28 @@ def main() -> None:
         _run(template, "generate_assignment", "tiny", inside=True)
         graded = threads.map(lambda row: stock(template, row[2]), table)
         by_stock = dict(zip([row[1] for row in table], graded, strict=True))
-    by_kit = kit({name: content for _, name, content in table})
-    print(f"{'attack':26} {'stock':>7} {'kit':>5}   what it does")
-    paying = {"stock": 0, "kit": 0}
+    submissions = {name: content for _, name, content in table}
+    by_kit, by_classic = kit(submissions), kit(submissions, classic=True)
+    print(f"{'attack':26} {'stock':>7} {'classic':>7} {'kit':>5}   what it does")
+    paying = {"stock": 0, "classic": 0, "kit": 0}
     for kind, name, _ in table:
         if kind != "attack":
             continue
-        scores = [None if found is None else found.get("test_add", 0.0) for found in (by_stock[name], by_kit[name])]
-        paying["stock"] += bool(scores[0])
-        paying["kit"] += bool(scores[1])
+        marks_of = (by_stock[name], by_classic[name], by_kit[name])
+        scores = [None if found is None else found.get("test_add", 0.0) for found in marks_of]
+        for grader, score in zip(paying, scores, strict=True):
+            paying[grader] += bool(score)
         shown = ["stopped" if score is None else f"{score:g}" for score in scores]
-        print(f"{name:26} {shown[0]:>7} {shown[1]:>5}   {about(name)}")
-    print(f"\nAttacks that pay: {paying['stock']} with stock nbgrader, {paying['kit']} with the kit.\n")
+        print(f"{name:26} {shown[0]:>7} {shown[1]:>7} {shown[2]:>5}   {about(name)}")
+    counts = ", ".join(f"{count} {grader}" for grader, count in paying.items())
+    print(f"\nAttacks that pay: {counts}. 'classic' is the kit with the tests in the cells.\n")
     full = sum(HONEST.values())
-    print(f"{'accident, all answers right':26} {'stock':>7} {'kit':>5}   of {full:g} points")
+    print(f"{'accident, all answers right':26} {'stock':>7} {'classic':>7} {'kit':>5}   of {full:g} points")
     for kind, name, _ in table:
         if kind == "accident":
-            shown = ["stopped" if f is None else f"{sum(f.values()):g}" for f in (by_stock[name], by_kit[name])]
-            print(f"{name:26} {shown[0]:>7} {shown[1]:>5}")
+            marks_of = (by_stock[name], by_classic[name], by_kit[name])
+            shown = ["stopped" if f is None else f"{sum(f.values()):g}" for f in marks_of]
+            print(f"{name:26} {shown[0]:>7} {shown[1]:>7} {shown[2]:>5}")
 
 
 if __name__ == "__main__":

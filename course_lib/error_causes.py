@@ -5,12 +5,17 @@ can influence which sentence is shown, but never its wording: an error message o
 inputs of a hidden test.
 """
 
-import re
-from collections.abc import Sequence
+from __future__ import annotations
 
-import torch
+import re
+from typing import TYPE_CHECKING
 
 from .messages import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
 
 __all__ = ["FUNCTIONS", "MAX_TEXT", "dtype_cause", "error_cause", "known_error_cause", "shape_cause", "type_cause"]
 

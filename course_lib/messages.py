@@ -101,6 +101,7 @@ MESSAGES: dict[str, Text] = {
     ),
     # verdicts of the judge: first their names, then their hints
     "verdict.passed": Text("réussi", "passed"),
+    "verdict.partial": Text("en partie", "partly passed"),
     "verdict.failed": Text("échoué", "failed"),
     "verdict.not_attempted": Text("non traité", "not attempted"),
     "verdict.error": Text("erreur", "error"),
@@ -114,6 +115,10 @@ MESSAGES: dict[str, Text] = {
     "verdict.test_fault": Text("à revoir", "to be checked"),
     "verdict.unreadable": Text("illisible", "unreadable"),
     "hint.passed": Text("", ""),
+    "hint.partial": Text(
+        "Une partie seulement des vérifications de la cellule est réussie.",
+        "Only some of the checks in the cell pass.",
+    ),
     "hint.failed": Text(
         "Le code s'exécute, mais cette propriété n'est pas vérifiée.",
         "The code runs, but it does not meet this requirement.",
@@ -170,6 +175,14 @@ MESSAGES: dict[str, Text] = {
         "No readable notebook was handed in ({detail}). Open yours in Jupyter, save it under its original name and"
         " hand it in again.",
     ),
+    # grade cells that are tested by their own code
+    "classic.label": Text("Cette cellule est vérifiée par son propre code.", "This cell is tested by its own code."),
+    "classic.rationale": Text("Les tests de cette cellule réussissent.", "The tests in this cell pass."),
+    "classic.line": Text("la ligne « {line} » échoue ({error}).", "the line '{line}' fails ({error})."),
+    "classic.hidden": Text(
+        "un test caché de cette cellule échoue ({error}).", "a hidden test of this cell fails ({error})."
+    ),
+    "classic.exception": Text("une exception", "an exception"),
     # likely causes of an error
     "cause.sparse": Text(
         "un tenseur creux (sparse) n'est pas accepté ici : .to_dense() en fait un tenseur ordinaire.",

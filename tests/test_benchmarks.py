@@ -10,6 +10,7 @@ import pytest
 
 PROGRAMS = (
     "benchmarks.attacks",
+    "benchmarks.classic",
     "benchmarks.grading",
     "benchmarks.probes",
     "benchmarks.training",
@@ -19,6 +20,7 @@ PROGRAMS = (
 
 A_LITTLE = {
     "benchmarks.attacks": ["--only", "lying_eq"],
+    "benchmarks.classic": ["--size", "2", "--stock", "1"],
     "benchmarks.probes": [],
     "benchmarks.training": ["--epochs", "1", "--repeat", "1"],
     "tools.mutants": ["--cells", "dimensions"],

@@ -1,5 +1,6 @@
 """The `course` command: help, one-line errors, new courses, and a doctor that finds what is wrong."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -10,10 +11,12 @@ from pathlib import Path
 from textwrap import dedent
 
 import nbformat
+import nbgrader
 import pytest
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
+from course_lib.assignment.release import PREPROCESSORS
 from course_lib.authoring.errors import AssignmentError
 from course_lib.cli import doctor, doctor_course, doctor_machine
 from course_lib.cli.__main__ import COMMANDS, main
@@ -205,7 +208,7 @@ def test_the_doctor_needs_a_course_folder(tmp_path: Path, monkeypatch: pytest.Mo
     found = open_course()
     assert isinstance(found, Finding)
     assert "has % [ ] in its path" in found.says
-    assert "rename" in found.fix
+    assert "Rename" in found.fix
 
 
 def test_the_doctor_compares_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,3 +363,61 @@ def test_the_doctor_goes_on_after_an_error(course: Run, folder: Path, monkeypatc
     assert status == 1, "although the last check found nothing wrong"
     assert "✗ packages: ValueError: odd\n    This should not happen. Please report it" in shown
     assert shown.endswith("✓ all: fine\n")
+
+
+@pytest.fixture
+def ps1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alembic: None) -> Path:
+    """A course with the assignment of nbgrader's user guide, and no configuration of the kit."""
+    guide = Path(nbgrader.__file__).parent / "docs" / "source" / "user_guide" / "source" / "ps1"
+    shutil.copytree(guide, tmp_path / "source" / "ps1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_adopt_says_how_each_cell_is_graded(course: Run, ps1: Path) -> None:
+    status, shown = course("adopt", ".")
+    assert status == 0
+    assert "problem1.ipynb: 4 classic, 3 manual" in shown
+    assert re.search(r"sum_of_squares_uses_squares +0.5 points classic", shown)
+    assert re.search(r"part-a +1 point +manual", shown)
+    assert "Wrote nbgrader_config.py and nbgrader_config.json" in shown
+    assert isinstance(open_course(), Course)
+    before = {path: path.read_bytes() for path in ps1.rglob("*") if path.is_file()}
+    assert "nbgrader_config.py has what the kit needs" in course("adopt", ".")[1]
+    assert before == {path: path.read_bytes() for path in ps1.rglob("*") if path.is_file()}
+
+
+def test_adopt_leaves_a_configuration_alone(course: Run, ps1: Path) -> None:
+    own = "c = get_config()\nc.CourseDirectory.course_id = 'mine'\n"
+    (ps1 / "nbgrader_config.py").write_text(own)
+    status, shown = course("adopt", ".")
+    assert status == 0
+    assert (ps1 / "nbgrader_config.py").read_text() == own
+    assert not (ps1 / "nbgrader_config.json").exists(), "it would stop nbgrader"
+    [_, lines] = shown.split("then run this command again:\n\n")
+    (ps1 / "nbgrader_config.py").write_text(own + lines.split("\n\nUntil then")[0])
+    assert "Wrote nbgrader_config.json" in course("adopt", ".")[1]
+    found = open_course()
+    assert isinstance(found, Course)
+    assert found.coursedir.course_id == "mine"
+    assert found.app.config.GenerateAssignment.preprocessors == PREPROCESSORS
+
+
+def test_adopt_names_what_cannot_be_graded(course: Run, ps1: Path) -> None:
+    path = ps1 / "source" / "ps1" / "problem2.ipynb"
+    path.write_text(path.read_text().replace('"python"', '"R"'))
+    _, shown = course("adopt", ".")
+    assert "✗ problem2.ipynb: cannot be graded. its kernel is of the language 'R'" in shown
+    assert "problem1.ipynb: 4 classic" in shown
+    status, _ = course("adopt", "source")
+    assert "is not a course" in str(status)
+
+
+def test_harden_keeps_the_drafts_that_work(course: Run, ps1: Path) -> None:
+    course("adopt", ".")
+    status, shown = course("harden", "ps1")
+    assert status == 0, shown
+    drafted = {path.stem for path in (ps1 / "grader_tests" / "ps1").glob("*.py")}
+    assert drafted == {"correct_squares", "correct_sum_of_squares", "squares_invalid_input"}
+    assert "sum_of_squares_uses_squares: stays classic" in shown
+    assert "3 judged, 1 classic, 3 manual" in course("adopt", ".")[1]

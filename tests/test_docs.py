@@ -49,6 +49,8 @@ ELSEWHERE = {
     "nbgrader autograde mnist1 --JudgedAutograde.device": ("tests/test_grading_command.py", "no graphics card"),
     "course demo demo": ("Makefile", "$(BIN)/course demo demo"),
     "course new exercise2": ("tests/test_new.py", "exercise2"),
+    "course adopt mycourse": ("tests/test_course_command.py", '"adopt"'),
+    "course harden ps1": ("tests/test_course_command.py", '"harden", "ps1"'),
     "course check": ("tests/test_course_check.py", '"--cell", "test_add"'),
     "cp -r docs/examples": ("tests/test_cookbook.py", "shutil.copytree"),
     "python -m benchmarks.": ("tests/test_docs.py", "def test_a_named_program_has_the_named_options"),

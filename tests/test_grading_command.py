@@ -125,7 +125,7 @@ def test_a_mark_never_comes_from_an_output(course: Path) -> None:
     submit(course, "right_warning", right.format("warnings.warn('deprecated')"))
     submit(course, "right_stderr", right.format("print('0.0', file=sys.stderr)"))
     submit(course, "right_zero", right.format("print(0.0)"), "0.0")
-    for student in ("wrong_nothing", "wrong_renamed"):  # folders without the assignment's notebook
+    for student in ("wrong_nothing", "wrong_renamed"):  # no notebook; an empty folder is skipped
         (course / "submitted" / student / "small").mkdir(parents=True)
     (course / "submitted" / "wrong_renamed" / "small" / "copy.ipynb").write_text("{}")
     run = nbgrader(course, "autograde", "small")
@@ -133,7 +133,7 @@ def test_a_mark_never_comes_from_an_output(course: Path) -> None:
     rights = {name: mark for name, mark in marks_of_f(course).items() if name.startswith("right")}
     assert rights == {"right_warning": 2, "right_stderr": 2, "right_zero": 2}
     wrongs = [mark for name, mark in marks_of_f(course).items() if name.startswith("wrong")]
-    assert wrongs == [0] * 7
+    assert wrongs == [0] * 6
 
 
 def test_an_error_in_the_cell_explains_a_lost_point(course: Path) -> None:
@@ -185,10 +185,13 @@ def test_a_file_that_became_unreadable_loses_its_mark(graded: Path) -> None:
     assert marks_of_f(graded) == {"anna": 0}
 
 
-def test_a_grade_cell_without_hidden_tests_is_named(course: Path) -> None:
+def test_a_grade_cell_without_hidden_tests_may_be_refused(course: Path) -> None:
     (course / "grader_tests" / "small" / "test_f.py").unlink()
-    with pytest.raises(AssignmentError, match="test_f"):
-        load_notebook_spec(course / "source" / "small" / "small.ipynb", course / "grader_tests" / "small")
+    configure(course, "c.JudgedAutograde.classic = 'refuse'")
+    submit(course, "right", RIGHT)
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode == 1
+    assert "These grade cells have no file of hidden tests: small: test_f." in run.stderr
 
 
 def test_a_hidden_test_that_stops_costs_its_points_for_now(course: Path) -> None:
@@ -272,7 +275,7 @@ def judge(course: Path, assignment: str, **settings: object) -> JudgedAutograde:
     ("language", "de", "'de' is not one of fr, en"), ("protection", "chroot", "'chroot' is not one of bubblewrap, none"),
     ("device", "tpu", "'tpu' is not one of cpu, cuda"), ("workers", -1, "-1 is negative"), ("limits", {"cell": "60"}, "cell is '60', but must be a number"),
     ("limits", {"scratch": 1e9}, "scratch is 1000000000.0, but must be an integer"),
-    ("limits", {"cells": 60}, "'cells' is unknown; choose from cell, question, training,"),
+    ("limits", {"cells": 60}, "'cells' is unknown; choose from cell, slack, question,"),
 ])  # fmt: skip
 def test_a_wrong_setting_is_named(course: Path, setting: str, value: object, said: str) -> None:
     with pytest.raises(AssignmentError, match=re.escape(f"c.JudgedAutograde.{setting}: {said}")):

@@ -12,7 +12,7 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
 from course_lib.assignment.loader import expected_answers, load_assignment, load_notebook_spec
-from course_lib.assignment.release import PREPROCESSORS
+from course_lib.assignment.release import CheckSource
 from course_lib.authoring.errors import AssignmentError
 from course_lib.authoring.live import hidden_tests
 from course_lib.cli.__main__ import main
@@ -196,8 +196,8 @@ def test_a_careless_cell_is_named(tmp_path: Path, spoil: Callable[[NotebookNode]
     with pytest.raises(AssignmentError) as found:
         load_notebook_spec(path, tmp_path / "grader_tests" / "ex")
     assert said in str(found.value)
-    with pytest.raises(RuntimeError) as stopped:  # of `nbgrader generate_assignment`, first of all
-        PREPROCESSORS[0]().preprocess(notebook, {"metadata": {"name": "ex"}})
+    with pytest.raises(RuntimeError) as stopped:  # of `nbgrader generate_assignment`
+        CheckSource().preprocess(notebook, {"metadata": {"name": "ex"}})
     assert "ex.ipynb:" in str(stopped.value)
     assert said in str(stopped.value)
 

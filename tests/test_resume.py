@@ -262,11 +262,10 @@ def test_the_message_on_other_notebooks_says_how_to_fix_it(course: Path, monkeyp
 
 def test_settings_without_effect_are_named(course: Path) -> None:
     """Some of nbgrader's settings concern its own way of grading, such as a time limit: the judge ignores them."""
-    of_autograde = "c.Autograde.exclude_overwriting = {'tiny': ['helper.py']}", "c.Autograde.post_convert_hook = print"
-    configure(course, "c.Execute.timeout = 600", *of_autograde)
+    configure(course, "c.Execute.allow_errors = False", "c.LimitOutput.max_lines = 5", "c.Execute.timeout = 600")
     run = nbgrader(course, "autograde", "tiny")
     [line] = [line for line in run.stderr.splitlines() if "WARNING" in line]
-    assert "Autograde.exclude_overwriting, Autograde.post_convert_hook, Execute.timeout" in line
+    assert "ignores Execute.allow_errors, LimitOutput.max_lines, because" in line
 
 
 @pytest.mark.parametrize("lost", ["gradebook", "autograded", "marks", "one stored result"])

@@ -41,3 +41,18 @@ def is_check(cell: NotebookNode) -> bool:
 def is_training(cell: NotebookNode) -> bool:
     """Whether a given cell trains a model: its id begins with ``train``. Students cannot choose ids."""
     return is_given(cell) and cell_name(cell).startswith("train")
+
+
+def language_of(notebook: Any) -> str:
+    """The language of a notebook's kernel, as its metadata says; empty if they do not."""
+    metadata = notebook.get("metadata", {})
+    for part, name in (("kernelspec", "language"), ("language_info", "name")):
+        found = metadata.get(part, {})
+        if isinstance(found, dict) and isinstance(found.get(name), str):
+            return str(found[name])
+    return ""
+
+
+def is_python(language: str) -> bool:
+    """Whether this is Python, whatever its version."""
+    return language.casefold().startswith(("python", "ipython"))

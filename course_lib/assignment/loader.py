@@ -1,20 +1,24 @@
 """Reads an assignment: its source and released notebooks, grade cells, hidden tests and expected answers."""
 
+import ast
+import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError
 from nbgrader.utils import is_grade, is_solution, is_task
 from traitlets.config import Config
 
 from ..authoring.errors import AssignmentError
 from ..authoring.result import CellResult
-from ..authoring.student_code import StudentCode
-from .release import faults, release_notebook, solved_notebook
+from ..authoring.student_code import StudentCode, parsed
+from .cells import cell_name, is_python, language_of
+from .release import complete_notebook, faults, release_notebook, solved_notebook
 from .spec import GradeCell, NotebookSpec
 
 # nbgrader accepts any characters around these words, such as === BEGIN MARK SCHEME ===
@@ -33,16 +37,19 @@ def load_assignment(source: Path, tests: Path, notebook: str = "*", config: Conf
         config: nbgrader's configuration, which may change markers and stubs.
 
     Raises:
-        AssignmentError: if no notebook matches, one cannot be graded, or two have grade cells with the same id.
+        AssignmentError: if no notebook matches, one cannot be graded, or hidden tests are for cells of two notebooks.
     """
     paths = [path for path in sorted(source.glob("*.ipynb")) if fnmatch(path.stem, notebook)]
     specs = [load_notebook_spec(path, tests, config) for path in paths]
     if not specs:
         raise AssignmentError(f"{source}: no notebook matches '{notebook}'")
-    names = Counter(cell.grade_id for spec in specs for cell in spec.grade_cells)
+    names = Counter(name for spec in specs for name in spec.tests)
     twice = sorted(name for name, n in names.items() if n > 1)
     if twice:
-        raise AssignmentError(f"{source}: several notebooks have cells {', '.join(twice)}: rename the cells in one")
+        raise AssignmentError(
+            f"{source}: several notebooks have cells {', '.join(twice)}, so nobody knows which one the hidden tests in "
+            f"{tests} are for: rename the cells in one notebook"
+        )
     return specs
 
 
@@ -59,7 +66,7 @@ def check_points(spec: NotebookSpec, cells: Iterable[CellResult]) -> None:
     """
     tested = {cell.grade_id: cell.points for cell in cells}
     for cell in spec.automatic:
-        if tested[cell.grade_id] != cell.points:
+        if cell.grade_id in spec.tests and tested[cell.grade_id] != cell.points:
             raise AssignmentError(
                 f"{spec.tests[cell.grade_id]}: its tests add up to {tested[cell.grade_id]:g} points, the cell "
                 f"'{cell.grade_id}' of {spec.name}.ipynb has {cell.points:g}. Two tests of the same name count as one."
@@ -75,11 +82,21 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
         config: nbgrader's configuration, which may change markers and stubs.
 
     Raises:
-        AssignmentError: if the notebook cannot be released, or a grade cell has no hidden tests.
+        AssignmentError: if the notebook cannot be released, or a grade cell has both a file and a folder of tests.
     """
     notebook = NotebookNode(cells=[])
     try:
-        notebook = _read(source)
+        original = _read(source)
+    except Exception as error:
+        raise AssignmentError(f"{source}: cannot be read as a notebook: {error}") from error
+    language = language_of(original)
+    if language and not is_python(language):
+        raise AssignmentError(
+            f"{source}: its kernel is of the language {language!r}, and only Python is graded here. Choose a Python "
+            "kernel (in Jupyter: Kernel, Change Kernel), or grade this assignment with nbgrader alone"
+        )
+    try:
+        notebook = complete_notebook(original, source.parent, config)
         skeleton, solved = release_notebook(notebook, config), solved_notebook(notebook, config)
     except Exception as error:  # nbformat and nbgrader raise plain RuntimeErrors here
         what = f"{source}: cannot be turned into a student's notebook: {error}"
@@ -95,19 +112,21 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
         elif is_task(cell):
             meta = cell.metadata.nbgrader
             cells.append(GradeCell(meta.grade_id, float(meta.points), True, ""))
+    automatic = [cell.grade_id for cell in cells if not cell.manual]
     found = {}
-    for grade_cell in cells:
-        if grade_cell.manual:
-            continue
-        candidates = [tests / f"{grade_cell.grade_id}.py", tests / grade_cell.grade_id]
+    for name in automatic:
+        candidates = [tests / f"{name}.py", tests / name]
         there = [path for path in candidates if path.exists()]
-        if len(there) != 1:
-            problem = "has no hidden tests" if not there else "has hidden tests twice"
-            raise AssignmentError(
-                f"{source}, cell '{grade_cell.grade_id}': {problem}; expected {candidates[0]} or {candidates[1]}/"
-            )
-        found[grade_cell.grade_id] = there[0]
-    return NotebookSpec(source.parent.name, source.stem, notebook, skeleton, solved, cells, found)
+        if len(there) == 2:
+            raise AssignmentError(f"{source}, cell '{name}': has hidden tests twice: {there[0]} and {there[1]}/")
+        if there:
+            found[name] = there[0]
+    sources = {cell_name(cell): cell.source for cell in notebook.cells}
+    classic = {name: sources[name] for name in automatic if name not in found}
+    needs_hidden = any(hidden_names_in_use(notebook, solved, classic))
+    return NotebookSpec(
+        source.parent.name, source.stem, notebook, skeleton, solved, cells, found, classic, needs_hidden
+    )
 
 
 def _read(source: Path) -> NotebookNode:
@@ -117,6 +136,8 @@ def _read(source: Path) -> NotebookNode:
         if "id" not in cell or cell.id != other.id:
             cell.id = f"cell-{number}"
             notebook.nbformat_minor = 5  # the first version with ids
+    with contextlib.suppress(SchemaTooNewError):  # nbgrader says so later
+        MetadataValidator().upgrade_notebook_metadata(notebook)
     return notebook
 
 
@@ -127,6 +148,25 @@ def hidden_names(spec: NotebookSpec) -> set[str]:
         return StudentCode([cell.source for cell in notebook.cells if cell.cell_type == "code"]).names
 
     return defined(spec.source) - defined(spec.solved)
+
+
+def hidden_names_in_use(source: NotebookNode, solved: NotebookNode, classic: Container[str]) -> Iterator[str]:
+    """The names that only hidden lines of a classic cell define, and that a later cell uses.
+
+    Args:
+        source: the instructor's notebook.
+        solved: the same without hidden lines.
+        classic: the ids of the classic cells.
+    """
+    hidden = set[str]()
+    for cell, shown in zip(source.cells, solved.cells, strict=True):
+        if cell.cell_type != "code":
+            continue
+        tree = parsed(cell.source)
+        yield from sorted(hidden & {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else ())
+        hidden -= StudentCode([shown.source]).names
+        if cell_name(cell) in classic:
+            hidden |= StudentCode([cell.source]).names - StudentCode([shown.source]).names
 
 
 def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:

@@ -5,6 +5,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters.exporter import ResourcesDict
@@ -17,6 +18,8 @@ from nbgrader.preprocessors import (
     ClearOutput,
     ClearSolutions,
     ComputeChecksums,
+    IncludeHeaderFooter,
+    InstantiateTests,
     LockCells,
     NbGraderPreprocessor,
     SaveCells,
@@ -31,6 +34,9 @@ from .cells import cell_name
 CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
 TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
 
+
+LOADS_MNIST = {"load_mnist", "unpack_mnist"}
+"""A notebook with one of these names needs MNIST."""
 
 _KINDS: dict[str, tuple[str, Callable[[NotebookNode], bool]]] = {
     "SOLUTION": ("Autograded answer", is_solution),
@@ -70,15 +76,19 @@ def _identifiers(source: str) -> set[str]:
     return found
 
 
+def identifiers(notebook: NotebookNode) -> set[str]:
+    """The names in the code of a notebook."""
+    return {name for cell in notebook.cells if cell.cell_type == "code" for name in _identifiers(cell.source)}
+
+
 class AddStudentLibrary(NbGraderPreprocessor):
     """Writes the student half of course_lib next to each released notebook that imports it."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         """Pass the files to nbconvert, which writes them next to the notebook; MNIST only if the notebook loads it."""
-        names = {name for cell in nb.cells if cell.cell_type == "code" for name in _identifiers(cell.source)}
+        names = identifiers(nb)
         if "course_lib" in names:
-            mnist = bool(names & {"load_mnist", "unpack_mnist"})
-            resources.setdefault("outputs", {}).update(student_library(mnist))
+            resources.setdefault("outputs", {}).update(student_library(mnist=bool(names & LOADS_MNIST)))
         return nb, resources
 
 
@@ -105,7 +115,9 @@ class CheckSource(NbGraderPreprocessor):
     """Names the cells with mistakes. nbgrader would stop at one of them and not say which."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Refuse a notebook with mistakes."""
+        """Refuse a notebook with mistakes, unless ``--no-metadata`` says that cells may have none."""
+        if not self.config.CheckCellMetadata.get("enabled", True):
+            return nb, resources
         if found := [*faults(nb.cells)]:
             raise RuntimeError("\n".join([f"{resources['metadata']['name']}.ipynb:", *found]))
         return nb, resources
@@ -138,10 +150,11 @@ class TidyMetadata(NbGraderPreprocessor):
         return nb, resources
 
 
-# nbgrader's own list with our steps, and without IncludeHeaderFooter and InstantiateTests, which the kit does not use
+# nbgrader's own list with our steps
+_COMPLETE = [IncludeHeaderFooter, InstantiateTests]
 _CLEAR = [LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
 _HIDE = [ClearHiddenTests, ClearMarkScheme, CheckRelease, ComputeChecksums, CheckCellMetadata]
-PREPROCESSORS = [CheckSource, *_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
+PREPROCESSORS = [IncludeHeaderFooter, CheckSource, InstantiateTests, *_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
 """For ``c.GenerateAssignment.preprocessors``."""
 
 
@@ -151,6 +164,19 @@ def release_config() -> Config:
     config.ClearSolutions.code_stub = {"python": CODE_STUB}
     config.ClearSolutions.text_stub = TEXT_STUB
     return config
+
+
+def complete_notebook(source: NotebookNode, folder: Path, config: Config | None = None) -> NotebookNode:
+    """The instructor's notebook with its header, footer and automatic tests.
+
+    nbgrader turns a line ``### AUTOTEST x`` into tests of the instructor's value of ``x``: it runs the notebook.
+
+    Args:
+        source: the instructor's notebook; it is not changed.
+        folder: the folder it is in, which may have a file autotests.yml.
+        config: nbgrader's configuration.
+    """
+    return _processed(source, _COMPLETE, config, folder)
 
 
 def release_notebook(source: NotebookNode, config: Config | None = None) -> NotebookNode:
@@ -173,10 +199,12 @@ def solved_notebook(source: NotebookNode, config: Config | None = None) -> Noteb
     return _processed(source, [ClearHiddenTests, ClearMarkScheme], anywhere)
 
 
-def _processed(source: NotebookNode, steps: Sequence[Any], config: Config | None) -> NotebookNode:
+def _processed(
+    source: NotebookNode, steps: Sequence[Any], config: Config | None, folder: Path | None = None
+) -> NotebookNode:
     notebook, settings = deepcopy(source), release_config()
     settings.merge({step.__name__: config[step.__name__] for step in steps if config and step.__name__ in config})
-    resources: dict[str, Any] = {"nbgrader": {"notebook": ""}}
+    resources: dict[str, Any] = {"nbgrader": {"notebook": ""}, "metadata": {"path": str(folder)}}
     for step in steps:
         notebook, resources = step(config=settings).preprocess(notebook, resources)
     return notebook

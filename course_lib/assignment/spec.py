@@ -1,6 +1,6 @@
 """The parts of an assignment, as plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -32,9 +32,18 @@ class NotebookSpec:
     """The notebook of a student who gives the instructor's answers."""
     grade_cells: list[GradeCell]
     tests: dict[str, Path]
-    """The file or folder of hidden tests, by the id of each automatically graded cell."""
+    """The file or folder of hidden tests, by the id of each judged cell."""
+    classic: dict[str, str] = field(default_factory=dict)
+    """The code of each classic cell, with its hidden lines, by id: a grade cell that is tested by its own code."""
+    needs_hidden_lines: bool = False
+    """Whether a later cell uses a name that only hidden lines of a classic cell define."""
 
     @property
     def automatic(self) -> list[GradeCell]:
-        """The grade cells with hidden tests, in the order of the notebook."""
+        """The grade cells that no person grades, in the order of the notebook."""
         return [cell for cell in self.grade_cells if not cell.manual]
+
+    def place(self, grade_id: str) -> str:
+        """Where the tests of a grade cell are: their file or folder, or the cell itself."""
+        path = self.tests.get(grade_id)
+        return f"{self.name}.ipynb, cell '{grade_id}'" if path is None else str(path)

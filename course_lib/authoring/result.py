@@ -17,6 +17,8 @@ class Verdict(StrEnum):
     """The outcome of a hidden test. ``course_lib.messages`` has a word and a hint for each."""
 
     PASSED = "passed"
+    PARTIAL = "partial"
+    """A classic grade cell gave some of its points."""
     FAILED = "failed"
     NOT_ATTEMPTED = "not_attempted"
     ERROR = "error"
@@ -51,6 +53,8 @@ class TestResult:
     """The judge's questions and the notebook's answers, one line each, for the instructor only."""
     accuracy: tuple[float, float] | None = None
     """The measured and the required accuracy of a trained model."""
+    partial: float = 0.0
+    """The points earned, if the verdict is ``PARTIAL``."""
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "TestResult":
@@ -63,7 +67,9 @@ class TestResult:
 
     @property
     def score(self) -> float:
-        """The earned points: all or none."""
+        """The earned points."""
+        if self.verdict is Verdict.PARTIAL:
+            return self.partial
         return self.points if self.verdict is Verdict.PASSED else 0.0
 
     @property
@@ -85,6 +91,8 @@ class CellResult:
     tests: list[TestResult]
     solution: str = ""
     """Id of the solution cell that it grades. In formgrader, comments belong to that cell."""
+    classic: bool = False
+    """Whether the cell is tested by its own code, in the student's process: such a verdict can be forged."""
 
     @property
     def points(self) -> float:

@@ -43,7 +43,8 @@ def cell_html(cell: CellResult) -> str:
         texts = (verdict, escape(str(test.rationale)), points, _no_formula(escape(test.hint)))
         rows.append("<tr>" + "".join(f"<td style='{_CELL}'>{text}</td>" for text in texts) + "</tr>")
     title = say("feedback.title", score=number(cell.score), points=number(cell.points))
-    return f"<p><b>{escape(title)}</b></p><table><tr>{head}</tr>{''.join(rows)}</table>"
+    label = f"<p><small>{escape(say('classic.label'))}</small></p>" if cell.classic else ""
+    return f"<p><b>{escape(title)}</b></p><table><tr>{head}</tr>{''.join(rows)}</table>{label}"
 
 
 def _no_formula(html: str) -> str:
@@ -57,4 +58,4 @@ def cell_text(cell: CellResult) -> str:
     for test in cell.tests:
         verdict = f"{word(test.verdict)} ({number(test.score)}/{number(test.points)})"
         lines.append(say("labelled", name=verdict, text=f"{test.rationale} {test.hint}".rstrip()))
-    return "\n".join(lines)
+    return "\n".join([*lines, *([say("classic.label")] if cell.classic else [])])

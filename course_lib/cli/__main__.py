@@ -8,7 +8,9 @@ from importlib import import_module
 
 COMMANDS = {
     "init": "make a new course folder",
+    "adopt": "let the kit grade an existing nbgrader course",
     "new": "add a small working assignment to the course",
+    "harden": "draft hidden tests for grade cells that have none",
     "check": "try an assignment without students",
     "doctor": "check this machine and this course; say how to fix what is wrong",
     "appeal": "grade one submission again; show what each hidden test asked and what came back",

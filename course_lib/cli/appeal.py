@@ -22,7 +22,7 @@ from ..authoring.result_html import number, word
 from ..judge.task import GradedNotebook
 from ..messages import say
 from ..nbgrader_plugins.autograde import JudgedAutograde
-from ..records.database import automatic_marks
+from ..records.database import Marks, automatic_marks
 
 
 def account(name: str, graded: GradedNotebook, recorded: Mapping[str, float | None]) -> Iterator[str]:
@@ -47,14 +47,16 @@ def account(name: str, graded: GradedNotebook, recorded: Mapping[str, float | No
             before = recorded.get(cell.grade_id)
             line += f"  ! {say('appeal.recorded', score='-' if before is None else number(before))}"
         yield line
+        if cell.classic:
+            yield f"  {say('classic.label')}"
         for test in cell.tests:
             yield f"  {word(test.verdict)}  {number(test.score)} / {number(test.points)}  {test.name}"
             yield from (f"      {printable(text)}" for text in (str(test.rationale), test.hint, test.note) if text)
             yield from (f"      ? {printable(question)}" for question in test.asked)
 
 
-def _recorded(converter: JudgedAutograde, student: str) -> dict[str, float | None]:
-    """The automatic marks in the gradebook, by grade cell."""
+def _recorded(converter: JudgedAutograde, student: str) -> dict[str, Marks]:
+    """The automatic marks in the gradebook, by notebook."""
     with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
         try:
             submission = gradebook.find_submission(converter.coursedir.assignment_id, student)
@@ -83,4 +85,4 @@ def run(arguments: argparse.Namespace) -> None:
     except (AssignmentError, BrokenExecutor, GradingFault, OSError, SQLAlchemyError) as error:
         sys.exit(str(error))
     recorded = _recorded(converter, arguments.student)
-    print("\n\n".join("\n".join(account(name, graded, recorded)) for name, graded in notebooks.items()))
+    print("\n\n".join("\n".join(account(name, graded, recorded.get(name, {}))) for name, graded in notebooks.items()))

@@ -58,7 +58,7 @@ def vacuous_tests(trial: Trial) -> Iterator[str]:
             for test in cell.tests:
                 if test.verdict is Verdict.PASSED:
                     yield (
-                        f"{trial.spec.tests[cell.grade_id]}: {test.name} passes on the notebook as students get it. "
+                        f"{trial.spec.place(cell.grade_id)}: {test.name} passes on the notebook as students get it. "
                         "Make it test something that the stub fails"
                     )
                 elif test.verdict is Verdict.TEST_FAULT:
@@ -109,7 +109,7 @@ def unsteady_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[s
     for (grade_id, name), found in verdicts.items():
         if len(found) > 1:
             yield (
-                f"{trial.spec.tests[grade_id]}: {name} gave different verdicts ({', '.join(sorted(found))}) with "
+                f"{trial.spec.place(grade_id)}: {name} gave different verdicts ({', '.join(sorted(found))}) with "
                 "different seeds. Test something that does not depend on random numbers"
             )
 
@@ -154,5 +154,6 @@ def one_cell(spec: NotebookSpec, grade_id: str) -> NotebookSpec:
         skeleton=cut(spec.skeleton),
         solved=cut(spec.solved),
         grade_cells=[cell for cell in spec.grade_cells if cell.grade_id == grade_id],
-        tests={grade_id: spec.tests[grade_id]},
+        tests={name: path for name, path in spec.tests.items() if name == grade_id},
+        classic={name: source for name, source in spec.classic.items() if name == grade_id},
     )

@@ -1,10 +1,11 @@
 """Grade a class in one assignment: find the submissions, plan, execute, record."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
+from typing import Protocol
 
 import nbformat
 from nbgrader.api import MissingEntry
@@ -22,11 +23,17 @@ from .recorder import Recorder
 from .result_cache import ResultCache, shrink
 from .run_settings import RunSettings
 from .source_check import SourceCheck
-from .submission_files import read_submitted
+from .submission_files import NotHandedIn, read_beside, read_submitted
 from .worker_pool import Keys, Work, WorkerPool
 
-NewTask = Callable[[NotebookSpec, bytes | Unreadable], GradingTask]
-"""Makes a task from a notebook and what was handed in."""
+
+class NewTask(Protocol):
+    """Makes a task from a notebook and what was handed in."""
+
+    def __call__(
+        self, spec: NotebookSpec, submitted: bytes | Unreadable, handed_in: Mapping[str, bytes] | None = None
+    ) -> GradingTask:
+        """The task; ``handed_in`` is content by path."""
 
 
 HANDED_IN_AGAIN = "it was resubmitted during grading: run the command again"
@@ -62,6 +69,8 @@ class RunSummary:
     """The grader failed on their submissions; nothing was recorded."""
     unpenalized: set[str] = field(default_factory=set)
     """Graded, but the plug-in for late penalties failed."""
+    undated: set[str] = field(default_factory=set)
+    """Graded, but their time stamp cannot be read: they count as on time."""
     faulty_tests: dict[str, list[str]] = field(default_factory=dict)
     """By location of a hidden test that stopped: the students. They get no points for it until it is fixed."""
 
@@ -99,7 +108,7 @@ class ClassRun:
                     bar.set_postfix(verdicts)
                     bar.update()
         self.recorder.update_penalties(plan.current)
-        summary.unpenalized = self.recorder.unpenalized
+        summary.unpenalized, summary.undated = self.recorder.unpenalized, self.recorder.undated
         for folder in (self.cache.folder, trainings_folder(), figures_folder()):
             shrink(folder, self.settings.cache_size)
         return summary
@@ -113,14 +122,24 @@ class ClassRun:
     def tasks(self, student: str) -> list[GradingTask]:
         """One task for each notebook of the student's submission, as it is now."""
         tasks = []
+        folder = self.folders.submitted(student)
+        beside = self.files_beside(student)
         for spec in self.specs:
             try:
-                path = self.folders.submitted(student) / f"{spec.name}.ipynb"
-                submitted: bytes | Unreadable = read_submitted(path, self.folders.source)
+                submitted: bytes | Unreadable = read_submitted(folder / f"{spec.name}.ipynb", self.folders.source)
             except UnreadableNotebook as error:
-                submitted = Unreadable(str(error))
-            tasks.append(self.new_task(spec, submitted))
+                submitted = Unreadable(str(error), isinstance(error, NotHandedIn))
+            tasks.append(self.new_task(spec, submitted, beside))
         return tasks
+
+    def files_beside(self, student: str) -> dict[str, bytes]:
+        """The files that the student handed in beside the notebooks, by path; none if they are too large."""
+        source, ignored = self.folders.source, self.folders.ignored
+        try:
+            return read_beside(self.folders.submitted(student), ignored, source, self.settings.students_files)
+        except ValueError as error:
+            self.log.warning("Submission of %s: %s: they are left out", student, error)
+            return {}
 
     def plan(self, students: Sequence[str]) -> Plan:
         """Find out which submissions are outdated, and which of them are equal."""
@@ -133,6 +152,9 @@ class ClassRun:
             else:
                 keys = keys_of(tasks)
                 plan.outdated.setdefault(keys, EqualSubmissions(keys, [])).students.append(student)
+        # where a hidden test has crashed, its author waits to see whether the correction works
+        first = {keys for keys, group in plan.outdated.items() if any(map(recorded.is_provisional, group.students))}
+        plan.outdated = dict(sorted(plan.outdated.items(), key=lambda item: item[0] not in first))
         return plan
 
     def execute(self, plan: Plan) -> Iterator[tuple[EqualSubmissions, list[GradedNotebook] | Exception]]:
@@ -175,9 +197,10 @@ class ClassRun:
         try:
             if isinstance(graded, Exception):
                 raise graded
-            if keys_of(self.tasks(student)) != keys:
+            tasks = self.tasks(student)
+            if keys_of(tasks) != keys:
                 raise GradingFault(HANDED_IN_AGAIN)
-            self.recorder.record(student, {spec.name: one for spec, one in zip(self.specs, graded, strict=True)})
+            self.recorder.record(tasks, student, graded)
         except Exception as error:
             expected = isinstance(error, GradingFault | MissingEntry | OSError | SQLAlchemyError)
             self.log.error("Submission of %s: %s", student, error, exc_info=not expected)

@@ -4,16 +4,19 @@ import contextlib
 import functools
 import hashlib
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from logging import Logger
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from logging import INFO, WARNING, Logger
 from pathlib import Path
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 from traitlets.config import Config
 
+from ..assignment.imports import imported_modules, missing_packages
 from ..assignment.loader import load_assignment
+from ..assignment.release import LOADS_MNIST, identifiers
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault
 from ..judge.sandbox import check_protection, end_orphans, graphics_card, kernel_folder
@@ -26,7 +29,7 @@ from .class_run import ClassRun, NewTask
 from .executors import cluster_executor, local_executor
 from .recorder import Recorder
 from .result_cache import ResultCache
-from .run_settings import RunSettings
+from .run_settings import Classic, RunSettings
 from .worker import check_machine, grade_in_a_process_of_its_own
 from .worker_pool import WorkerPool
 
@@ -76,8 +79,12 @@ def open_run(
         workspace = stack.enter_context(temporary_folder(folders.graded if settings.scheduler else None))
         pool = stack.enter_context(open_pool(settings, workspace, submissions))
         specs = load_specs(folders, gradebook, notebooks, config)
-        recorder = Recorder(folders, gradebook, settings.add_students, penalize, set_permissions, log)
-        stamps = stamps_of_tests(specs)  # before the keys, so that later edits are detected
+        report_classic_cells(specs, settings.classic, log)
+        report_missing_packages(specs, folders, log)
+        recorder = Recorder(
+            folders, gradebook, settings.add_students, penalize, set_permissions, log, settings.keep_times
+        )
+        stamps = stamps_of_tests(specs)  # before the keys: an edit from here on is noticed
         new_task = task_maker(folders, settings, workspace, specs)
         cache = ResultCache(folders.results)
         yield ClassRun(folders, settings, specs, new_task, pool, cache, recorder, stamps, log)
@@ -158,21 +165,64 @@ def load_specs(
     return specs
 
 
+def report_classic_cells(specs: Sequence[NotebookSpec], classic: Classic, log: Logger) -> None:
+    """Warn of classic cells or refuse them, as the setting says.
+
+    Raises:
+        AssignmentError: if the setting is ``refuse`` and there are any; the message names them.
+    """
+    cells = [f"{spec.name}: {', '.join(spec.classic)}" for spec in specs if spec.classic]
+    if not cells:
+        return
+    names = "; ".join(cells)
+    if classic == "refuse":
+        raise AssignmentError(
+            f"These grade cells have no file of hidden tests: {names}. c.JudgedAutograde.classic = 'refuse' does not "
+            "accept that. Write the tests ('course harden' drafts them), or set it to 'allow' or 'warn'"
+        )
+    message = "Tested by the cell's own code, so the student's code could forge the verdict: %s"
+    log.log(WARNING if classic == "warn" else INFO, message, names)
+    for spec in specs:
+        if spec.needs_hidden_lines:
+            log.info("%s: runs twice, because a later cell uses a name that only hidden lines define", spec.name)
+
+
+def report_missing_packages(specs: Sequence[NotebookSpec], folders: AssignmentFolders, log: Logger) -> None:
+    """Name the packages that the source notebooks import and this machine lacks."""
+    modules = imported_modules([spec.source for spec in specs], folders.source)
+    if missing := missing_packages(modules):
+        log.warning(
+            "The source notebooks import packages that are not installed here, so their cells fail. Install them: "
+            "%s -m pip install %s", sys.executable, " ".join(missing)
+        )  # fmt: skip
+
+
 def task_maker(
     folders: AssignmentFolders, settings: RunSettings, workspace: Path, specs: list[NotebookSpec]
 ) -> NewTask:
     """Put the files that kernels see into ``workspace``, and return the function that makes tasks."""
-    library = kernel_folder(workspace / "library")
+    modules = imported_modules([spec.source for spec in specs], folders.source)
+    if any(identifiers(spec.source) & LOADS_MNIST for spec in specs):
+        modules.insert(0, "course_lib.mnist")  # before torchvision, which it prepares
+    if any(spec.tests for spec in specs):
+        modules.append("course_lib.kernel.responder")  # imports torch
+    library = kernel_folder(workspace / "library", modules)
     files = workspace / "files"
     shutil.copytree(folders.source, files, ignore=shutil.ignore_patterns("*.ipynb", ".*", *folders.ignored))
     limits = settings.limits
-    decisive = {name: str(getattr(settings, name)) for name in ("language", "protection", "device", "train_once")}
+    names = ("language", "protection", "device", "train_once", "execute")
+    decisive = {name: str(getattr(settings, name)) for name in names}
     decisive["ignored"] = " ".join(sorted(folders.ignored))
     here = versions()
     keys = {spec.name: cache_key(spec, folders.source, limits, here, **decisive) for spec in specs}
 
-    def new_task(spec: NotebookSpec, submitted: bytes | Unreadable) -> GradingTask:
+    def new_task(
+        spec: NotebookSpec, submitted: bytes | Unreadable, handed_in: Mapping[str, bytes] | None = None
+    ) -> GradingTask:
         content = f"!{submitted.reason}".encode() if isinstance(submitted, Unreadable) else submitted
+        digest = hashlib.sha256(keys[spec.name].encode() + content)
+        for name, data in (handed_in or {}).items():
+            digest.update(f"\n{name} {len(data)}\n".encode(errors="surrogateescape") + data)
         return GradingTask(
             spec,
             submitted,
@@ -183,8 +233,10 @@ def task_maker(
             settings.protection,
             settings.device,
             files,
+            handed_in or {},
+            settings.execute,
             train_once=settings.train_once,
-            key=hashlib.sha256(keys[spec.name].encode() + content).hexdigest(),
+            key=digest.hexdigest(),
         )
 
     return new_task

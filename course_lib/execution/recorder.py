@@ -1,7 +1,6 @@
 """Records graded submissions: marks in the gradebook, the autograded folder, late penalties."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,12 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..assignment.cells import cell_name, is_own
 from ..assignment.spec import NotebookSpec
 from ..files import write_whole
-from ..judge.annotate import read_result
-from ..judge.task import GradedNotebook, GradingTask
+from ..judge.annotate import read_result, without_times
+from ..judge.task import GradedNotebook, GradingTask, Unreadable
 from ..records.database import Marks
 from ..records.gradebook import CourseGradebook
 from .assignment_folders import AssignmentFolders
-from .submission_files import STAMP, read_receipt, submitted_at
+from .submission_files import has_stamp, read_receipt, submitted_at
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,18 @@ class Recorded:
             return False
         if submitted_at(handed_in) != self.times.get(student):  # somebody has restored an old gradebook
             return False
-        return all(self._is_recorded(student, task, target) for task in tasks)
+        missing = not_handed_in(tasks)
+        return all(self._is_recorded(student, task, target, task.spec.name in missing) for task in tasks)
 
-    def _is_recorded(self, student: str, task: GradingTask, target: Path) -> bool:
+    def is_provisional(self, student: str) -> bool:
+        """Whether a hidden test crashed on the student's last submission, so that its points are provisional."""
+        found = [read_result(path) for path in self.folders.autograded(student).glob("*.ipynb")]
+        return any(result.is_provisional for _, result in filter(None, found))
+
+    def _is_recorded(self, student: str, task: GradingTask, target: Path, is_missing: bool) -> bool:
+        recorded = self.marks.get(student, {}).get(task.spec.name)
+        if is_missing:
+            return recorded == dict.fromkeys((cell.grade_id for cell in task.spec.grade_cells), 0.0)
         found = read_result(target / f"{task.spec.name}.ipynb")
         if found is None or found[0] != task.key:
             return False
@@ -54,7 +62,13 @@ class Recorded:
             return False
         by_hand = {cell.grade_id for cell in task.spec.grade_cells if cell.manual}
         marks = {name: 0.0 if name in result.unanswered else None for name in by_hand} | result.marks
-        return marks == self.marks.get(student, {}).get(task.spec.name)
+        return marks == recorded
+
+
+def not_handed_in(tasks: Sequence[GradingTask]) -> set[str]:
+    """The notebooks that a student left out, if there is another one: nothing is written for them, and they give 0."""
+    missing = {t.spec.name for t in tasks if isinstance(t.submitted, Unreadable) and t.submitted.is_missing}
+    return missing if len(missing) < len(tasks) else set()
 
 
 @dataclass
@@ -70,8 +84,12 @@ class Recorder:
     set_permissions: Callable[[str], None]
     """Gives a student's autograded folder the permissions that nbgrader is configured for."""
     log: Logger
+    keep_times: bool = True
+    """Whether autograded notebooks say how long grading took."""
     unpenalized: set[str] = field(default_factory=set)
     """Students whose penalty could not be set because the plug-in failed."""
+    undated: set[str] = field(default_factory=set)
+    """Students whose time stamp cannot be read."""
 
     def recorded(self, specs: Sequence[NotebookSpec]) -> Recorded:
         """What was recorded so far."""
@@ -79,32 +97,34 @@ class Recorder:
             self.folders, self.gradebook.recorded(specs), self.gradebook.timestamps(self.folders.assignment)
         )
 
-    def record(self, student: str, graded: Mapping[str, GradedNotebook]) -> None:
+    def record(self, tasks: Sequence[GradingTask], student: str, results: Sequence[GradedNotebook]) -> None:
         """Record one graded submission and write its autograded folder.
 
         Args:
+            tasks: the student's notebooks.
             student: the student's id.
-            graded: the results by name of notebook.
+            results: the result of each task.
         """
+        graded = {task.spec.name: result for task, result in zip(tasks, results, strict=True)}
         target, handed_in = self.folders.autograded(student), self.folders.submitted(student)
         target.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{self.folders.assignment}."
         remove_leftovers(target.parent, prefix)
         building = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
         try:
-            for name, one in graded.items():  # before the marks: a full disk fails here, and nothing is half recorded
-                write_whole(building / f"{name}.ipynb", one.notebook.encode())
+            # before the marks: a full disk fails here, and nothing is half recorded
+            for name in graded.keys() - not_handed_in(tasks):
+                notebook = graded[name].notebook if self.keep_times else without_times(graded[name].notebook)
+                write_whole(building / f"{name}.ipynb", notebook.encode())
+            self._write_beside(building, tasks[0].handed_in)
             for other in target.glob("*.ipynb"):  # notebooks that this command was not asked for
                 if other.stem not in graded:
                     shutil.copy(other, building)
             for name, content in read_receipt(handed_in).items():  # `nbgrader release_feedback` needs them
                 (building / name).write_bytes(content)
             when = submitted_at(handed_in)
-            if when is None and os.path.lexists(handed_in / STAMP):
-                self.log.warning(
-                    "Submission of %s: its %s has no time in a known time zone (such as UTC or Europe/Paris), "
-                    "so it counts as on time", student, STAMP
-                )  # fmt: skip
+            if when is None and has_stamp(handed_in):
+                self.undated.add(student)
             self.remove_feedback(student)
             same = {name: same_cells(target / f"{name}.ipynb", one.notebook) for name, one in graded.items()}
             self.gradebook.record(
@@ -117,6 +137,16 @@ class Recorder:
         finally:
             shutil.rmtree(building, ignore_errors=True)  # it only exists if something went wrong
         self.set_permissions(student)
+
+    def _write_beside(self, target: Path, handed_in: Mapping[str, bytes]) -> None:
+        """Write the files beside the notebooks, as nbgrader does: the student's, and those of the source."""
+        ignored = shutil.ignore_patterns("*.ipynb", *self.folders.ignored)
+        shutil.copytree(self.folders.source, target, ignore=ignored, dirs_exist_ok=True)
+        for name, content in handed_in.items():
+            path = target / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.write_bytes(content)
 
     def update_penalties(self, students: Collection[str]) -> None:
         """Recompute the late penalties of these students: due dates and rules may have changed."""

@@ -1,10 +1,15 @@
 """The settings of a run, from the configuration."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ..judge.limits import Limits
 from ..judge.task import Device, Protection
+
+Classic = Literal["allow", "warn", "refuse"]
+"""What to do about grade cells that are tested by their own code."""
 
 
 def cores() -> int:
@@ -30,6 +35,13 @@ class RunSettings:
     """Whether to grade everything again."""
     add_students: bool = True
     """Whether to add students that the gradebook does not know."""
+    classic: Classic = "allow"
+    execute: bool = True
+    """Whether to run the notebooks; otherwise, a person grades them with the outputs that students handed in."""
+    students_files: Sequence[str] = ()
+    """Files that the source has, too, and of which the student's version counts."""
+    keep_times: bool = True
+    """Whether the autograded notebook says how long grading took."""
 
     @property
     def workers(self) -> int:

@@ -8,6 +8,7 @@ from logging import Logger
 import nbformat
 
 from ..assignment.loader import check_points, hidden_names
+from ..assignment.release import identifiers
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault, only_hidden
 from ..authoring.result import Verdict
@@ -31,8 +32,9 @@ class SourceCheck:
     def check(self, as_students: GradingTask) -> None:
         """Grade one source notebook, unless that was done with the same key.
 
-        The second grading reuses the training runs of the first. This catches a training loop with side effects, and a
-        notebook that exceeds the students' time limits, before the first student is graded.
+        A notebook that trains with course_lib is graded twice: the second grading reuses the training runs of the
+        first. This catches a training loop with side effects, and a notebook that exceeds the students' time limits,
+        before the first student is graded.
 
         Args:
             as_students: the task for the source notebook, as if a student had handed it in.
@@ -45,14 +47,16 @@ class SourceCheck:
         known = self.cache.get(as_source.key)
         if known is not None and all(is_whole(as_source.trainings / name) for name in known.trainings):
             return
-        self.log.info("Grading the source notebook %s (training its models first if needed)", spec.name)
-        if "threads" not in self.settings.given_limits:  # nothing else runs yet
+        trains = self.settings.train_once and "course_lib" in identifiers(spec.source)
+        training = " (training its models first if needed)" if trains else ""
+        self.log.info("Grading the source notebook %s%s", spec.name, training)
+        if trains and "threads" not in self.settings.given_limits:  # nothing else runs yet
             threads = 0 if self.settings.scheduler else cores()
             as_source = replace(as_source, limits=replace(as_source.limits, threads=threads))
         try:
             [graded] = self.pool.grade([as_source])
             warnings = [*graded.warnings, *stopped_cells(spec, graded)]
-            if self.settings.train_once:
+            if trains:
                 [again] = self.pool.grade([as_students])
                 warnings += stopped_cells(spec, again)
         except GradingFault as error:
@@ -66,11 +70,19 @@ class SourceCheck:
 def stopped_cells(spec: NotebookSpec, graded: GradedNotebook) -> list[str]:
     """A line for each cell of a source notebook that stopped with an error although all hidden tests pass.
 
+    A classic cell that does not earn its points is in the list, too. It stops nobody: with nbgrader alone, the course
+    would go on.
+
     Raises:
-        AssignmentError: if a hidden test does not pass.
+        AssignmentError: if a hidden test does not pass, or a classic cell gives more points than it has.
     """
     check_points(spec, graded.result.cells)
-    lost = [f"{cell.grade_id}: {line}" for cell in graded.result.cells for line in cell.lost]
+    lost: list[str] = []
+    classic: list[str] = []
+    for cell in graded.result.cells:
+        is_faulty = any(test.verdict is Verdict.TEST_FAULT for test in cell.tests)
+        lines = [f"{cell.grade_id}: {line}" for line in cell.lost]
+        (classic if cell.classic and not is_faulty else lost).extend(lines)
     stopped = [
         f"{spec.name}.ipynb, cell '{cell.metadata.nbgrader.grade_id}' stopped: {output.ename}: {output.evalue}"
         for cell in nbformat.reads(graded.notebook, as_version=4).cells
@@ -87,4 +99,6 @@ def stopped_cells(spec: NotebookSpec, graded: GradedNotebook) -> list[str]:
             + "\nTo allow more time, set c.JudgedAutograde.limits in nbgrader_config.py" * slow
             + f"\n{only_hidden(', '.join(hidden))}" * bool(hidden)
         )
-    return stopped
+    advice = "Students may lose these points through no fault of theirs: correct the solution or the tests"
+    failing = [f"{spec.name}.ipynb: the instructor's own answers lose points in {line}. {advice}" for line in classic]
+    return failing or stopped

@@ -5,13 +5,16 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from dateutil.tz import gettz
 from nbgrader.utils import parse_utc
 
+from ..files import PACKAGE
 from ..judge.read_notebook import UnreadableNotebook
 from ..messages import say
 
@@ -27,8 +30,15 @@ MAX_NOTEBOOK = 256 * 2**20
 MAX_UPLOAD = 2 * MAX_NOTEBOOK
 """Largest total size of one student's files, in bytes."""
 
+MAX_BESIDE, MAX_BESIDE_BYTES = 1000, 64 * 2**20
+"""Number and bytes of the files that a student may hand in beside the notebooks."""
+
 MAX_STAMP, MAX_SECRET = 100, 1000
 """Largest sizes of these files, in bytes."""
+
+
+class NotHandedIn(UnreadableNotebook):
+    """The student handed in no notebook of this name, and none that could be meant."""
 
 
 def read_plain(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
@@ -64,6 +74,7 @@ def read_submitted(path: Path, source: Path) -> bytes:
             notebook, not a renamed one.
 
     Raises:
+        NotHandedIn: if the file is missing, and there is no other notebook that could be meant.
         UnreadableNotebook: if the file is missing or too large, or if the file or one of its two folders is a link or
             another special file.
     """
@@ -78,13 +89,58 @@ def read_submitted(path: Path, source: Path) -> bytes:
         return read_plain(file, MAX_NOTEBOOK)
     except FileNotFoundError as error:
         reason = say("rebuild.not_there", name=path.name)
-        if others:
-            reason += say("rebuild.others", names=", ".join(repr(other.name) for other in others[:5]))
+        if not others:
+            raise NotHandedIn(reason) from error
+        reason += say("rebuild.others", names=", ".join(repr(other.name) for other in others[:5]))
         raise UnreadableNotebook(reason) from error
     except ValueError as error:
         raise UnreadableNotebook(say("rebuild.too_large", size=MAX_NOTEBOOK >> 20)) from error
     except OSError as error:
         raise UnreadableNotebook(say("rebuild.no_file")) from error
+
+
+def read_beside(folder: Path, ignored: Sequence[str], source: Path, students: Sequence[str] = ()) -> dict[str, bytes]:
+    """Read the files that a student handed in beside the notebooks, such as modules that they import.
+
+    Links and special files are left out, and so is the student half of course_lib, which every kernel has.
+
+    Args:
+        folder: ``submitted/<student>/<assignment>``.
+        ignored: patterns of names to leave out.
+        source: ``source/<assignment>``. If it has the same file, that one counts, and the student's is left out.
+        students: the files of the source of which the student's version counts.
+
+    Returns:
+        The content of each file by its path.
+
+    Raises:
+        ValueError: if they are too many or too large; the message says so.
+    """
+    found: dict[str, bytes] = {}
+    left = MAX_BESIDE_BYTES
+
+    def is_ignored(name: str) -> bool:
+        return any(fnmatch(name, pattern) for pattern in [*ignored, "*.ipynb", STAMP, SECRET])
+
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_ignored(name))
+        inside = Path(place).relative_to(folder)
+        if inside == Path():
+            folders[:] = [name for name in folders if name != PACKAGE.name]
+        for name in sorted(names):
+            path = inside / name
+            if is_ignored(name) or ((source / path).exists() and str(path) not in students):
+                continue
+            try:
+                content = read_plain(Path(place, name), left)
+            except OSError:
+                continue
+            except ValueError:
+                raise ValueError(f"more than {MAX_BESIDE_BYTES >> 20} MB of files beside the notebooks") from None
+            found[path.as_posix()], left = content, left - len(content)
+            if len(found) > MAX_BESIDE:
+                raise ValueError(f"more than {MAX_BESIDE} files beside the notebooks")
+    return found
 
 
 def _folded(name: str) -> str:
@@ -119,13 +175,25 @@ def read_stamp(folder: Path) -> bytes | None:
     return content
 
 
+def has_stamp(folder: Path) -> bool:
+    """Whether a submission has a time stamp file that is not empty."""
+    try:
+        return bool(read_plain(folder / STAMP, MAX_STAMP).strip())
+    except OSError:
+        return os.path.lexists(folder / STAMP)
+    except ValueError:
+        return True
+
+
 def read_receipt(folder: Path) -> dict[str, bytes]:
     """The files that ``nbgrader submit`` wrote next to a submission: time stamp and secret.
 
     Returns:
-        Content by file name, without files that are missing or not valid.
+        Content by file name. A file that is missing or not valid is left out; an empty time stamp is not.
     """
     stamp = read_stamp(folder)
+    if stamp is None and os.path.lexists(folder / STAMP) and not has_stamp(folder):
+        stamp = b""
     receipt = {} if stamp is None else {STAMP: stamp}
     with contextlib.suppress(OSError, ValueError):
         secret = read_plain(folder / SECRET, MAX_SECRET)

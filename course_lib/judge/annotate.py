@@ -58,3 +58,10 @@ def read_result(path: Path) -> tuple[str, NotebookResult] | None:
         return key, NotebookResult.from_dict(content)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def without_times(notebook: str) -> str:
+    """An autograded notebook without how long its grading took."""
+    content = json.loads(notebook)
+    content["metadata"][METADATA] |= {"seconds": 0.0, "phases": {}}
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class KernelProcess:
         device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
         answer_training: answers the kernel's training requests.
         seed: Python's hash seed, which decides the order of sets.
+        handed_in: files of the student's, by path: written next to the notebook, too.
 
     Raises:
         GradingFault: if the kernel does not start.
@@ -65,6 +66,7 @@ class KernelProcess:
         device: Device,
         answer_training: Callable[[Packet], Packet | NeedsTraining],
         seed: int = 0,
+        handed_in: Mapping[str, bytes] | None = None,
     ) -> None:
         self._scratch: Path | None = None
         self.snapshots: dict[int, Path] = {}
@@ -86,6 +88,7 @@ class KernelProcess:
                 run_sync(self._manager.start_kernel)()
             else:
                 self._start_unprotected(library, limits, files, device, seed)
+            self._write(handed_in or {})
             self.client.start_new_kernel_client()
         except BaseException:
             self.stop()
@@ -105,6 +108,15 @@ class KernelProcess:
         environment |= _environment(str(library), str(cache_folder()), str(self._scratch), limits, device)
         environment["PYTHONHASHSEED"] = str(seed)
         run_sync(self._manager.start_kernel)(cwd=str(work), env=environment)
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
+        """Write files beside the notebook, before any of its code has run."""
+        work = Path(f"/proc/{self.pid}/root/tmp/work") if self._scratch is None else self._scratch / "work"
+        for name, content in files.items():
+            path = work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # a copy of a read-only file cannot be opened for writing
+            path.write_bytes(content)
 
     @property
     def pid(self) -> int:

@@ -9,8 +9,9 @@ class Limits:
 
     cell: float = 20
     """CPU seconds for one cell, except training cells and check cells. Both this and ``question`` count CPU time, so a
-    busy machine costs no points. Wall time may be up to three times as long, not counting time spent waiting for a free
-    core."""
+    busy machine costs no points."""
+    slack: float = 3
+    """How many times these CPU seconds may pass on the clock, not counting time spent waiting for a free core."""
     question: float = 2
     """CPU seconds for one question of a hidden test with up to 1000 images, and again for each further 1000. Also for a
     given cell that checks answers."""

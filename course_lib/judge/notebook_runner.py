@@ -8,7 +8,7 @@ import contextlib
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from queue import Empty
@@ -48,9 +48,6 @@ SEED_STRIDE = 10_000
 RESERVE = 0.1
 """The share of a submission's time that is reserved for probes."""
 
-BUSY_FACTOR = 3
-"""A cell or a question may take this many times its CPU seconds on the clock, because the machine may be busy."""
-
 
 def no_answer(request: Packet, running: int) -> Packet:
     """Give no answer: the kernel then trains everything itself."""
@@ -69,6 +66,9 @@ class NotebookRunner:
         answer_training: answers the kernel's training requests.
         device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
         snapshots: the indices of the cells after which a snapshot is taken, for :meth:`ask_snapshot`.
+        classic: the question that runs each classic grade cell, by its index. A snapshot is taken before the cell.
+        in_place: ask these questions in place of the cells; :attr:`answers` has the answers.
+        handed_in: see :class:`course_lib.judge.task.GradingTask`.
         seed: see :class:`course_lib.judge.task.GradingTask`.
     """
 
@@ -83,6 +83,9 @@ class NotebookRunner:
         device: Device = "cpu",
         snapshots: Collection[int] = (),
         seed: int = 0,
+        classic: Mapping[int, Packet] | None = None,
+        in_place: bool = False,
+        handed_in: Mapping[str, bytes] | None = None,
     ) -> None:
         self.notebook = notebook
         self.limits = limits
@@ -95,7 +98,12 @@ class NotebookRunner:
         self.kernel: KernelProcess | None = None
         """The kernel that runs now."""
         self._running = 0
-        self._snapshots = set(snapshots)
+        self.classic = classic or {}
+        """The question that runs each classic grade cell, by its index."""
+        self.answers: dict[int, Packet | StudentFailure] = {}
+        """The answers to questions that were asked in place of a cell."""
+        self._in_place = in_place
+        self._snapshots = {*snapshots, *(() if in_place else self.classic)}
         self._first_seed = SEED_STRIDE * seed
         self._visit: tuple[int, SnapshotConnection] | None = None
         """The connection that answers the questions after the cell with this index."""
@@ -113,6 +121,7 @@ class NotebookRunner:
             device,
             lambda packet: answer_training(packet, self._running),
             seed,
+            handed_in,
         )
 
     @classmethod
@@ -123,16 +132,18 @@ class NotebookRunner:
         answer_training: AnswerTraining,
         device: Device,
         snapshots: Collection[int] = (),
+        classic: Mapping[int, Packet] | None = None,
+        in_place: bool = False,
     ) -> "NotebookRunner":
         """A runner with the limits, protection and files of ``task``."""
         place = task.library, task.limits, task.protection, task.files
-        return cls(notebook, *place, answer_training, device, snapshots, task.seed)
+        return cls(notebook, *place, answer_training, device, snapshots, task.seed, classic, in_place, task.handed_in)
 
     def __enter__(self) -> "NotebookRunner":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._stop()
+        self.stop()
 
     # -- cells -------------------------------------------------------------------------------------------------------
 
@@ -156,12 +167,18 @@ class NotebookRunner:
 
     def _run(self, index: int) -> Verdict:
         """Run one cell in the current kernel."""
-        assert self.kernel is not None
+        is_classic = index in self.classic
+        if is_classic and self._in_place:
+            return self._ask_in_place(index)
+        if is_classic and index in self._snapshots:
+            self._take_snapshot(index)
+        if self.kernel is None:  # code of the student's broke the fork
+            return Verdict.KERNEL_DIED
         client = self.kernel.client
         # drop the output of cells that run again after a probe, because it could reveal the probe
         cell = deepcopy(self.notebook.cells[index]) if self._has_probed else self.notebook.cells[index]
         trains = is_training(cell)
-        computing = self.limits.question if is_check(cell) else self.limits.cell
+        computing = self.limits.question if is_check(cell) and not is_classic else self.limits.cell
         client.stopwatch = None if trains else self._stopwatch(computing)
         # keep some time for the probes, which come after all cells
         left = max(1.0, self._seconds_left - (RESERVE * self.limits.submission if self._snapshots else 0))
@@ -180,13 +197,22 @@ class NotebookRunner:
         except GradingFault:
             raise
         except Exception:  # nbclient's reaction to messages that no proper kernel sends
-            self._stop()
+            self.stop()
             return Verdict.INVALID_ANSWER
         errors = (output for output in cell.outputs if output.output_type == "error")
         verdict = next((limit_verdict(error.ename, error.evalue) for error in errors), Verdict.PASSED)
-        if index in self._snapshots:
+        if index in self._snapshots and not is_classic:
             self._take_snapshot(index)
         return verdict
+
+    def _ask_in_place(self, index: int) -> Verdict:
+        """Run a classic grade cell, hidden lines included, in the notebook's own kernel."""
+        try:
+            self.answers[index] = self.ask(self.classic[index])
+        except StudentFailure as failure:
+            self.answers[index] = failure
+            return failure.verdict
+        return Verdict.PASSED
 
     def _handle_dead_cell(self) -> Verdict:
         """The verdict on a cell whose kernel nbclient reports as dead. Our own client may have ended the cell."""
@@ -196,11 +222,11 @@ class NotebookRunner:
             raise client.error from None
         if client.needs_training is not None:
             self.needs_training = client.needs_training
-            return self._stop()
+            return self.stop()
         if client.flooded or client.late:
             self._interrupt()
             return Verdict.TIMEOUT if client.late else Verdict.TOO_MUCH_OUTPUT
-        return self._stop()
+        return self.stop()
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -217,6 +243,10 @@ class NotebookRunner:
         except TimeoutError:
             self._interrupt()
             raise StudentFailure(Verdict.TIMEOUT) from None
+
+    def has_snapshot(self, index: int) -> bool:
+        """Whether :meth:`ask_snapshot` can ask a fork about the cell with this index."""
+        return index in self._snapshots
 
     def ask_snapshot(self, index: int, question: Packet, alone: bool = False) -> Packet:
         """The answer of the notebook in its state after the cell with this index.
@@ -253,7 +283,7 @@ class NotebookRunner:
             except ConnectionLost as error:
                 self._end_visit()
                 time.sleep(POLL_SECONDS)  # a kernel that exceeds a limit is killed with its snapshots
-                verdict = Verdict.KERNEL_DIED if self.kernel.alive else self._stop()
+                verdict = Verdict.KERNEL_DIED if self.kernel.alive else self.stop()
                 raise StudentFailure(verdict, note=str(error)) from None
 
     def _ask_visit(self, visit: SnapshotConnection, question: Packet) -> Packet:
@@ -263,7 +293,7 @@ class NotebookRunner:
         """Used if the kernel could not be forked: start a new kernel, run the cells up to ``index``, and ask it."""
         if self._seconds_left <= 0:
             raise StudentFailure(Verdict.TIMEOUT)
-        self._stop()
+        self.stop()
         with self._counting("kernel"):
             self.kernel = self._new_kernel()
         try:
@@ -271,7 +301,7 @@ class NotebookRunner:
                 return self.ask(question)
             raise StudentFailure(Verdict.KERNEL_DIED)
         finally:
-            self._stop()
+            self.stop()
             self._has_died = False
 
     def _end_visit(self) -> None:
@@ -285,7 +315,9 @@ class NotebookRunner:
         host_path, kernel_path = self.kernel.snapshot_paths(index)
         self._snapshots.discard(index)  # do not retry if student code breaks the fork
         try:
-            reply = self._exchange(Packet({"snapshot": kernel_path}), self._stopwatch(self.limits.question))
+            reply = self._exchange(
+                Packet({"snapshot": kernel_path, "once": index in self.classic}), self._stopwatch(self.limits.question)
+            )
         except TimeoutError:
             return self._interrupt()
         except StudentFailure:
@@ -308,6 +340,8 @@ class NotebookRunner:
 
     def _seconds_for(self, question: Packet) -> float:
         """The CPU seconds that a question may take."""
+        if question.fields["ask"] == "cell":
+            return self.limits.cell
         rows = max((len(t) for t in question.tensors.values() if t.ndim), default=0)
         return self.limits.question * max(1, math.ceil(rows / ROWS))
 
@@ -335,11 +369,11 @@ class NotebookRunner:
                         return unpack(reply["content"], reply["buffers"])
                 except Empty:
                     if not self.kernel.alive:
-                        raise StudentFailure(self._stop()) from None
+                        raise StudentFailure(self.stop()) from None
                 if stopwatch.is_over:  # checking the time reads files, and most answers arrive before the first check
                     raise TimeoutError
         except (BadMessage, zmq.ZMQError) as error:
-            self._stop()
+            self.stop()
             raise StudentFailure(Verdict.INVALID_ANSWER, note=str(error)) from error
         except WireError as error:
             raise StudentFailure(Verdict.INVALID_ANSWER, note=str(error)) from error
@@ -359,7 +393,7 @@ class NotebookRunner:
         """A stopwatch for the running kernel or another process. ``computing`` is in CPU seconds of one core."""
         assert self.kernel is not None
         on_all_cores = computing * max(1, self.limits.threads)
-        return Stopwatch(pid or self.kernel.pid, on_all_cores, BUSY_FACTOR * computing, self._seconds_left)
+        return Stopwatch(pid or self.kernel.pid, on_all_cores, self.limits.slack * computing, self._seconds_left)
 
     def _interrupt(self) -> None:
         """Stop what the kernel is doing; kill a kernel that does not respond."""
@@ -368,7 +402,7 @@ class NotebookRunner:
         try:
             self._exchange(Packet({"ask": "ping"}), self._stopwatch(1))
         except (TimeoutError, StudentFailure):
-            self._stop()
+            self.stop()
 
     def _ready(self) -> bool:
         """Make sure that a kernel has run all cells so far. False if it restarted too often, or if time is up."""
@@ -401,7 +435,7 @@ class NotebookRunner:
         """The verdict on a cell or question once :meth:`_ready` is False."""
         return Verdict.KERNEL_DIED if self._seconds_left > 0 else Verdict.TIMEOUT
 
-    def _stop(self) -> Verdict:
+    def stop(self) -> Verdict:
         """Kill the kernel and forget it. Return why it died, if known."""
         self._end_visit()
         kernel, self.kernel = self.kernel, None

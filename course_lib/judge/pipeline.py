@@ -9,6 +9,7 @@ The steps that a submission goes through::
     write_autograded        the verdicts         -> the notebook that students and instructors read
 """
 
+import contextlib
 import time
 from collections import defaultdict
 from copy import deepcopy
@@ -18,16 +19,18 @@ import nbformat
 import torch
 from nbformat import NotebookNode
 
-from ..assignment.cells import cell_name
+from ..assignment.cells import cell_name, is_python, language_of
+from ..authoring.errors import GradingFault
 from ..authoring.probe_source import probed_cells
 from ..authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
 from ..authoring.result import CellResult, NotebookResult, Verdict
 from ..messages import say, set_language
 from .annotate import annotate
+from .classic_cells import classic_questions, classic_tests, run_classic_cells
 from .notebook_runner import NotebookRunner
 from .outcomes import Finished, NeedsTraining, Outcome, WantsFullTraining
 from .parse_timeout import ParseTimeout, parse_timeout
-from .read_notebook import UnreadableNotebook, read_notebook
+from .read_notebook import UnreadableNotebook, checksum, read_metadata, read_notebook, restore_outputs
 from .rebuild import Rebuilt, rebuild
 from .sanitize import drop_outputs, sanitize_notebook
 from .shared_training import train
@@ -53,10 +56,13 @@ def grade(task: GradingTask) -> GradedNotebook:
     set_language(task.language)
     if task.limits.threads:
         torch.set_num_threads(task.limits.threads)  # workers share the cores
+    check_kernel(task)
     try:
         rebuilt = rebuild_submission(task)
     except UnreadableNotebook as error:
         return unreadable_result(task, str(error))
+    if not task.execute:
+        return unexecuted_result(task, rebuilt)
     seconds: PhaseSeconds = defaultdict(float)
     finished = run_with_trainings(task, rebuilt.notebook, seconds)
     clean_outputs(finished.notebook)
@@ -65,6 +71,23 @@ def grade(task: GradingTask) -> GradedNotebook:
     result.phases = {phase: round(value, 3) for phase, value in seconds.items()}
     text = write_autograded(task, finished.notebook, result)
     return GradedNotebook(text, result, rebuilt.unchanged, finished.trainings, finished.warnings)
+
+
+def check_kernel(task: GradingTask) -> None:
+    """Refuse a notebook in another language than Python, if the source leaves the language open.
+
+    Raises:
+        GradingFault: if it is one; the message names the notebook and its kernel.
+    """
+    if not isinstance(task.submitted, bytes) or language_of(task.spec.source):
+        return
+    with contextlib.suppress(UnreadableNotebook):
+        other = language_of(read_metadata(task.submitted))
+        if other and not is_python(other):
+            raise GradingFault(
+                f"{task.spec.name}.ipynb asks for a kernel of the language {other!r}, and only Python is graded. If it "
+                "is Python, choose a Python kernel in the source notebook: it then counts for every submission"
+            )
 
 
 def rebuild_submission(task: GradingTask) -> Rebuilt:
@@ -117,17 +140,19 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
     probed = probed_cells(task.spec.tests)
     snapshots = [i for i, cell in enumerate(notebook.cells) if cell_name(cell) in probed]
     tests = sorted(task.spec.tests.items(), key=lambda item: item[0] in probed)  # probes come last
-    with NotebookRunner.for_task(task, notebook, requests.answer, device, snapshots) as runner:
+    classic = classic_questions(task, notebook)
+    with NotebookRunner.for_task(task, notebook, requests.answer, device, snapshots, classic) as runner:
         tested = TestedNotebook(task, runner, probed)
         try:
             cells = run_hidden_tests([path for _, path in tests], tested.at, accuracies)
-            tested.explain(cells)
             runner.run_until(len(notebook.cells))
             if runner.needs_training is not None:
                 return runner.needs_training
+            made, warnings = keep_source_results(task, notebook, runner) if task.is_source else ([], [])
+            cells |= run_classic_cells(task, runner, requests.answer, device)
+            tested.explain(cells)
             if any(cells[name].score < cells[name].points for name in requests.ended_early):
                 return WantsFullTraining()
-            made, warnings = keep_source_results(task, notebook, runner) if task.is_source else ([], [])
         finally:
             for phase, value in runner.seconds.items():
                 seconds[phase] += value
@@ -149,11 +174,9 @@ def decide(task: GradingTask, rebuilt: Rebuilt, finished: Finished) -> NotebookR
     for cell in task.spec.automatic:
         result = finished.cells[cell.grade_id]
         result.solution = cell.solution
-        if (
-            cell.solution in rebuilt.unchanged
-        ):  # a test that passed or failed must have found the answer in another cell
+        if cell.solution in rebuilt.unchanged:  # a test that passed or failed has found the answer in another cell
             for test in result.tests:
-                if test.verdict not in (Verdict.PASSED, Verdict.FAILED):
+                if test.verdict not in (Verdict.PASSED, Verdict.PARTIAL, Verdict.FAILED):
                     test.verdict, test.detail = Verdict.NOT_ATTEMPTED, ""
         cells.append(result)
     unanswered = _unanswered(task, rebuilt.unchanged)
@@ -162,7 +185,8 @@ def decide(task: GradingTask, rebuilt: Rebuilt, finished: Finished) -> NotebookR
 
 def unreadable_result(task: GradingTask, why: str) -> GradedNotebook:
     """The result of a submission that cannot be read: 0 points everywhere, and the reason."""
-    cells: list[CellResult] = list(collect_hidden_tests(list(task.spec.tests.values())).values())
+    found = collect_hidden_tests(list(task.spec.tests.values())) | classic_tests(task.spec)
+    cells: list[CellResult] = [found[cell.grade_id] for cell in task.spec.automatic]
     solutions = {cell.grade_id: cell.solution for cell in task.spec.automatic}
     for cell in cells:
         cell.solution = solutions[cell.grade_id]
@@ -173,9 +197,26 @@ def unreadable_result(task: GradingTask, why: str) -> GradedNotebook:
     return GradedNotebook(write_autograded(task, deepcopy(task.spec.skeleton), result), result, unchanged)
 
 
+def unexecuted_result(task: GradingTask, rebuilt: Rebuilt) -> GradedNotebook:
+    """The result of a submission that is not run: it has the student's own outputs, and a person grades it."""
+    assert isinstance(task.submitted, bytes)
+    restore_outputs(rebuilt.notebook, task.submitted)
+    clean_outputs(rebuilt.notebook)
+    result = NotebookResult([], rebuilt.repairs, unanswered=_unanswered(task, rebuilt.unchanged))
+    return GradedNotebook(write_autograded(task, rebuilt.notebook, result), result, rebuilt.unchanged)
+
+
 def write_autograded(task: GradingTask, notebook: NotebookNode, result: NotebookResult) -> str:
-    """The content of the autograded notebook file, with the result in it."""
+    """The autograded notebook, with the result in it, as the text of a file.
+
+    Classic cells get their hidden lines, as in nbgrader: the instructor can run the notebook. Pages for students do not
+    show these lines (:class:`course_lib.nbgrader_plugins.feedback_page.HideTests`).
+    """
     annotate(notebook, result, task.key)
+    for cell in notebook.cells:
+        if cell_name(cell) in task.spec.classic:
+            cell.source = task.spec.classic[cell_name(cell)]
+            cell.metadata.nbgrader.checksum = checksum(cell, cell.metadata.nbgrader)
     return str(nbformat.writes(notebook))
 
 

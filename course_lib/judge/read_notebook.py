@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import nbformat
+from nbformat import NotebookNode
 
 from ..messages import say
 
@@ -58,6 +59,32 @@ def read_notebook(content: bytes) -> list[SubmittedCell]:
         raise UnreadableNotebook(say("rebuild.no_notebook")) from error
 
 
+def read_metadata(content: bytes) -> dict[str, Any]:
+    """The notebook's metadata, as the field ``metadata``.
+
+    Raises:
+        UnreadableNotebook: if ``content`` is not a notebook; no reason is given.
+    """
+    try:
+        metadata = json.loads(content.decode("utf-8-sig"))["metadata"]
+        return {"metadata": metadata if isinstance(metadata, dict) else {}}
+    except Exception as error:
+        raise UnreadableNotebook from error
+
+
+def restore_outputs(notebook: NotebookNode, content: bytes) -> None:
+    """Give the cells of a rebuilt notebook the outputs that they have in the submitted one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        submitted = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
+    code = [cell for cell in submitted.cells if cell.cell_type == "code"]
+    by_name = {cell.metadata.get("nbgrader", {}).get("grade_id") or cell.source: cell for cell in code}
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.source
+        if cell.cell_type == "code" and name in by_name:
+            cell.outputs, cell.execution_count = by_name[name].outputs, by_name[name].execution_count
+
+
 def _drop_outputs(data: Any) -> None:
     """Remove the outputs: the judge runs every cell again, and nbformat is slow on large or odd outputs."""
     for part in [data, *data.get("worksheets", [])]:  # up to nbformat 3, a notebook has worksheets
@@ -105,12 +132,12 @@ def _is_intact(cell: Any) -> bool:
     """
     try:
         meta = cell.metadata.nbgrader
-        return bool(meta.checksum == _checksum(cell, meta))
+        return bool(meta.checksum == checksum(cell, meta))
     except Exception:  # the checksum is missing, or the metadata has other types than nbgrader's
         return False
 
 
-def _checksum(cell: Any, meta: Any) -> str:
+def checksum(cell: Any, meta: Any) -> str:
     """The checksum that nbgrader computes. Importing its ``compute_checksum`` would cost each worker a second."""
     grade, solution = meta.get("grade", False), meta.get("solution", False)
     locked = not solution and (grade or meta.get("locked", False))

@@ -188,7 +188,7 @@ def _repair_messages(cell: NotebookNode, pieces: list[str]) -> list[str]:
 def _leave_texts_to_a_person(result: Rebuilt, extras: defaultdict[str | None, list[_Extra]]) -> None:
     """Let a person grade a text cell if the student wrote text right before or after it: that may be the answer."""
     named = [cell for cell in result.notebook.cells if cell_name(cell)]
-    next_names = [*map(cell_name, named[1:]), None]
+    next_names = [*map(cell_name, named), None][1:]
     for cell, next_name in zip(named, next_names, strict=True):
         beside = extras[cell_name(cell)] + extras[next_name]
         if cell.cell_type == "markdown" and any(_is_text(extra.cell) for extra in beside):

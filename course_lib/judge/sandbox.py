@@ -34,6 +34,7 @@ from ..authoring.result import Verdict
 from ..files import PACKAGE, cache_folder
 from ..kernel import FIGURES
 from ..kernel.fork_server import MAX_MESSAGE
+from ..kernel.preload import PRELOAD
 from ..mnist import PACKED, unpack_mnist
 from .limits import Limits
 from .task import Device, Protection, figures_folder
@@ -47,6 +48,7 @@ LIBRARY, CACHE, HOME, SOCKETS = "/library", "/mnist", "/tmp/home", "/tmp/kernel"
 KERNEL_VARIABLES = {
     "PYTHONHASHSEED": "0",
     "USER": "student",
+    "NBGRADER_EXECUTION": "autograde",  # nbgrader sets it, and notebooks may ask for it
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # course_lib imports pyplot before IPython can choose
 }
 """Environment variables of every kernel and of the fork server, which fixes the hash seed of its kernels."""
@@ -58,6 +60,10 @@ MACHINE_VARIABLES = {
 }
 """Environment variables that a sandbox lacks. A notebook needs them to start ``python`` or a compiler (as
 ``torch.compile`` does), and to read and write files with accents in their names or text."""
+
+
+DEFAULT_MODULES = ("course_lib", "course_lib.mnist", "course_lib.kernel.responder")
+"""What a kernel has imported if nothing is known about the notebooks."""
 
 
 BUBBLEWRAP = ("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv",
@@ -158,12 +164,18 @@ def graphics_card(protection: Protection) -> str:
     return run.stdout.strip().removeprefix("0.0 ")
 
 
-def kernel_folder(target: Path) -> Path:
-    """Fill ``target`` with the course_lib that a student's kernel imports: the student half and course_lib.kernel."""
+def kernel_folder(target: Path, modules: Sequence[str] = DEFAULT_MODULES) -> Path:
+    """Fill ``target`` with the course_lib that a student's kernel imports: the student half and course_lib.kernel.
+
+    Args:
+        target: the folder.
+        modules: what the notebooks import; the fork server imports it, so that no kernel has to.
+    """
     package = target / "course_lib"
     (package / "kernel").mkdir(parents=True)
     for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "kernel").glob("*.py")]:
         shutil.copy(path, package / path.relative_to(PACKAGE))
+    (target / PRELOAD).write_text("\n".join(modules), encoding="utf-8")
     shutil.copytree(PACKED, package / PACKED.name)  # a notebook may call load_mnist with a folder of its own
     return target
 

@@ -110,7 +110,10 @@ def _clean_output(output: NotebookNode) -> NotebookNode:
     markdown = output.data.get("text/markdown")
     if isinstance(markdown, str):  # shown as plain text; course_lib displays titles as Markdown
         data["text/plain"] = re.sub(r"^#+ ", "", markdown)
-    return new_output("display_data", data, metadata=alternative_texts(output.metadata))
+    cleaned_output = new_output("display_data", data, metadata=alternative_texts(output.metadata))
+    if output.output_type == "execute_result" and isinstance(output.get("execution_count"), int):
+        cleaned_output |= {"output_type": "execute_result", "execution_count": output.execution_count}
+    return cleaned_output
 
 
 def _clean_data(mime_type: str, value: Any) -> str:

@@ -1,6 +1,7 @@
 """The input and output of grading a notebook: plain data that passes between processes. Imports nothing slow."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,8 @@ class Unreadable:
 
     reason: str
     """Why, in the student's language."""
+    is_missing: bool = False
+    """Whether the student handed in no such notebook, and none that could be meant."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class GradingTask:
     device: Device = "cpu"
     files: Path | None = None
     """Folder whose files are next to the notebook while it runs."""
+    handed_in: Mapping[str, bytes] = field(default_factory=dict)
+    """The student's own files, by their path relative to the notebook. They are next to it, too."""
+    execute: bool = True
+    """Whether to run the notebook; otherwise, a person grades it with the outputs that the student handed in."""
     is_source: bool = False
     """Whether this is the instructor's own notebook. Only its training runs are trusted for reuse by others."""
     train_once: bool = True

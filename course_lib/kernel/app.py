@@ -3,8 +3,8 @@
 The fork server forks such kernels; ``python -m course_lib.kernel -f connection.json`` starts a single one.
 """
 
-import contextlib
 import os
+import sys
 import threading
 import time
 from typing import Any, ClassVar, NoReturn
@@ -15,8 +15,8 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets.config import Config
 
-from . import MAX_TRAINING_REQUESTS, figures, training_reuse
-from .responder import SEEDINGS, Responder, raised
+from . import MAX_TRAINING_REQUESTS
+from .answering import packed_answer, raised, seed_all
 from .snapshot import take_snapshot
 from .wire import Packet, WireError, pack, unpack
 
@@ -56,29 +56,30 @@ class StudentKernel(IPythonKernel):
         self._asking = threading.Lock()  # a notebook may train in threads; two of them at one socket crash the kernel
         self._asked = 0
         self._folder = os.getcwd()
-        training_reuse.activate(self.ask_judge)
-        figures.activate(self.shell)
+        if "course_lib.training" in sys.modules:  # the notebook uses course_lib
+            from . import figures, training_reuse
+
+            training_reuse.activate(self.ask_judge)
+            figures.activate(self.shell)
         self.shell.ask_exit = _end_the_cell
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Run a cell after seeding random, numpy and torch with the number in the message."""
-        for seeding in SEEDINGS:
-            with contextlib.suppress(Exception):  # the cell runs, even if the student's code has broken the seeding
-                seeding(parent["metadata"]["seed"])
+        seed_all(parent["metadata"]["seed"])
         self._asked = 0
         await super().execute_request(stream, ident, parent)
 
     async def judge_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answer one question of the judge over the shell channel, or take a snapshot for later questions."""
         if path := parent["content"].get("snapshot"):
-            content, data = pack(self._take_snapshot(path))
+            content, data = pack(self._take_snapshot(path, bool(parent["content"].get("once"))))
         else:
-            content, data = Responder(self.shell.user_ns).packed_answer(parent["content"], parent["buffers"])
+            content, data = packed_answer(self.shell.user_ns, parent["content"], parent["buffers"])
         self.session.send(stream, "judge_reply", content, parent, ident, buffers=[data])
 
-    def _take_snapshot(self, path: str) -> Packet:
+    def _take_snapshot(self, path: str, once: bool) -> Packet:
         try:
-            take_snapshot(self.shell.user_ns, path, self._folder)
+            take_snapshot(self.shell.user_ns, path, self._folder, once)
         except Exception as error:  # the judge then asks a new kernel, which runs the cells again
             return raised(error)
         return Packet({"status": "ok"})

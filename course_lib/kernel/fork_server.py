@@ -29,15 +29,21 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from . import preload
 from .isolation import FILES, adopt_orphans, enter_namespaces, has_graphics_card, lock_in
 
 PERIOD = 0.1
 """Seconds between two checks of what a kernel uses."""
+
+SLOW_IMPORT = 20
+"""Seconds after which the import of a module is left to the notebooks."""
 
 MAX_MESSAGE = 65536
 """Largest packet on the control socket, in bytes."""
@@ -87,7 +93,7 @@ def main() -> NoReturn:
             if not request:
                 os._exit(0)  # the judge is gone; the sandbox and all kernels end with this process
             message = json.loads(request)
-            if message["optimizers"] and "torch._dynamo" not in sys.modules:
+            if message["optimizers"] and "torch" in sys.modules and "torch._dynamo" not in sys.modules:
                 with no_gc_while_importing():  # torch's first optimizer imports it, which would take each kernel 0.8 s
                     importlib.import_module("torch._dynamo")
             kernel = _fork(message, control)
@@ -106,31 +112,83 @@ def no_gc_while_importing() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    """Import what a notebook needs.
+    """Import what a kernel needs, and what the notebooks import.
 
     No thread may start here: a fork copies the locks that it holds, but not the thread. And matplotlib_inline must not
     be imported here: when a kernel imports it, it registers with the notebook's shell in order to show figures.
     """
+    for name in importable(preload.modules()):  # before course_lib.kernel.app, which asks what is imported
+        importlib.import_module(name)
     for name in (
-        "course_lib.kernel.app", "matplotlib.pyplot", "numpy.ctypeslib", "tornado.platform.asyncio",
+        "course_lib.kernel.app", "numpy.ctypeslib", "tornado.platform.asyncio",
         "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger", "IPython.core.oinspect",
         "IPython.extensions.storemagic", "ipykernel.debugger", "zmq.utils.garbage",
     ):  # fmt: skip
         importlib.import_module(name)
-    import torch
+    if "course_lib.training" in sys.modules:
+        importlib.import_module("course_lib.kernel.training_reuse")
+        importlib.import_module("course_lib.kernel.figures")
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+        importlib.import_module("course_lib.kernel.responder")
+    _show_first_traceback()
+    if "matplotlib.pyplot" in sys.modules:
+        _draw_first_figure()
+    if "course_lib.mnist" in sys.modules:
+        from course_lib import fast_cpu, mnist
+        from course_lib.grading_hooks import hooks
+
+        hooks.loaded_datasets = mnist.load_mnist()
+        fast_cpu.keep_pages()
+    gc.collect()
+
+
+def _show_first_traceback() -> None:
+    """Format a traceback: the first one imports what analyses and colours code, which takes 0.1 s."""
+    from IPython.core.ultratb import AutoFormattedTB
+
+    try:
+        raise ValueError
+    except ValueError:
+        AutoFormattedTB("Context").structured_traceback(*sys.exc_info())
+
+
+def _draw_first_figure() -> None:
+    """Draw a figure: the first one loads fonts and encoders."""
     from IPython.core.pylabtools import print_figure
     from matplotlib.figure import Figure
 
-    from course_lib import fast_cpu, mnist
-    from course_lib.grading_hooks import hooks
-
-    torch.set_num_threads(1)
     figure = Figure()
-    figure.add_subplot(title="the first figure loads fonts and encoders")
+    figure.add_subplot(title="first")
     print_figure(figure)
-    hooks.loaded_datasets = mnist.load_mnist()
-    fast_cpu.keep_pages()
-    gc.collect()
+
+
+def importable(names: Sequence[str]) -> list[str]:
+    """Those modules that can be imported here: a fork tries it. What fails, is slow or starts threads is left out."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        for name in names:
+            began = time.monotonic()
+            try:
+                importlib.import_module(name)
+                if threading.active_count() == 1 and time.monotonic() - began < SLOW_IMPORT:
+                    os.write(writing, f"{name}\n".encode())
+            except BaseException:  # the notebook shows its own error
+                continue
+        os._exit(0)
+    os.close(writing)
+    found = b""
+    deadline = time.monotonic() + SLOW_IMPORT
+    while select.select([reading], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not (data := os.read(reading, MAX_MESSAGE)):
+            break
+        found, deadline = found + data, time.monotonic() + SLOW_IMPORT
+    os.close(reading)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return found.decode().split()
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------
@@ -266,12 +324,9 @@ def _become_kernel(request: dict[str, Any], control: socket.socket) -> None:
     os.environ.update(request["environment"])
     Path(os.environ["HOME"]).mkdir()
 
-    import torch
-
-    if limits["threads"]:
-        torch.set_num_threads(limits["threads"])
-    from course_lib import set_language
-
+    if limits["threads"] and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(limits["threads"])
+    from ..messages import set_language  # not from course_lib, which would import all its modules
     from .app import kernel_app
 
     set_language(os.environ["COURSE_LIB_LANG"])  # the variable was not set yet when course_lib was imported

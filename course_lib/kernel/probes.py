@@ -16,8 +16,6 @@ from traceback import walk_tb
 from types import FrameType, ModuleType
 from typing import Any
 
-import torch
-
 from ..files import PACKAGE
 
 FILE = "<probe>"
@@ -126,7 +124,7 @@ def is_students(error: BaseException, namespace: MutableMapping[str, Any]) -> bo
             return in_models or _is_about_students(error, frame, number, namespace)
         if is_students_file(frame.f_code.co_filename):
             return True
-        in_models |= isinstance(frame.f_locals.get("self"), torch.nn.Module)
+        in_models |= "torch" in sys.modules and isinstance(frame.f_locals.get("self"), sys.modules["torch"].nn.Module)
     return False
 
 

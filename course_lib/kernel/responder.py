@@ -5,13 +5,15 @@ The questions, by their field ``ask``:
 ========== ===================================== =============================================================
 ask        fields                                answer
 ========== ===================================== =============================================================
-ping                                             ``{}``
+ping                                             ``{}``, see :mod:`course_lib.kernel.answering`
 value      ``name``                              ``value``
 call       ``name``, ``args``, ``keywords``      ``value``, the result of the function or model; with ``after`` also
            (values); ``after``: bool             ``args``, its arguments after the call
 run        ``source`` and ``name`` of a probe;   ``value``, what the probe returns, see
            ``args``, ``keywords``; ``of_kit``:   :mod:`course_lib.kernel.probes`; ``seconds`` of computing
            whether it is one of the kit's own
+cell       ``source`` of a classic grade cell;   ``value``, the number that its last line gives, or None, see
+           ``seed`` of its random numbers        :mod:`course_lib.kernel.classic`
 forward    ``name``, ``x``; ``weights``: number  ``value``, the outputs; with ``loss`` also its gradients, ``g0``.. .
            of tensors ``w0``.. to inject first;  A class is instantiated first, with the same initial weights each
            ``loss``: name of a loss in           time. An instance is left as it was.
@@ -31,21 +33,18 @@ the exception, and the ``lines`` of the student's code that it went through) or 
 """
 
 import contextlib
-import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from ..checks import is_model_class
 from ..device import seed
-from ..error_causes import MAX_TEXT
 from . import figures, probes, training_reuse
+from .answering import raised, seed_all
 from .model_state import by_shape, copy_by_shape, left_as_it_was
 from .probes import MissingName, ProbeError
 from .wire import Packet, TooLarge, describe, describe_arguments, pack, restore, unpack
@@ -59,24 +58,6 @@ class _OtherParameters(Exception):
     """The injected weights do not fit the model."""
 
 
-SEEDINGS = (random.seed, np.random.seed, seed)
-"""Looked up at import: a student may write ``random.seed = 0`` later."""
-
-MAX_LINES = 20
-"""Lines of the student's code that an answer names."""
-
-
-def raised(error: BaseException, status: str = "raised", **more: object) -> Packet:
-    """Build the answer that reports an exception."""
-    try:
-        message = str(error)[:MAX_TEXT]
-        lines = [line[:MAX_TEXT] for line in islice(probes.student_lines(error), MAX_LINES)]
-    except Exception:
-        message, lines = "", []
-    fields = {"status": status, "type": type(error).__name__[:MAX_TEXT], "message": message, "lines": lines}
-    return Packet(fields | more)
-
-
 class Responder:
     """Answers the judge's questions.
 
@@ -87,7 +68,6 @@ class Responder:
     def __init__(self, namespace: MutableMapping[str, Any]) -> None:
         self.namespace = namespace
         self._answers: dict[str, Callable[[Packet], Packet]] = {
-            "ping": lambda question: Packet(),
             "value": self._value,
             "call": self._call,
             "run": self._run,
@@ -160,8 +140,7 @@ class Responder:
     def _run(self, question: Packet) -> Packet:
         probe = probes.load(question.fields["source"], question.fields["name"])
         arguments, keywords = _arguments(question)
-        for seeding in SEEDINGS:
-            seeding(0)
+        seed_all(0)
         with _uninitialized_memory_is_nan():
             began = time.process_time()
             result = probes.run(probe, self.namespace, arguments, keywords)

@@ -18,21 +18,23 @@ import threading
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-import torch
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.getipython import get_ipython
 
 from ..grading_hooks import hooks
+from .answering import packed_answer
 from .framing import decode, encode, frame, receive_from
-from .responder import Responder
 from .wire import Packet, WireError, pack, unpack
 
 
-def take_snapshot(namespace: MutableMapping[str, Any], path: str, folder: str) -> None:
+def take_snapshot(namespace: MutableMapping[str, Any], path: str, folder: str, once: bool = False) -> None:
     """Fork this process; the fork waits for connections at the socket ``path`` and answers them.
 
     Args:
         namespace: the global variables of the notebook.
         path: the path of the socket. The copy of the files is beside it, at the same path with ``.files`` added.
         folder: the notebook's folder, which is copied.
+        once: whether there is one connection only: the fork then answers it itself.
 
     Raises:
         OSError: if the process cannot be forked, or there is no space for a copy of its files.
@@ -43,13 +45,14 @@ def take_snapshot(namespace: MutableMapping[str, Any], path: str, folder: str) -
     if inside.startswith(os.pardir):
         raise RuntimeError("the notebook works in another folder")
     busy = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
-    if torch.cuda.is_available() or busy:
+    torch = sys.modules.get("torch")
+    if busy or (torch is not None and torch.cuda.is_available()):
         raise RuntimeError("a process with a graphics card or with threads cannot be forked")
     shutil.copytree(folder, f"{path}.files", symlinks=True)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(8)
-        _fork(_serve, listening, namespace, f"{path}.files", inside)
+        _fork(_serve_once if once else _serve, listening, namespace, f"{path}.files", inside)
 
 
 def _fork(work: Callable[..., None], *arguments: object) -> int:
@@ -79,6 +82,14 @@ def _serve(listening: socket.socket, namespace: MutableMapping[str, Any], files:
             copies[_fork(_greet_and_answer, listening, connection, namespace, os.path.join(copy, inside))] = copy
 
 
+def _serve_once(listening: socket.socket, namespace: MutableMapping[str, Any], files: str, inside: str) -> None:
+    """Answer one connection in this process, which works ``inside`` the folder ``files``."""
+    _become_silent()
+    _close_connections(listening.fileno())
+    connection, _ = listening.accept()
+    _greet_and_answer(listening, connection, namespace, os.path.join(files, inside))
+
+
 def _runs(pid: int) -> bool:
     """Whether a fork of this process still runs."""
     try:
@@ -100,10 +111,10 @@ def _greet_and_answer(
 
 def _answer_all(connection: socket.socket, namespace: MutableMapping[str, Any]) -> None:
     """Answer the questions that arrive on ``connection`` until it is closed."""
-    responder, receive = Responder(namespace), receive_from(connection)
+    receive = receive_from(connection)
     with contextlib.suppress(EOFError):
         while True:
-            connection.sendall(frame(*responder.packed_answer(*decode(receive))))
+            connection.sendall(frame(*packed_answer(namespace, *decode(receive))))
 
 
 def _close_connections(kept: int) -> None:
@@ -115,17 +126,22 @@ def _close_connections(kept: int) -> None:
 
 
 def _become_silent() -> None:
-    """Stop printing and asking for finished training runs, and compute in one thread: a fork has no other threads."""
+    """Print and show nothing, recall no training run, and compute in one thread: a fork has no other threads."""
     sys.stdout = sys.stderr = io.StringIO()
+    if (shell := get_ipython()) is not None:
+        shell.display_pub = CapturingDisplayPublisher()
     hooks.recall_training = hooks.recall_evaluation = hooks.keep_training = None
-    torch.set_num_threads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def ask_a_fork(namespace: MutableMapping[str, Any], question: Packet) -> Packet:
     """Ask a fork of this process. This is for an author's own notebook, which has nothing to hide."""
-    if not hasattr(os, "fork") or sys.platform == "darwin" or torch.cuda.is_initialized():
+    torch = sys.modules.get("torch")
+    on_card = torch is not None and torch.cuda.is_initialized()
+    if not hasattr(os, "fork") or sys.platform == "darwin" or on_card:
         content, data = pack(question)  # no fork here, so the probe's changes persist; grading always forks
-        content, data = Responder(namespace).packed_answer(content, [data])
+        content, data = packed_answer(namespace, content, [data])
         return unpack(content, [data])
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -7,22 +7,28 @@ or raises a :class:`WireError`.
 
 A *value* is described in JSON. None, a bool, a string, a finite float and an int of up to 64 bits describe themselves.
 Anything else is an object ``{"kind": ...}``, one of :data:`KINDS` or a table of :mod:`course_lib.kernel.wire_tables`.
+
+torch is imported only for packets with tensors: a kernel that never imports it is smaller, and is forked faster.
 """
+
+from __future__ import annotations
 
 import json
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from safetensors.torch import load, save
 
 from ..error_causes import MAX_TEXT
 from . import wire_tables
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_BYTES = 64 * 2**20
 """Largest binary part of a packet, in bytes. MNIST's 10,000 test images in float32 take 31 MB."""
@@ -75,9 +81,14 @@ def pack(packet: Packet) -> tuple[dict[str, Any], bytes]:
         TooLarge: if it is larger than the other end accepts.
     """
     check_size(packet)
+    if not packet.tensors:
+        return packet.fields, b""
+    import torch
+    from safetensors.torch import save
+
     with torch._C.DisableTorchFunctionSubclass():  # a subclass of Tensor must not decide what is sent
         dense = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in packet.tensors.items()}
-    return packet.fields, save(dense) if dense else b""
+    return packet.fields, save(dense)
 
 
 def check_size(packet: Packet) -> None:
@@ -109,11 +120,14 @@ def unpack(content: Any, buffers: Sequence[bytes | memoryview]) -> Packet:
         return Packet(content)
     if len(buffers) > 1 or len(buffers[0]) > MAX_BYTES:
         raise WireError("more binary data than allowed")
-    data = bytes(buffers[0])
+    if not (data := bytes(buffers[0])):
+        return Packet(content)
     if int.from_bytes(data[:8], "little") > MAX_HEADER:  # safetensors data begin with the length of their header
         raise WireError("more tensors than allowed")
+    from safetensors.torch import load
+
     try:
-        return Packet(content, load(data) if data else {})
+        return Packet(content, load(data))
     except Exception as error:  # safetensors raises several types on bad bytes
         raise WireError(f"tensors are unreadable: {error}") from error
 
@@ -152,7 +166,7 @@ def describe(value: object, key: str, tensors: dict[str, torch.Tensor], depth: i
         return {"kind": "bytearray" if isinstance(value, bytearray) else "bytes", "key": key}
     if isinstance(value, range):
         return {"kind": "range", "value": [describe(part, "", {}) for part in (value.start, value.stop, value.step)]}
-    if isinstance(value, torch.Tensor):
+    if "torch" in sys.modules and isinstance(value, sys.modules["torch"].Tensor):
         return _describe_tensor(value, key, tensors)
     if depth < MAX_DEPTH:
 
@@ -176,6 +190,8 @@ def describe(value: object, key: str, tensors: dict[str, torch.Tensor], depth: i
 
 def _describe_tensor(tensor: torch.Tensor, key: str, tensors: dict[str, torch.Tensor]) -> Any:
     """Describe a tensor; safetensors has no complex128, so complex numbers are sent as two real ones."""
+    import torch
+
     if tensor.is_complex() is True:  # a subclass of Tensor may answer anything
         tensors[key] = torch.view_as_real(tensor.detach().resolve_conj())
         return {"kind": "tensor", "key": key, "complex": True}
@@ -185,6 +201,8 @@ def _describe_tensor(tensor: torch.Tensor, key: str, tensors: dict[str, torch.Te
 
 def _describe_array(array: np.ndarray, key: str, tensors: dict[str, torch.Tensor], part: Callable[..., Any]) -> Any:
     """Describe an array: one of numbers or times as a tensor, one of strings or objects item by item."""
+    import torch
+
     kind, dtype = array.dtype.kind, array.dtype.newbyteorder("=")
     if kind in NUMERIC:
         wide = 16 if kind == "c" else 8  # torch has no wider numbers
@@ -201,6 +219,8 @@ def _describe_array(array: np.ndarray, key: str, tensors: dict[str, torch.Tensor
 
 
 def _from_bytes(data: bytes) -> torch.Tensor:
+    import torch
+
     return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
 
 
@@ -261,6 +281,8 @@ def _restore(kind: str, description: dict[str, Any], tensors: Mapping[str, Any],
     if kind in ("tensor", "text", *BYTES) or (kind == "array" and "key" in description):
         tensor = tensors[description["key"]]
         if kind == "tensor":
+            import torch
+
             tensor = torch.view_as_complex(tensor) if description.get("complex") else tensor
             return tensor.numpy() if arrays and description.get("array") else tensor
         if kind == "array":

@@ -5,8 +5,9 @@ of ``nbgrader autograde`` keep their meaning, except ``--no-execute``.
 """
 
 import logging
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import AbstractContextManager
 from glob import glob
@@ -23,7 +24,7 @@ from ..execution.assignment_folders import AssignmentFolders
 from ..execution.class_run import ClassRun
 from ..execution.open_run import open_run
 from ..execution.run_settings import RunSettings
-from ..execution.submission_files import timestamp
+from ..execution.submission_files import STAMP, timestamp
 from ..judge.compat import patch_nbgrader
 from ..judge.task import GradedNotebook
 from ..records.database import due
@@ -43,7 +44,10 @@ class JudgedAutograde(Settings):
         pattern = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
         found = sorted(glob(pattern))
         folders = [folder for folder in found if Path(folder).is_dir()]
-        for other in sorted(set(found).difference(folders)):
+        for empty in [folder for folder in folders if not os.listdir(folder)]:
+            self.log.warning("%s is skipped: it is empty", empty)
+            folders.remove(empty)
+        for other in sorted({path for path in found if not Path(path).is_dir()}):
             self.log.error("%s is skipped: it is not a folder, or it is a broken link", other)
         if not folders:
             message = f"No submissions were found in {pattern}"
@@ -60,7 +64,10 @@ class JudgedAutograde(Settings):
         """
         try:
             with self._class_run() as run:
-                summary = run.run(list(self._students()))
+                students = list(self._students())
+                for student in students:
+                    self._run_hook(self.pre_convert_hook, student)
+                summary = run.run(students)
         except (AssignmentError, BrokenExecutor, GradingFault, OSError, SQLAlchemyError) as error:
             self.log.error(str(error))
             self.log.debug("Where it was raised:", exc_info=error)
@@ -80,6 +87,11 @@ class JudgedAutograde(Settings):
             )
         if summary.unpenalized:
             messages.append(f"Graded, but the penalty was not set: {', '.join(sorted(summary.unpenalized))}")
+        if summary.undated:
+            messages.append(
+                f"Graded as on time, because {STAMP} has no time in a known zone (UTC or Europe/Paris is one): "
+                f"{', '.join(sorted(summary.undated))}. Correct the file, then run the command again"
+            )
         if messages:
             self.log.error("\n".join(messages))
             raise NbGraderException("\n".join(messages))
@@ -108,7 +120,7 @@ class JudgedAutograde(Settings):
             notebooks=self.coursedir.notebook_id,
             config=self.config,
             penalize=self._penalize,
-            set_permissions=lambda student: self.set_permissions(self.coursedir.assignment_id, student),
+            set_permissions=self._finish,
             submissions=len(self.assignments),
             log=self.log,
         )
@@ -140,11 +152,15 @@ class JudgedAutograde(Settings):
             device=self.device,
             scheduler=self.scheduler,
             configured_workers=self.workers,
-            given_limits=self.limits,
+            given_limits=self.cell_limits() | self.limits,
             train_once=self.train_once,
             cache_size=self.store_size,
             force=self.force,
             add_students=self.create_student,
+            classic=self.classic,
+            execute=bool(self.config.Execute.get("enabled", True)),
+            students_files=self.exclude_overwriting.get(self.coursedir.assignment_id, ()),
+            keep_times=not self.config.ClearMetadataPreprocessor.get("enabled", False),
         )
 
     def _students(self) -> Iterator[str]:
@@ -167,6 +183,25 @@ class JudgedAutograde(Settings):
         names = {"student": student, "assignment": self.coursedir.assignment_id, "notebook": notebook}
         resources: dict[str, Any] = {"nbgrader": names | {"db_url": self.coursedir.db_url}}
         AssignLatePenalties(parent=self).preprocess(nbformat.v4.new_notebook(), resources)
+
+    def _run_hook(self, hook: Callable[..., object] | None, student: str) -> None:
+        """Run nbgrader's hook for one student. A hook that fails stops nothing, as in nbgrader."""
+        if hook is None:
+            return
+        folder = Path(self._format_source(self.coursedir.assignment_id, student))
+        try:
+            hook(
+                assignment=self.coursedir.assignment_id,
+                student=student,
+                notebooks=sorted(map(str, folder.glob("*.ipynb"))),
+            )
+        except Exception as error:
+            self.log.error("Submission of %s: the hook failed: %s: %s", student, type(error).__name__, error)
+
+    def _finish(self, student: str) -> None:
+        """Set the permissions of a student's autograded folder, and run nbgrader's hook."""
+        self.set_permissions(self.coursedir.assignment_id, student)
+        self._run_hook(self.post_convert_hook, student)
 
     def set_permissions(self, assignment_id: str, student_id: str) -> None:
         """Call nbgrader's own method without its log line, which would break the progress bar for each student."""

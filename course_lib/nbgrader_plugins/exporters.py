@@ -166,8 +166,9 @@ def _details(record: ClassRecord) -> Iterator[dict[str, object]]:
             }  # fmt: skip
             for test in one.tests_of(mark.grade_id):
                 accuracy, required = test.accuracy or ("", "")
+                kind = "classic test" if mark.grade_id in one.classic else "hidden test"
                 yield student | {
-                    "grade_id": mark.grade_id, "kind": "hidden test", "test": test.name, "verdict": test.verdict.value,
+                    "grade_id": mark.grade_id, "kind": kind, "test": test.name, "verdict": test.verdict.value,
                     "points": test.score, "out_of": test.points, "rationale": str(test.rationale),
                     "hint": test.hint, "accuracy": accuracy, "required_accuracy": required,
                 }  # fmt: skip
@@ -184,7 +185,7 @@ class DetailsJson(_Exporter):
         for one in record.submissions:
             results = {name: result.public() for name, result in one.results.items()}
             details = {"timestamp": _iso(one.timestamp), "score": one.score, "results": results}
-            submissions.append(asdict(one) | details)
+            submissions.append({name: value for name, value in asdict(one).items() if name != "ambiguous"} | details)
         document = {
             "course": record.course, "assignment": record.assignment, "out_of": record.out_of,
             "cells": dict(record.cells), "submissions": submissions, "missing": record.missing,

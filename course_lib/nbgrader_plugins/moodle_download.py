@@ -62,10 +62,16 @@ def _words(student: str) -> list[str]:
 
 
 class MoodleExtractor(ExtractorPlugin):
-    """Writes ``extracted/<student>/<notebook>.ipynb`` for each student in the downloads."""
+    """Writes ``extracted/<student>/<notebook>.ipynb`` for each student in the downloads.
+
+    A course that has a setting for nbgrader's own plug-in, ``c.FileNameCollectorPlugin.named_regexp``, gets that one.
+    """
 
     def extract(self, archive_path: str, extracted_path: str) -> None:
         """Write the notebooks of all students, then list the uploads that cannot be used."""
+        if self.config.FileNameCollectorPlugin.get("named_regexp"):
+            super().extract(archive_path, extracted_path)
+            return
         course = self.parent.coursedir
         source = Path(course.format_path(course.source_directory, ".", course.assignment_id))
         names = sorted(path.stem for path in source.glob("*.ipynb"))
@@ -141,5 +147,8 @@ class MoodleCollector(FileNameCollectorPlugin):
 
     def collect(self, submitted_file: str) -> dict[str, str]:
         """Student and notebook of ``extracted/<student>/<notebook>.ipynb``."""
+        if self.named_regexp:
+            found: dict[str, str] = super().collect(submitted_file)
+            return found
         path = Path(submitted_file)
         return {"student_id": path.parent.name, "file_id": path.name}

@@ -8,18 +8,15 @@ from nbgrader.converters import Autograde
 from traitlets import Bool, Dict, Integer, Unicode
 
 from ..authoring.errors import AssignmentError
+from ..execution.run_settings import Classic
 from ..judge.limits import Limits
 from ..judge.task import Device, Protection
 from ..messages import LANGUAGES, language
 
 UNUSED = {
-    "Autograde": [
-        "autograde_preprocessors", "exclude_overwriting", "post_convert_hook", "pre_convert_hook",
-        "sanitize_preprocessors",
-    ],
-    "Execute": ["allow_errors", "enabled", "error_on_timeout", "execute_retries", "interrupt_on_timeout", "timeout"],
-    "ExecutePreprocessor": ["allow_errors", "timeout"],
-    "IgnorePattern": ["pattern"],
+    "Autograde": ["autograde_preprocessors", "sanitize_preprocessors"],
+    "Execute": ["allow_errors", "error_on_timeout", "execute_retries", "interrupt_on_timeout"],
+    "ExecutePreprocessor": ["allow_errors"],
     "LimitOutput": ["max_lines", "max_traceback"],
 }  # fmt: skip
 """Settings of nbgrader's own grading, by class. The judge ignores them."""
@@ -45,6 +42,11 @@ class Settings(Autograde):
         help="Where models are trained: cpu, or cuda for a graphics card. If train_once is True, everything else runs "
         "on the CPU. With cuda, students' code can reach the card's driver.",
     ).tag(config=True)
+    classic = Unicode(
+        "allow",
+        help="Grade cells without a file of hidden tests, which are tested by their own code as in nbgrader: allow, "
+        "warn, or refuse. The verdict on such a cell is made in the student's process and can be forged.",
+    ).tag(config=True)
     limits = Dict(
         help=f"What a submission may use; any of {', '.join(field.name for field in fields(Limits))}. "
         "course_lib/judge/limits.py explains each."
@@ -56,6 +58,15 @@ class Settings(Autograde):
         2 * 2**30,
         help="Bytes for results, training runs and pictures, each. The least recently used are deleted first.",
     ).tag(config=True)
+
+    def cell_limits(self) -> dict[str, float]:
+        """The time limit of a cell from nbgrader's own setting, ``c.Execute.timeout``; nothing if it is not set."""
+        for of in ("Execute", "ExecutePreprocessor"):
+            if "timeout" in self.config.get(of, ()):
+                given = self.config[of].timeout  # a text if it comes from the command line
+                seconds = -1.0 if given in (None, "None") else float(given)
+                return {"cell": seconds if seconds > 0 else Limits.submission, "slack": 1}
+        return {}
 
     def check_settings(self) -> None:
         """Check the settings. traitlets' own checks would end in a traceback.
@@ -71,7 +82,12 @@ class Settings(Autograde):
             elif type(value) not in (int, types[name]):
                 wanted = "an integer" if types[name] is int else "a number"
                 wrong.append(f"limits: {name} is {value!r}, but must be {wanted}")
-        choices = {"language": LANGUAGES, "protection": get_args(Protection), "device": get_args(Device)}
+        choices = {
+            "language": LANGUAGES,
+            "protection": get_args(Protection),
+            "device": get_args(Device),
+            "classic": get_args(Classic),
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 wrong.append(f"{name}: {getattr(self, name)!r} is not one of {', '.join(allowed)}")
@@ -80,9 +96,8 @@ class Settings(Autograde):
         unused = [f"{of}.{name}" for of, names in UNUSED.items() for name in names if name in self.config.get(of, ())]
         if unused:
             self.log.warning(
-                "The judge ignores %s, because it runs every notebook itself, with only the source folder's files next "
-                "to it. "
-                "Set times and sizes with c.JudgedAutograde.limits.", ", ".join(unused)
+                "The judge ignores %s, because it runs every notebook itself. Set times and sizes with "
+                "c.JudgedAutograde.limits.", ", ".join(unused)
             )  # fmt: skip
         if wrong:
             raise AssignmentError("\n".join(f"c.JudgedAutograde.{line}" for line in wrong))

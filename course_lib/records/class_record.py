@@ -1,7 +1,7 @@
 """A class in one assignment as plain data: the marks in the gradebook, and the judge's results."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from glob import glob
@@ -14,13 +14,20 @@ from ..authoring.result import NotebookResult, TestResult, Verdict
 from ..judge.annotate import read_result
 from .database import graded_cells
 
-ALARMING = frozenset(set(Verdict) - {Verdict.PASSED, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR})
+ALARMING = frozenset(
+    set(Verdict) - {Verdict.PASSED, Verdict.PARTIAL, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR}
+)
 """The verdicts that a person should look at: their cause is an accident, an attack, or a limit that is too tight."""
 
 
 def column_title(grade_id: str) -> str:
     """The title of a grade cell's column in a table of students."""
     return grade_id.removeprefix("test_")
+
+
+def cell_title(notebook: str, grade_id: str, ambiguous: Container[str]) -> str:
+    """The id of a grade cell, after the name of its notebook if cells of several notebooks have this id."""
+    return f"{notebook}: {grade_id}" if grade_id in ambiguous else grade_id
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,24 @@ class Submission:
         """The number of marks that a person still has to grade or review."""
         return sum(mark.needs_grading for mark in self.marks)
 
+    ambiguous: frozenset[str] = frozenset()
+    """The ids that cells of several notebooks have."""
+
     def tests(self) -> Iterator[tuple[str, TestResult]]:
-        """Every hidden test with the id of its grade cell."""
-        for result in self.results.values():
+        """Every hidden test with the title of its grade cell."""
+        for notebook, result in self.results.items():
             for cell in result.cells:
-                yield from ((cell.grade_id, test) for test in cell.tests)
+                yield from ((cell_title(notebook, cell.grade_id, self.ambiguous), test) for test in cell.tests)
+
+    @property
+    def classic(self) -> set[str]:
+        """The titles of the grade cells that are tested by their own code."""
+        return {
+            cell_title(notebook, cell.grade_id, self.ambiguous)
+            for notebook, result in self.results.items()
+            for cell in result.cells
+            if cell.classic
+        }
 
     def tests_of(self, grade_id: str) -> list[TestResult]:
         """The hidden tests of one grade cell."""
@@ -127,12 +147,18 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
         nbgrader.api.MissingEntry: if the gradebook does not know the assignment.
     """
     notebooks = gradebook.find_assignment(assignment).notebooks
-    cells = [(cell.name, float(cell.max_score)) for notebook in notebooks for cell in graded_cells(notebook)]
+    counts = Counter(cell.name for notebook in notebooks for cell in graded_cells(notebook))
+    ambiguous = frozenset(name for name, n in counts.items() if n > 1)
+    cells = [
+        (cell_title(notebook.name, cell.name, ambiguous), float(cell.max_score))
+        for notebook in notebooks
+        for cell in graded_cells(notebook)
+    ]
     order = {name: i for i, (name, _) in enumerate(cells)}
     submissions = []
     for submitted in gradebook.assignment_submissions(assignment):
         folder = Path(coursedir.format_path(coursedir.autograded_directory, submitted.student.id, assignment))
-        submissions.append(_submission(submitted, folder, order))
+        submissions.append(_submission(submitted, folder, order, ambiguous))
     graded = {one.student for one in submissions}
     submitted_to = coursedir.format_path(coursedir.submitted_directory, "*", assignment)
     handed_in = {Path(folder).parent.name for folder in glob(submitted_to) if Path(folder).is_dir()}
@@ -147,13 +173,16 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
     )
 
 
-def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, int]) -> Submission:
+def _submission(
+    submitted: SubmittedAssignment, folder: Path, order: dict[str, int], ambiguous: frozenset[str]
+) -> Submission:
     """Read one submission.
 
     Args:
         submitted: the submission in the gradebook.
         folder: the folder of its autograded notebooks.
-        order: position of each grade cell in the notebooks.
+        order: position of each grade cell in the notebooks, by its title.
+        ambiguous: the ids that cells of several notebooks have.
     """
     student: Student = submitted.student
     marks: list[Mark] = []
@@ -162,7 +191,7 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
         found = read_result(folder / f"{notebook.name}.ipynb")
         if found is not None:
             _, results[notebook.name] = found
-        marks += _marks(notebook, results.get(notebook.name))
+        marks += _marks(notebook, results.get(notebook.name), ambiguous)
     marks.sort(key=lambda mark: order.get(mark.grade_id, len(order)))
     return Submission(
         student=student.id,
@@ -175,10 +204,11 @@ def _submission(submitted: SubmittedAssignment, folder: Path, order: dict[str, i
         marks=marks,
         results=results,
         ungraded=[notebook.name for notebook in submitted.notebooks if notebook.name not in results],
+        ambiguous=ambiguous,
     )
 
 
-def _marks(notebook: SubmittedNotebook, result: NotebookResult | None) -> list[Mark]:
+def _marks(notebook: SubmittedNotebook, result: NotebookResult | None, ambiguous: Container[str]) -> list[Mark]:
     """The marks of one notebook."""
     comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
     for cell in (
@@ -189,7 +219,7 @@ def _marks(notebook: SubmittedNotebook, result: NotebookResult | None) -> list[M
     by_hand = {cell.name for cell in [*definition.solution_cells, *definition.task_cells]}  # these have no tests
     return [
         Mark(
-            grade_id=grade.name,
+            grade_id=cell_title(notebook.name, grade.name, ambiguous),
             points=float(grade.score),
             out_of=float(grade.max_score),
             by_hand=grade.cell.name in by_hand,

@@ -28,9 +28,11 @@ def due(submission: SubmittedAssignment) -> datetime | None:
     return date if date is None or submission.extension is None else date + submission.extension
 
 
-def automatic_marks(submission: SubmittedAssignment) -> Marks:
-    """The automatic marks of a submission."""
-    return {grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades}
+def automatic_marks(submission: SubmittedAssignment) -> dict[str, Marks]:
+    """The automatic marks of a submission, by notebook."""
+    return {
+        notebook.name: {grade.name: grade.auto_score for grade in notebook.grades} for notebook in submission.notebooks
+    }
 
 
 def query_submissions(gradebook: Any, assignment: str, *columns: Any) -> Any:

@@ -129,6 +129,7 @@ def _grading(record: ClassRecord) -> dict[str, Any]:
         "median": statistics.median(seconds) if seconds else 0.0,
         "longest": None if longest is None else (longest[0], longest[1].seconds),
         "phases": [(str(PHASES[phase]), spent) for phase, spent in phases.most_common()],
+        "classic": sorted({name for submission in record.submissions for name in submission.classic}),
         "sandboxes": Counter(_sandbox(result) for _, result in results if not result.unreadable),
     }
 

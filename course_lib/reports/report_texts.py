@@ -54,6 +54,10 @@ TEXTS = {
     "time": Text("temps de calcul", "computing time"),
     "each": Text("par rendu, médiane", "median per submission"),
     "longest": Text("le plus long", "longest"),
+    "classic": Text(
+        "vérifiés par leur propre code, dans le processus de l'étudiant",
+        "tested by their own code, in the student's process",
+    ),
     "sandbox": Text("bac à sable", "sandbox"),
     "none": Text("aucun", "none"),
 }

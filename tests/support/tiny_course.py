@@ -139,20 +139,21 @@ def _solution(answer: str) -> str:
     return "\n".join(["### BEGIN SOLUTION", f"# {CANARY}_source", answer, "### END SOLUTION"])
 
 
-def make_course(folder: Path, limits: dict[str, float], workers: int = 1) -> None:
+def make_course(folder: Path, limits: dict[str, float], workers: int = 1, classic: bool = False) -> None:
     """Make a course folder with the kit's configuration and the assignment.
 
     Args:
         folder: where the course goes.
         limits: changes to ``c.JudgedAutograde.limits``.
         workers: one is fast, because other tests use the other cores.
+        classic: whether the hidden tests are in the cells.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = (ROOT / "nbgrader_config.py").read_text()
     (folder / "nbgrader_config.py").write_text(
         f"{config}\nc.JudgedAutograde.limits = {{'threads': 1}} | {limits}\nc.JudgedAutograde.workers = {workers}\n"
     )
-    make_source(folder)
+    make_source(folder, stock=classic)
 
 
 def release(folder: Path) -> None:

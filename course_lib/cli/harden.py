@@ -1,0 +1,107 @@
+"""Draft hidden tests for the classic grade cells of an assignment, so that no student's code can forge their verdicts.
+
+    course harden ps1
+
+Run this in the course folder. For each grade cell without a file in grader_tests/, it turns the cell's asserts into a
+file of hidden tests. A draft is kept only if the source notebook passes it and the released notebook does not. The
+other cells stay as they are, tested by their own code. Read the drafts: a hidden test can also say why an answer is
+wrong.
+"""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ..assignment.harden import CannotDraft, draft
+from ..assignment.loader import load_assignment
+from ..assignment.spec import NotebookSpec
+from ..authoring.errors import AssignmentError, GradingFault
+from ..authoring.result import NotebookResult
+from ..execution.assignment_check import Trial, one_cell
+from ..execution.open_run import open_pool, task_maker, temporary_folder
+from ..messages import set_language
+from .doctor_machine import Finding
+from .open_course import Course, open_course
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``course harden``."""
+    parser.add_argument("assignment", help="its name, such as ps1")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Draft the tests, and print what was done for each cell."""
+    course = open_course()
+    if isinstance(course, Finding):
+        sys.exit(f"course harden: {course.says}\n{course.fix}")
+    try:
+        for line in harden(course, arguments.assignment):
+            print(line, flush=True)
+    except (AssignmentError, GradingFault, OSError) as error:
+        sys.exit(f"✗ {error}")
+
+
+def harden(course: Course, name: str) -> Iterator[str]:
+    """Write the drafts that work; yield a line for each classic cell.
+
+    Args:
+        course: the course folder and its settings.
+        name: of the assignment.
+
+    Raises:
+        AssignmentError or GradingFault: if the assignment cannot be graded at all.
+    """
+    course.coursedir.assignment_id = name
+    course.settings.check_settings()
+    folders, settings = course.settings.folders(), replace(course.settings.run_settings(), scheduler="", force=False)
+    set_language(settings.language)
+    specs = load_assignment(folders.source, folders.hidden_tests, config=course.app.config)
+    if not any(spec.classic for spec in specs):
+        yield f"Every grade cell of {name} has hidden tests already."
+        return
+    folders.hidden_tests.mkdir(parents=True, exist_ok=True)
+    for spec in specs:
+        for grade_id in spec.classic:
+            path = folders.hidden_tests / f"{grade_id}.py"
+            try:
+                path.write_text(draft(spec, grade_id), encoding="utf-8")
+            except CannotDraft as error:
+                yield f"  {spec.name}: {grade_id}: stays classic, because {error}"
+                continue
+            problem = "it stopped"
+            try:
+                drafted = one_cell(with_tests(spec, grade_id, path), grade_id)
+                with contextlib.ExitStack() as stack:
+                    workspace = stack.enter_context(temporary_folder(None))
+                    pool = stack.enter_context(open_pool(replace(settings, configured_workers=1), workspace, 1))
+                    trial = Trial(drafted, task_maker(folders, settings, workspace, [drafted]), pool)
+                    notebooks = {"source": drafted.solved, "release": drafted.skeleton}
+                    problem = what_is_wrong(dict(trial.grade(notebooks)))
+            except (AssignmentError, GradingFault) as error:
+                problem = str(error).splitlines()[-1]
+            finally:
+                if problem:
+                    path.unlink()
+            yield (
+                f"  {spec.name}: {grade_id}: stays classic, because {problem}"
+                if problem
+                else f"✓ {spec.name}: {grade_id}: {path.relative_to(Path.cwd())}"
+            )
+
+
+def with_tests(spec: NotebookSpec, grade_id: str, path: Path) -> NotebookSpec:
+    """The notebook with a file of hidden tests for one of its classic cells."""
+    classic = {name: source for name, source in spec.classic.items() if name != grade_id}
+    return replace(spec, tests=spec.tests | {grade_id: path}, classic=classic)
+
+
+def what_is_wrong(results: dict[str, NotebookResult]) -> str:
+    """Why a draft cannot be kept; empty if it can."""
+    if lost := [line for cell in results["source"].cells for line in cell.lost]:
+        return f"the draft fails on the source notebook ({lost[0]})"
+    if results["release"].score:
+        return "the draft passes on the notebook as students get it"
+    return ""
