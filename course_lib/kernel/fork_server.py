@@ -42,6 +42,9 @@ from .isolation import FILES, adopt_orphans, enter_namespaces, has_graphics_card
 PERIOD = 0.1
 """Seconds between two checks of what a kernel uses."""
 
+KNOWN = ("course_lib", "matplotlib", "numpy", "pandas", "scipy", "torch", "torchvision")
+"""Packages that start no threads when they are imported: a trial would only take time."""
+
 SLOW_IMPORT = 20
 """Seconds after which the import of a module is left to the notebooks."""
 
@@ -117,7 +120,12 @@ def _prepare() -> None:
     No thread may start here: a fork copies the locks that it holds, but not the thread. And matplotlib_inline must not
     be imported here: when a kernel imports it, it registers with the notebook's shell in order to show figures.
     """
-    for name in importable(preload.modules()):  # before course_lib.kernel.app, which asks what is imported
+    modules = preload.modules()
+    known = [name for name in modules if name.partition(".")[0] in KNOWN]
+    for name in known:  # before course_lib.kernel.app, which asks what is imported
+        with contextlib.suppress(Exception):  # the notebook shows its own error
+            importlib.import_module(name)
+    for name in importable([name for name in modules if name not in known]):
         importlib.import_module(name)
     for name in (
         "course_lib.kernel.app", "numpy.ctypeslib", "tornado.platform.asyncio",
@@ -165,6 +173,8 @@ def _draw_first_figure() -> None:
 
 def importable(names: Sequence[str]) -> list[str]:
     """Those modules that can be imported here: a fork tries it. What fails, is slow or starts threads is left out."""
+    if not names:
+        return []
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
