@@ -421,3 +421,7 @@ def test_harden_keeps_the_drafts_that_work(course: Run, ps1: Path) -> None:
     assert drafted == {"correct_squares", "correct_sum_of_squares", "squares_invalid_input"}
     assert "sum_of_squares_uses_squares: stays classic" in shown
     assert "3 judged, 1 classic, 3 manual" in course("adopt", ".")[1]
+    opened = open_course()
+    assert isinstance(opened, Course)
+    says = " ".join(found.says for found in doctor_course.check_assignments(opened))
+    assert "tested by their own code, which can be forged: sum_of_squares_uses_squares" in says

@@ -138,6 +138,8 @@ def _assignment(course: Course, name: str, source: Path, tests: Path, known: set
     stray = ", ".join(str(path) for path in found if path.stem not in names)
     fix = f"{stray}: no grade cell has this name; rename the file, or remove it." if stray else ""
     says = f"{len(cells)} grade cells, {sum(cell.points for cell in cells):g} points"
+    if classic := [name for spec in specs for name in spec.classic]:
+        says += f"; tested by their own code, which can be forged: {', '.join(classic)}"
     if name not in known:
         says += f"; before it is graded, run 'nbgrader generate_assignment {name}'"
     return Finding(f"assignment {name}", says, fix)
