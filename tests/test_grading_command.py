@@ -16,7 +16,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.apps import AutogradeApp
 from nbgrader.coursedir import CourseDirectory
 
-from course_lib.assignment.loader import load_notebook_spec
+from course_lib.assignment.loader import load_assignment, load_notebook_spec
 from course_lib.authoring.errors import AssignmentError
 from course_lib.authoring.result import Verdict
 from course_lib.execution.run_settings import cores
@@ -192,6 +192,13 @@ def test_a_grade_cell_without_hidden_tests_may_be_refused(course: Path) -> None:
     run = nbgrader(course, "autograde", "small")
     assert run.returncode == 1
     assert "These grade cells have no file of hidden tests: small: test_f." in run.stderr
+
+
+def test_hidden_tests_under_another_name_are_no_classic_cell(course: Path) -> None:
+    tests = course / "grader_tests" / "small"
+    (tests / "test_f.py").rename(tests / "tets_f.py")
+    with pytest.raises(AssignmentError, match=r"tets_f.py: no grade cell has this name.* there for test_f"):
+        load_assignment(course / "source" / "small", tests)
 
 
 def test_a_hidden_test_that_stops_costs_its_points_for_now(course: Path) -> None:

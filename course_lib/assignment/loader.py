@@ -50,7 +50,22 @@ def load_assignment(source: Path, tests: Path, notebook: str = "*", config: Conf
             f"{source}: several notebooks have cells {', '.join(twice)}, so nobody knows which one the hidden tests in "
             f"{tests} are for: rename the cells in one notebook"
         )
+    classic = [name for spec in specs for name in spec.classic]
+    if notebook == "*" and classic and (stray := stray_tests(tests, names.keys() | set(classic))):
+        raise AssignmentError(
+            f"{', '.join(map(str, stray))}: no grade cell has this name, and no hidden tests are there for "
+            f"{', '.join(classic)}. Name the file after its cell, or remove it"
+        )
     return specs
+
+
+def stray_tests(tests: Path, cells: Container[str]) -> list[Path]:
+    """The files of hidden tests that have the name of no grade cell."""
+    return [
+        path
+        for path in sorted(tests.glob("*.py"))
+        if path.stem not in cells and "@hidden_test(" in path.read_text(encoding="utf-8", errors="replace")
+    ]
 
 
 def check_points(spec: NotebookSpec, cells: Iterable[CellResult]) -> None:
