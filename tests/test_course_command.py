@@ -413,6 +413,7 @@ def test_adopt_names_what_cannot_be_graded(course: Run, ps1: Path) -> None:
     assert "is not a course" in str(status)
 
 
+@pytest.mark.long
 def test_harden_keeps_the_drafts_that_work(course: Run, ps1: Path) -> None:
     course("adopt", ".")
     status, shown = course("harden", "ps1")

@@ -297,6 +297,7 @@ def test_an_unknown_assignment_is_named_and_leaves_no_folder(course: Path, name:
     assert not (course / "autograded").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("right", [True, False])
 def test_a_given_cell_of_the_source_that_stops_is_named(course: Path, right: bool) -> None:
     """Hidden tests may pass without it, or fail because of it."""

@@ -260,6 +260,7 @@ def test_the_message_on_other_notebooks_says_how_to_fix_it(course: Path, monkeyp
         autograde_here(course, monkeypatch)
 
 
+@pytest.mark.long
 def test_settings_without_effect_are_named(course: Path) -> None:
     """Some of nbgrader's settings concern its own way of grading, such as a time limit: the judge ignores them."""
     configure(course, "c.Execute.allow_errors = False", "c.LimitOutput.max_lines = 5", "c.Execute.timeout = 600")
@@ -268,7 +269,9 @@ def test_settings_without_effect_are_named(course: Path) -> None:
     assert "ignores Execute.allow_errors, LimitOutput.max_lines, because" in line
 
 
-@pytest.mark.parametrize("lost", ["gradebook", "autograded", "marks", "one stored result"])
+@pytest.mark.parametrize(
+    "lost", [pytest.param("gradebook", marks=pytest.mark.long), "autograded", "marks", "one stored result"]
+)
 def test_lost_results_come_back(course: Path, lost: str) -> None:
     before = results(course)
     if lost == "gradebook":
