@@ -43,9 +43,8 @@ def is_training(cell: NotebookNode) -> bool:
     return is_given(cell) and cell_name(cell).startswith("train")
 
 
-def language_of(notebook: Any) -> str:
-    """The language of a notebook's kernel, as its metadata says; empty if they do not."""
-    metadata = notebook.get("metadata", {})
+def language_of(metadata: Any) -> str:
+    """The language of a notebook's kernel, from the notebook's metadata; empty if they do not name it."""
     for part, name in (("kernelspec", "language"), ("language_info", "name")):
         found = metadata.get(part, {})
         if isinstance(found, dict) and isinstance(found.get(name), str):

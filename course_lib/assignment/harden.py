@@ -11,7 +11,8 @@ from collections.abc import Collection
 from nbformat import NotebookNode
 from nbgrader.utils import is_solution
 
-from ..authoring.student_code import StudentCode, parsed
+from ..authoring.student_code import StudentCode, names_bound, parsed
+from .cells import cell_name
 from .spec import NotebookSpec
 
 HEAD = '''"""Hidden tests of the grade cell {name!r}, drafted by 'course harden' from the asserts in it."""
@@ -146,12 +147,12 @@ def draft(spec: NotebookSpec, grade_id: str) -> str:
 
 def _code_before(notebook: NotebookNode, grade_id: str) -> list[NotebookNode]:
     """The code cells above a grade cell."""
-    names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
-    return [cell for cell in notebook.cells[: names.index(grade_id)] if cell.cell_type == "code"]
+    end = [*map(cell_name, notebook.cells)].index(grade_id)
+    return [cell for cell in notebook.cells[:end] if cell.cell_type == "code"]
 
 
 def _imports(source: str) -> list[tuple[ast.stmt, str]]:
     """The imports of a cell, each with a name that it defines."""
     tree = parsed(source)
     found = [node for node in (tree.body if tree else []) if isinstance(node, ast.Import | ast.ImportFrom)]
-    return [(node, (alias.asname or alias.name).partition(".")[0]) for node in found for alias in node.names]
+    return [(node, name) for node in found for name in names_bound(node)]

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def missing_packages(modules: Iterable[str]) -> list[str]:
     """What pip calls the packages of those ``modules`` that this Python environment does not have."""
     names = dict.fromkeys(name.partition(".")[0] for name in modules)
     return [_PIP_NAMES.get(name, name) for name in names if not _is_installed(name)]
+
+
+def install_command(modules: Iterable[str]) -> str:
+    """The command that installs the missing packages of these ``modules``; empty if none is missing."""
+    missing = missing_packages(modules)
+    return f"{sys.executable} -m pip install {' '.join(missing)}" if missing else ""
 
 
 def _is_installed(name: str) -> bool:

@@ -4,7 +4,7 @@ import ast
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
         original = _read(source)
     except Exception as error:
         raise AssignmentError(f"{source}: cannot be read as a notebook: {error}") from error
-    language = language_of(original)
+    language = language_of(original.metadata)
     if language and not is_python(language):
         raise AssignmentError(
             f"{source}: its kernel is of the language {language!r}, and only Python is graded here. Choose a Python "
@@ -138,7 +138,7 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
             found[name] = there[0]
     sources = {cell_name(cell): cell.source for cell in notebook.cells}
     classic = {name: sources[name] for name in automatic if name not in found}
-    needs_hidden = any(hidden_names_in_use(notebook, solved, classic))
+    needs_hidden = uses_hidden_names(notebook, solved, classic)
     return NotebookSpec(
         source.parent.name, source.stem, notebook, skeleton, solved, cells, found, classic, needs_hidden
     )
@@ -165,8 +165,8 @@ def hidden_names(spec: NotebookSpec) -> set[str]:
     return defined(spec.source) - defined(spec.solved)
 
 
-def hidden_names_in_use(source: NotebookNode, solved: NotebookNode, classic: Container[str]) -> Iterator[str]:
-    """The names that only hidden lines of a classic cell define, and that a later cell uses.
+def uses_hidden_names(source: NotebookNode, solved: NotebookNode, classic: Container[str]) -> bool:
+    """Whether a cell uses a name that only hidden lines of an earlier classic cell define.
 
     Args:
         source: the instructor's notebook.
@@ -178,10 +178,13 @@ def hidden_names_in_use(source: NotebookNode, solved: NotebookNode, classic: Con
         if cell.cell_type != "code":
             continue
         tree = parsed(cell.source)
-        yield from sorted(hidden & {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else ())
-        hidden -= StudentCode([shown.source]).names
+        if tree is not None and any(isinstance(node, ast.Name) and node.id in hidden for node in ast.walk(tree)):
+            return True
+        visible = StudentCode([shown.source]).names
+        hidden -= visible
         if cell_name(cell) in classic:
-            hidden |= StudentCode([cell.source]).names - StudentCode([shown.source]).names
+            hidden |= StudentCode([cell.source]).names - visible
+    return False
 
 
 def expected_answers(source: NotebookNode) -> dict[str, tuple[str, str]]:

@@ -1,9 +1,11 @@
 """The ways in which a student's notebook can fail a hidden test."""
 
 import errno
+import re
 
+from ..error_causes import MAX_TEXT
 from ..messages import say
-from .result import Verdict
+from .result import Verdict, printable
 
 MAX_NOTE = 1000
 """Characters of a detail or a note that are kept. They may quote anything that a student's kernel sends."""
@@ -53,6 +55,17 @@ def exception_verdict(kind: str, message: str) -> Verdict:
     if kind in _NO_MEMORY or (kind == "RuntimeError" and "DefaultCPUAllocator" in message):
         return Verdict.OUT_OF_MEMORY
     return limit_verdict(kind, message)
+
+
+def error_text(kind: str, message: str) -> str:
+    """An exception of a student's cell in one line.
+
+    Args:
+        kind: name of the exception's type.
+        message: its text.
+    """
+    message = re.sub(r"\(\d+\.py, line ", "(line ", message[:MAX_TEXT])  # IPython's file name means nothing here
+    return printable(f"{kind}: {message}"[:300] if message else kind[:300])
 
 
 def missing_name(name: str) -> StudentFailure:

@@ -16,10 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nbgrader.api import Gradebook
-from nbgrader.utils import is_solution
 
-from ..assignment.cells import cell_name
-from ..assignment.imports import imported_modules, missing_packages
+from ..assignment.imports import imported_modules, install_command
 from ..assignment.loader import load_notebook_spec
 from ..assignment.spec import GradeCell, NotebookSpec
 from ..authoring.errors import AssignmentError
@@ -48,7 +46,7 @@ def kind_of(cell: GradeCell, spec: NotebookSpec) -> str:
 
 def describe(course: Course) -> Iterator[str]:
     """What the kit will do with each assignment, line by line."""
-    folders = sorted(path for path in (course.root / course.coursedir.source_directory).glob("*/"))
+    folders = sorted((course.root / course.coursedir.source_directory).glob("*/"))
     if not folders:
         yield f"There is no assignment in {course.root / course.coursedir.source_directory}."
     for folder in folders:
@@ -62,8 +60,8 @@ def describe(course: Course) -> Iterator[str]:
                 yield f"  ✗ {path.name}: cannot be graded. {str(error).removeprefix(f'{path}: ')}"
         for spec in specs:
             yield from _describe_notebook(spec)
-        if missing := missing_packages(imported_modules([spec.source for spec in specs], folder)):
-            yield f"  ✗ packages are missing: {sys.executable} -m pip install {' '.join(missing)}"
+        if command := install_command(imported_modules([spec.source for spec in specs], folder)):
+            yield f"  ✗ packages are missing: {command}"
 
 
 def _describe_notebook(spec: NotebookSpec) -> Iterator[str]:
@@ -75,8 +73,7 @@ def _describe_notebook(spec: NotebookSpec) -> Iterator[str]:
         yield f"      {cell.grade_id:30} {points:10} {kind_of(cell, spec)}"
     if spec.needs_hidden_lines:
         yield "      runs twice: a later cell uses a name that only hidden lines define"
-    named = {cell_name(cell) for cell in spec.skeleton.cells if is_solution(cell)}
-    if without := [cell.grade_id for cell in spec.automatic if cell.solution not in named]:
+    if without := [cell.grade_id for cell in spec.automatic if not cell.solution]:
         yield f"      no answer comes before {', '.join(without)}: it tests what is given"
 
 

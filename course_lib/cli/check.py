@@ -10,29 +10,32 @@ the hidden tests that it must fail.
 """
 
 import argparse
-import contextlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 
 from ..assignment.answers import Answer, read_answers
-from ..assignment.loader import check_points, load_assignment
+from ..assignment.loader import check_points
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault
 from ..authoring.result import printable
 from ..authoring.result_html import number
-from ..execution.assignment_check import Trial, names_to_rebind, one_cell, unsteady_tests, vacuous_tests, wrong_marks
-from ..execution.open_run import open_pool, task_maker, temporary_folder
+from ..execution.assignment_check import (
+    Trial,
+    names_to_rebind,
+    one_cell,
+    open_trials,
+    unsteady_tests,
+    vacuous_tests,
+    wrong_marks,
+)
 from ..execution.result_cache import ResultCache
 from ..execution.run_settings import RunSettings
 from ..execution.source_check import SourceCheck
-from ..messages import set_language
-from .doctor_machine import Finding
-from .open_course import Course, open_course
+from .open_course import Course, course_or_exit
 
 SIGNS = {True: "✓", False: "✗", None: "   "}
 """The sign before a line: it is right, it is a problem, or it belongs to the line above."""
@@ -51,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what is wrong. The exit status is 1 if anything is."""
-    course = open_course()
-    if isinstance(course, Finding):
-        sys.exit(f"course check: {course.says}\n{course.fix}")
+    course = course_or_exit("check")
     problems = 0
     try:
         for line, is_right in check(course, arguments.assignment, arguments.cell, arguments.answers):
@@ -76,14 +77,7 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
     Raises:
         AssignmentError or GradingFault: if the assignment cannot be graded at all.
     """
-    course.coursedir.assignment_id = name
-    course.settings.check_settings()
-    folders, settings = course.settings.folders(), replace(course.settings.run_settings(), scheduler="", force=False)
-    set_language(settings.language)
-    if not folders.source.is_dir():
-        known = sorted(path.name for path in folders.source.parent.glob("*/"))
-        raise AssignmentError(f"there is no assignment {name} in {folders.source.parent}; it has {', '.join(known)}")
-    specs = load_assignment(folders.source, folders.hidden_tests, config=course.app.config)
+    folders, settings, specs = course.open_assignment(name)
     given = _answers(answers, folders.course, specs)
     if cell is not None:
         specs = [one_cell(_with_cell(specs, cell), cell)]
@@ -93,16 +87,12 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
         f"{len(cells)} grade cell{'s' * (len(cells) != 1)}, {number(sum(found.points for found in cells))} points",
         True,
     )
-    with contextlib.ExitStack() as stack:
-        workspace = stack.enter_context(temporary_folder(None))
-        pool = stack.enter_context(open_pool(settings, workspace, settings.workers))
-        new_task = task_maker(folders, settings, workspace, specs)
-        for spec in specs:
-            trial = Trial(spec, new_task, pool)
+    with open_trials(folders, settings, specs) as trials:
+        for trial in trials:
             yield from _source(trial, folders.results, settings, cell)
             if cell is None:
                 yield from _all(trial)
-            solutions = {grade_cell.solution for grade_cell in spec.automatic}
+            solutions = {grade_cell.solution for grade_cell in trial.spec.automatic}
             yield from _marks(trial, [answer for answer in given if answer.cell in solutions])
 
 

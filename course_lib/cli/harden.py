@@ -9,22 +9,17 @@ wrong.
 """
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ..assignment.harden import CannotDraft, draft
-from ..assignment.loader import load_assignment
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault
 from ..authoring.result import NotebookResult
-from ..execution.assignment_check import Trial, one_cell
-from ..execution.open_run import open_pool, task_maker, temporary_folder
-from ..messages import set_language
-from .doctor_machine import Finding
-from .open_course import Course, open_course
+from ..execution.assignment_check import one_cell, open_trials
+from .open_course import Course, course_or_exit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draft the tests, and print what was done for each cell."""
-    course = open_course()
-    if isinstance(course, Finding):
-        sys.exit(f"course harden: {course.says}\n{course.fix}")
+    course = course_or_exit("harden")
     try:
         for line in harden(course, arguments.assignment):
             print(line, flush=True)
@@ -54,11 +47,8 @@ def harden(course: Course, name: str) -> Iterator[str]:
     Raises:
         AssignmentError or GradingFault: if the assignment cannot be graded at all.
     """
-    course.coursedir.assignment_id = name
-    course.settings.check_settings()
-    folders, settings = course.settings.folders(), replace(course.settings.run_settings(), scheduler="", force=False)
-    set_language(settings.language)
-    specs = load_assignment(folders.source, folders.hidden_tests, config=course.app.config)
+    folders, settings, specs = course.open_assignment(name)
+    settings.configured_workers = 1
     if not any(spec.classic for spec in specs):
         yield f"Every grade cell of {name} has hidden tests already."
         return
@@ -74,10 +64,7 @@ def harden(course: Course, name: str) -> Iterator[str]:
             problem = "it stopped"
             try:
                 drafted = one_cell(with_tests(spec, grade_id, path), grade_id)
-                with contextlib.ExitStack() as stack:
-                    workspace = stack.enter_context(temporary_folder(None))
-                    pool = stack.enter_context(open_pool(replace(settings, configured_workers=1), workspace, 1))
-                    trial = Trial(drafted, task_maker(folders, settings, workspace, [drafted]), pool)
+                with open_trials(folders, settings, [drafted]) as [trial]:
                     notebooks = {"source": drafted.solved, "release": drafted.skeleton}
                     problem = what_is_wrong(dict(trial.grade(notebooks)))
             except (AssignmentError, GradingFault) as error:

@@ -4,6 +4,7 @@ Each check yields the problems that it finds. A problem says what is wrong, wher
 """
 
 import ast
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,10 @@ from ..assignment.spec import NotebookSpec
 from ..authoring.result import NotebookResult, TestResult, Verdict
 from ..authoring.student_code import StudentCode
 from ..judge.task import GradingTask
+from .assignment_folders import AssignmentFolders
 from .class_run import NewTask
+from .open_run import open_pool, task_maker, temporary_folder
+from .run_settings import RunSettings
 from .worker_pool import WorkerPool
 
 
@@ -49,6 +53,18 @@ class Trial:
 
     def _task(self, notebook: NotebookNode, seed: int) -> GradingTask:
         return replace(self.new_task(self.spec, nbformat.writes(notebook).encode()), seed=seed)
+
+
+@contextlib.contextmanager
+def open_trials(
+    folders: AssignmentFolders, settings: RunSettings, specs: Sequence[NotebookSpec]
+) -> Iterator[list[Trial]]:
+    """A trial of each notebook, on this machine's workers, as long as the block lasts."""
+    with contextlib.ExitStack() as stack:
+        workspace = stack.enter_context(temporary_folder(None))
+        pool = stack.enter_context(open_pool(settings, workspace, settings.workers))
+        new_task = task_maker(folders, settings, workspace, specs)
+        yield [Trial(spec, new_task, pool) for spec in specs]
 
 
 def vacuous_tests(trial: Trial) -> Iterator[str]:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hashlib
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from logging import INFO, WARNING, Logger
@@ -14,7 +13,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 from traitlets.config import Config
 
-from ..assignment.imports import imported_modules, missing_packages
+from ..assignment.imports import imported_modules, install_command
 from ..assignment.loader import load_assignment
 from ..assignment.release import LOADS_MNIST, identifiers
 from ..assignment.spec import NotebookSpec
@@ -190,15 +189,15 @@ def report_classic_cells(specs: Sequence[NotebookSpec], classic: Classic, log: L
 def report_missing_packages(specs: Sequence[NotebookSpec], folders: AssignmentFolders, log: Logger) -> None:
     """Name the packages that the source notebooks import and this machine lacks."""
     modules = imported_modules([spec.source for spec in specs], folders.source)
-    if missing := missing_packages(modules):
+    if command := install_command(modules):
         log.warning(
-            "The source notebooks import packages that are not installed here, so their cells fail. Install them: "
-            "%s -m pip install %s", sys.executable, " ".join(missing)
-        )  # fmt: skip
+            "The source notebooks import packages that are not installed here, so their cells fail. Install them: %s",
+            command,
+        )
 
 
 def task_maker(
-    folders: AssignmentFolders, settings: RunSettings, workspace: Path, specs: list[NotebookSpec]
+    folders: AssignmentFolders, settings: RunSettings, workspace: Path, specs: Sequence[NotebookSpec]
 ) -> NewTask:
     """Put the files that kernels see into ``workspace``, and return the function that makes tasks."""
     modules = imported_modules([spec.source for spec in specs], folders.source)

@@ -18,6 +18,7 @@ from ..assignment.cells import cell_name, is_own
 from ..assignment.spec import NotebookSpec
 from ..files import write_whole
 from ..judge.annotate import read_result, without_times
+from ..judge.handed_in import write_files
 from ..judge.task import GradedNotebook, GradingTask, Unreadable
 from ..records.database import Marks
 from ..records.gradebook import CourseGradebook
@@ -142,11 +143,7 @@ class Recorder:
         """Write the files beside the notebooks, as nbgrader does: the student's, and those of the source."""
         ignored = shutil.ignore_patterns("*.ipynb", *self.folders.ignored)
         shutil.copytree(self.folders.source, target, ignore=ignored, dirs_exist_ok=True)
-        for name, content in handed_in.items():
-            path = target / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
-            path.write_bytes(content)
+        write_files(target, handed_in)
 
     def update_penalties(self, students: Collection[str]) -> None:
         """Recompute the late penalties of these students: due dates and rules may have changed."""

@@ -11,14 +11,13 @@ import math
 import re
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 from nbformat import NotebookNode
 
 from ..assignment.cells import cell_name
 from ..assignment.spec import GradeCell, NotebookSpec
-from ..authoring.failures import StudentFailure, exception_verdict
+from ..authoring.failures import StudentFailure, error_text, exception_verdict
 from ..authoring.result import CellResult, TestResult, Verdict, printable
 from ..error_causes import known_error_cause
 from ..kernel.wire import Packet, Value, WireError, restore
@@ -74,12 +73,12 @@ def run_classic_cells(
     if not results:
         return {}
     answers: dict[int, Answer] = {}
-    left = task.spec.needs_hidden_lines
+    left = False
     for index, question in runner.classic.items():
         outcome = runner.outcomes.get(index, Verdict.KERNEL_DIED)
         if outcome not in (Verdict.PASSED, Verdict.ERROR):
-            answers[index] = StudentFailure(outcome)  # what students see of the cell does not end
-        elif task.spec.needs_hidden_lines or not runner.has_snapshot(index):
+            answers[index] = StudentFailure(outcome)  # its visible lines took too long, or ended the kernel
+        elif not runner.has_snapshot(index):
             left = True
         else:
             try:
@@ -100,11 +99,10 @@ def _run_again(
     task: GradingTask, runner: NotebookRunner, answer_training: AnswerTraining, device: Device
 ) -> dict[int, Answer]:
     """Run the notebook in a new kernel with the whole grade cells; return their answers."""
-    limits = replace(task.limits, submission=max(1.0, task.limits.submission - sum(runner.seconds.values())))
-    notebook = deepcopy(runner.notebook)
+    in_time, notebook = task.after(runner.seconds.values()), deepcopy(runner.notebook)
     runner.stop()  # a sandbox runs one kernel at a time
     with NotebookRunner.for_task(
-        replace(task, limits=limits), notebook, answer_training, device, (), runner.classic, in_place=True
+        in_time, notebook, answer_training, device, classic=runner.classic, in_place=True
     ) as second:
         second.run_until(len(notebook.cells))
         for phase, seconds in second.seconds.items():
@@ -176,7 +174,7 @@ def _failure(fields: Mapping[str, Any], spec: NotebookSpec, cell: GradeCell, sho
         kind, message = str(seen.ename), str(seen.evalue)
         arrows = _ARROW.findall(_ESCAPE.sub("", "\n".join(map(str, seen.traceback))))
         lines = [line.strip() for line in arrows if line.strip() and line.strip() in shown.source]
-        error = printable(f"{kind}: {message}"[:300] if message else kind)
+        error = error_text(kind, message)
         what = say("classic.line", line=printable(lines[0])[:200], error=error) if lines else error
     elif (name := _missing_name(kind, message)) and re.search(rf"\b{name}\b", _visible_text(spec)):
         what = f"NameError: {name}"

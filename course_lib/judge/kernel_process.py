@@ -16,8 +16,10 @@ from nbformat import NotebookNode
 from ..authoring.errors import GradingFault
 from ..authoring.result import Verdict
 from ..files import cache_folder
+from ..kernel.isolation import WORK
 from ..kernel.wire import Packet
 from ..messages import language
+from .handed_in import write_files
 from .kernel_client import JudgeClient, JudgeKernelManager
 from .limits import Limits
 from .outcomes import NeedsTraining
@@ -88,7 +90,7 @@ class KernelProcess:
                 run_sync(self._manager.start_kernel)()
             else:
                 self._start_unprotected(library, limits, files, device, seed)
-            self._write(handed_in or {})
+            write_files(self._work, handed_in or {})  # before any of the student's code has run
             self.client.start_new_kernel_client()
         except BaseException:
             self.stop()
@@ -109,14 +111,10 @@ class KernelProcess:
         environment["PYTHONHASHSEED"] = str(seed)
         run_sync(self._manager.start_kernel)(cwd=str(work), env=environment)
 
-    def _write(self, files: Mapping[str, bytes]) -> None:
-        """Write files beside the notebook, before any of its code has run."""
-        work = Path(f"/proc/{self.pid}/root/tmp/work") if self._scratch is None else self._scratch / "work"
-        for name, content in files.items():
-            path = work / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)  # a copy of a read-only file cannot be opened for writing
-            path.write_bytes(content)
+    @property
+    def _work(self) -> Path:
+        """The notebook's folder, as the judge sees it."""
+        return Path(f"/proc/{self.pid}/root{WORK}") if self._scratch is None else self._scratch / "work"
 
     @property
     def pid(self) -> int:

@@ -65,8 +65,9 @@ class NotebookRunner:
         files: folder of the assignment's files, which are copied next to the notebook.
         answer_training: answers the kernel's training requests.
         device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
-        snapshots: the indices of the cells after which a snapshot is taken, for :meth:`ask_snapshot`.
-        classic: the question that runs each classic grade cell, by its index. A snapshot is taken before the cell.
+        snapshots: the indices of the cells for which a snapshot is taken, for :meth:`ask_snapshot`: before a classic
+            cell, after any other one.
+        classic: the question that runs each classic grade cell, by its index.
         in_place: ask these questions in place of the cells; :attr:`answers` has the answers.
         handed_in: see :class:`course_lib.judge.task.GradingTask`.
         seed: see :class:`course_lib.judge.task.GradingTask`.
@@ -103,7 +104,7 @@ class NotebookRunner:
         self.answers: dict[int, Packet | StudentFailure] = {}
         """The answers to questions that were asked in place of a cell."""
         self._in_place = in_place
-        self._snapshots = {*snapshots, *(() if in_place else self.classic)}
+        self._snapshots = set(snapshots)
         self._first_seed = SEED_STRIDE * seed
         self._visit: tuple[int, SnapshotConnection] | None = None
         """The connection that answers the questions after the cell with this index."""

@@ -9,7 +9,6 @@ The steps that a submission goes through::
     write_autograded        the verdicts         -> the notebook that students and instructors read
 """
 
-import contextlib
 import time
 from collections import defaultdict
 from copy import deepcopy
@@ -79,15 +78,14 @@ def check_kernel(task: GradingTask) -> None:
     Raises:
         GradingFault: if it is one; the message names the notebook and its kernel.
     """
-    if not isinstance(task.submitted, bytes) or language_of(task.spec.source):
+    if not isinstance(task.submitted, bytes) or language_of(task.spec.source.metadata):
         return
-    with contextlib.suppress(UnreadableNotebook):
-        other = language_of(read_metadata(task.submitted))
-        if other and not is_python(other):
-            raise GradingFault(
-                f"{task.spec.name}.ipynb asks for a kernel of the language {other!r}, and only Python is graded. If it "
-                "is Python, choose a Python kernel in the source notebook: it then counts for every submission"
-            )
+    other = language_of(read_metadata(task.submitted))
+    if other and not is_python(other):
+        raise GradingFault(
+            f"{task.spec.name}.ipynb asks for a kernel of the language {other!r}, and only Python is graded. If it is "
+            "Python, choose a Python kernel in the source notebook: it then counts for every submission"
+        )
 
 
 def rebuild_submission(task: GradingTask) -> Rebuilt:
@@ -113,8 +111,7 @@ def run_with_trainings(task: GradingTask, notebook: NotebookNode, seconds: Phase
     """
     early = task.train_once and not task.is_source
     while True:
-        left = max(1.0, task.limits.submission - sum(seconds.values()))
-        in_time = replace(task, limits=replace(task.limits, submission=left))
+        in_time = task.after(seconds.values())
         outcome = run_notebook(in_time, deepcopy(notebook), early, seconds)
         match outcome:
             case Finished():
@@ -141,6 +138,8 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
     snapshots = [i for i, cell in enumerate(notebook.cells) if cell_name(cell) in probed]
     tests = sorted(task.spec.tests.items(), key=lambda item: item[0] in probed)  # probes come last
     classic = classic_questions(task, notebook)
+    if not task.spec.needs_hidden_lines:  # else the notebook runs a second time, with the whole cells
+        snapshots += classic
     with NotebookRunner.for_task(task, notebook, requests.answer, device, snapshots, classic) as runner:
         tested = TestedNotebook(task, runner, probed)
         try:

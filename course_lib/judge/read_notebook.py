@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from ..assignment.cells import cell_name
 from ..messages import say
 
 PICTURES = ("image/png", "image/jpeg")
@@ -60,16 +61,12 @@ def read_notebook(content: bytes) -> list[SubmittedCell]:
 
 
 def read_metadata(content: bytes) -> dict[str, Any]:
-    """The notebook's metadata, as the field ``metadata``.
-
-    Raises:
-        UnreadableNotebook: if ``content`` is not a notebook; no reason is given.
-    """
+    """The notebook's metadata; empty if ``content`` is not a notebook."""
     try:
         metadata = json.loads(content.decode("utf-8-sig"))["metadata"]
-        return {"metadata": metadata if isinstance(metadata, dict) else {}}
-    except Exception as error:
-        raise UnreadableNotebook from error
+    except Exception:  # rebuilding the notebook will say why
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def restore_outputs(notebook: NotebookNode, content: bytes) -> None:
@@ -78,9 +75,9 @@ def restore_outputs(notebook: NotebookNode, content: bytes) -> None:
         warnings.simplefilter("ignore")
         submitted = nbformat.reads(content.decode("utf-8-sig"), as_version=4)
     code = [cell for cell in submitted.cells if cell.cell_type == "code"]
-    by_name = {cell.metadata.get("nbgrader", {}).get("grade_id") or cell.source: cell for cell in code}
+    by_name = {cell_name(cell) or cell.source: cell for cell in code}
     for cell in notebook.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.source
+        name = cell_name(cell) or cell.source
         if cell.cell_type == "code" and name in by_name:
             cell.outputs, cell.execution_count = by_name[name].outputs, by_name[name].execution_count
 

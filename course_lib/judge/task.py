@@ -1,8 +1,8 @@
 """The input and output of grading a notebook: plain data that passes between processes. Imports nothing slow."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +61,11 @@ class GradingTask:
     """Changing it changes the random numbers in each cell and the order of sets. A right answer is unaffected."""
     key: str = ""
     """Hash of everything that the result depends on. The result is stored under this key, and contains it."""
+
+    def after(self, seconds: Iterable[float]) -> "GradingTask":
+        """The same task with the time that is left of its limit once ``seconds`` are spent."""
+        left = max(1.0, self.limits.submission - sum(seconds))
+        return replace(self, limits=replace(self.limits, submission=left))
 
 
 @dataclass

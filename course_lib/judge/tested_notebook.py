@@ -1,16 +1,15 @@
 """A student's notebook while the hidden tests run on it."""
 
-import re
 from collections.abc import Container, Mapping
 from functools import partial
 
 from ..assignment.cells import cell_name, first_line
 from ..authoring.errors import GradingFault
-from ..authoring.failures import StudentFailure, exception_verdict, missing_name
+from ..authoring.failures import StudentFailure, error_text, exception_verdict, missing_name
 from ..authoring.notebook import Ask, StudentNotebook
-from ..authoring.result import CellResult, Verdict, printable
+from ..authoring.result import CellResult, Verdict
 from ..authoring.student_code import StudentCode
-from ..error_causes import MAX_TEXT, known_error_cause
+from ..error_causes import known_error_cause
 from ..kernel.wire import Packet
 from ..messages import say
 from .notebook_runner import NotebookRunner
@@ -107,9 +106,6 @@ class TestedNotebook:
 
 def _raised(kind: str, message: str) -> StudentFailure:
     """What to tell a student whose cell raised an exception of this type."""
-    message = re.sub(r"\(\d+\.py, line ", "(line ", message[:MAX_TEXT])  # IPython's file name means nothing here
-    error = f"{kind}: {message}"[:300] if message else kind[:300]
     cause = known_error_cause(kind, message) or ("" if message else say("cause.error"))
-    return StudentFailure(
-        exception_verdict(kind, message), say("separator").join(filter(None, (printable(error), cause)))
-    )
+    text = say("separator").join(filter(None, (error_text(kind, message), cause)))
+    return StudentFailure(exception_verdict(kind, message), text)

@@ -17,7 +17,8 @@ from .wire import Packet, describe, pack
 _SEEDINGS: list[Callable[[int], object]] = [random.seed, np.random.seed]
 """Looked up at import: a student may write ``random.seed = 0`` later."""
 
-if "torch" in sys.modules:
+_HAS_TORCH = "torch" in sys.modules
+if _HAS_TORCH:
     from ..device import seed as _seed
 
     _SEEDINGS.append(_seed)
@@ -31,7 +32,7 @@ def seed_all(number: int) -> None:
     for seeding in _SEEDINGS:
         with contextlib.suppress(Exception):  # the student's code may have broken the seeding
             seeding(number)
-    if len(_SEEDINGS) == 2 and "torch" in sys.modules:  # the student imports it, and the source notebook does not
+    if not _HAS_TORCH and "torch" in sys.modules:  # the student imports it, and the source notebook does not
         with contextlib.suppress(Exception):
             sys.modules["torch"].manual_seed(number)
 
@@ -51,9 +52,10 @@ def packed_answer(
     namespace: MutableMapping[str, Any], content: Any, buffers: Sequence[bytes | memoryview]
 ) -> tuple[dict[str, Any], bytes]:
     """Answer a question in the format of the wire: take and return content and binary data of a message."""
-    if isinstance(content, dict) and content.get("ask") == "ping":
+    ask = content.get("ask") if isinstance(content, dict) else None
+    if ask == "ping":
         return pack(Packet({"status": "ok"}))
-    if isinstance(content, dict) and content.get("ask") == "cell":
+    if ask == "cell":
         return pack(_cell(namespace, content))
     from .responder import Responder
 

@@ -1,9 +1,9 @@
 """Runs the code of a classic grade cell, hidden lines included, in a fork of the student's kernel.
 
-Whatever the student's cells changed of IPython has no effect here: the code is translated, compiled and run without the
-notebook's shell, and Python's built-in functions are put back. And ``==`` is false for an object that also equals what
-it cannot equal. The verdict is still made in the student's process: objects that lie in other ways, or replaced
-functions of a library, can forge it.
+Changes that the student's cells made to IPython have no effect here: the code is translated, compiled and run without
+the notebook's shell, and Python's built-in functions are restored. ``==`` is false if one side claims to equal
+everything. The verdict is still made in the student's process: objects that lie in other ways, or replaced functions of
+a library, can forge it.
 """
 
 import ast
@@ -27,7 +27,7 @@ _EQUAL = "_course_lib_equal"
 
 # taken at import, before any code of the student's runs
 _BUILTINS = dict(vars(builtins))
-_parse, _compile, _exec, _eval = ast.parse, compile, exec, eval
+_parse, _compile, _eval = ast.parse, compile, eval
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _transform = TransformerManager.transform_cell
 _ends_with_semicolon = DisplayHook.semicolon_at_end_of_expression
@@ -80,6 +80,7 @@ def equal(a: object, b: object) -> object:
 
 
 def _claims_too_much(value: Any, other: Any) -> bool:
+    """Whether ``value`` equals a new object, or a number in addition to ``other``."""
     try:
         if value == object():
             return True

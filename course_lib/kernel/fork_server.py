@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import preload
-from .isolation import FILES, adopt_orphans, enter_namespaces, has_graphics_card, lock_in
+from .isolation import FILES, WORK, adopt_orphans, enter_namespaces, has_graphics_card, lock_in
 
 PERIOD = 0.1
 """Seconds between two checks of what a kernel uses."""
@@ -325,7 +325,7 @@ def _become_kernel(request: dict[str, Any], control: socket.socket) -> None:
     limits = request["limits"]
     os.setsid()  # a signal to its process group must not reach the parent
     lock_in(limits, request["keep"])
-    work = Path("/tmp/work")
+    work = Path(WORK)
     if Path("/files").is_dir():
         shutil.copytree("/files", work)
     work.mkdir(exist_ok=True)

@@ -19,6 +19,9 @@ MS_BIND, MS_REC, MS_PRIVATE = (1 << n for n in (12, 14, 18))
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 CAPABILITIES_VERSION_3 = 0x20080522
 
+WORK = "/tmp/work"
+"""The notebook's folder, in the file system of its kernel."""
+
 STUDENT = 1000
 """User and group id of the student's code in its namespace."""
 

@@ -44,11 +44,11 @@ class JudgedAutograde(Settings):
         pattern = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
         found = sorted(glob(pattern))
         folders = [folder for folder in found if Path(folder).is_dir()]
+        for other in sorted(set(found).difference(folders)):
+            self.log.error("%s is skipped: it is not a folder, or it is a broken link", other)
         for empty in [folder for folder in folders if not os.listdir(folder)]:
             self.log.warning("%s is skipped: it is empty", empty)
             folders.remove(empty)
-        for other in sorted({path for path in found if not Path(path).is_dir()}):
-            self.log.error("%s is skipped: it is not a folder, or it is a broken link", other)
         if not folders:
             message = f"No submissions were found in {pattern}"
             self.log.error(message)
