@@ -1,6 +1,7 @@
 """Grade cells that are tested by their own code, as in every nbgrader course."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -14,9 +15,10 @@ from course_lib.assignment.imports import imported_modules, missing_packages
 from course_lib.assignment.loader import load_notebook_spec
 from course_lib.authoring.errors import AssignmentError, GradingFault
 from course_lib.authoring.result import Verdict
+from course_lib.execution.worker import grade_submission, worker_processes
 from course_lib.judge.classic_cells import points_of
 from course_lib.judge.sandbox import kernel_folder
-from course_lib.judge.task import Protection
+from course_lib.judge.task import Protection, Unreadable
 from course_lib.kernel.classic import equal
 from course_lib.nbgrader_plugins.feedback_page import HideTests
 from tests.support.classic import ClassicExercise, by_id, hidden
@@ -232,6 +234,17 @@ def test_a_kernel_imports_no_torch_that_nobody_needs(tmp_path: Path) -> None:
     library = kernel_folder(tmp_path / "library", ["json", "no_such_module"])
     tests = {"test": "import sys\nassert 'json' in sys.modules\nassert 'torch' not in sys.modules"}
     assert ClassicExercise(tmp_path, DOUBLE, tests).result(library, DOUBLE).marks == {"test": 2}
+
+
+def test_a_worker_imports_no_torch_for_classic_cells(tmp_path: Path, library: Path) -> None:
+    """Torch would take each worker 2 s and 0.2 GB."""
+    exercise = ClassicExercise(tmp_path, DOUBLE, {"test": "assert double(2) == 4"})
+    student = exercise.task(library, DOUBLE, protection="none")
+    with worker_processes(1, None, judged=False) as executor:
+        for task in (replace(student, is_source=True), student, replace(student, submitted=Unreadable("gone"))):
+            [graded] = executor.submit(grade_submission, [task]).result()
+            assert graded.result.unreadable or graded.result.marks == {"test": 2}
+        assert not executor.submit(eval, "'torch' in __import__('sys').modules").result()
 
 
 def test_hidden_lines_are_on_formgraders_page_only(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ import base64
 import json
 import os
 import re
+import shutil
 import sys
 from copy import deepcopy
 from pathlib import Path
-from types import ModuleType
 
 import nbformat
 import pytest
@@ -15,8 +15,9 @@ import torch
 from nbformat.v4 import new_code_cell, new_output
 from safetensors.torch import save
 
-from course_lib import fast_cpu, training
 from course_lib.assignment.spec import NotebookSpec
+from course_lib.files import PACKAGE
+from course_lib.judge import training_cache
 from course_lib.judge.source_run import given_pictures
 from course_lib.judge.task import is_whole
 from course_lib.judge.training_cache import (
@@ -28,7 +29,6 @@ from course_lib.judge.training_cache import (
     keep_trainings,
     load_training,
 )
-from course_lib.kernel import fingerprint, model_behaviour, model_state, training_reuse
 from course_lib.kernel.wire import Packet
 from tests.support.courses import find
 
@@ -67,17 +67,25 @@ def test_equal_code_has_the_same_name_despite_comments() -> None:
     assert all(re.fullmatch(r"code-[0-9a-f]{32}\.safetensors", other) for other in others)
 
 
-@pytest.mark.parametrize("module", [training, fast_cpu, fingerprint, model_behaviour, model_state, training_reuse])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "training",
+        "fast_cpu",
+        *(f"kernel/{name}" for name in ("fingerprint", "model_behaviour", "model_state", "training_reuse")),
+    ],
+)
 def test_trainings_of_another_library_are_not_looked_for(
-    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = code_name(cells("x = 1"), 0.9)
-    other = tmp_path / "other.py"
-    other.write_text("# another version")
+    shutil.copytree(PACKAGE, tmp_path / "course_lib", ignore=shutil.ignore_patterns("mnist_files"))
     with monkeypatch.context() as patch:
-        patch.setattr(module, "__file__", str(other))
+        patch.setattr(training_cache, "PACKAGE", tmp_path / "course_lib")
+        assert code_name(cells("x = 1"), 0.9) == name
+        (tmp_path / "course_lib" / f"{module}.py").write_text("# another version")
         assert code_name(cells("x = 1"), 0.9) != name
-    monkeypatch.setattr(torch, "__version__", "2.0")
+    monkeypatch.setattr(training_cache, "version", lambda package: "2.0")
     assert code_name(cells("x = 1"), 0.9) != name
 
 

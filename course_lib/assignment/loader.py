@@ -18,7 +18,7 @@ from ..authoring.errors import AssignmentError
 from ..authoring.result import CellResult
 from ..authoring.student_code import StudentCode, parsed
 from .cells import cell_name, is_python, language_of
-from .release import complete_notebook, faults, release_notebook, solved_notebook
+from .release import complete_notebook, faults, identifiers, release_notebook, solved_notebook
 from .spec import GradeCell, NotebookSpec
 
 # nbgrader accepts any characters around these words, such as === BEGIN MARK SCHEME ===
@@ -138,9 +138,17 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
             found[name] = there[0]
     sources = {cell_name(cell): cell.source for cell in notebook.cells}
     classic = {name: sources[name] for name in automatic if name not in found}
-    needs_hidden = uses_hidden_names(notebook, solved, classic)
     return NotebookSpec(
-        source.parent.name, source.stem, notebook, skeleton, solved, cells, found, classic, needs_hidden
+        source.parent.name,
+        source.stem,
+        notebook,
+        skeleton,
+        solved,
+        cells,
+        found,
+        classic,
+        needs_hidden_lines=uses_hidden_names(notebook, solved, classic),
+        uses_course_lib="course_lib" in identifiers(notebook),
     )
 
 

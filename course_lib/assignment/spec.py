@@ -37,6 +37,8 @@ class NotebookSpec:
     """The code of each classic cell, with its hidden lines, by id: a grade cell that is tested by its own code."""
     needs_hidden_lines: bool = False
     """Whether a later cell uses a name that only hidden lines of a classic cell define."""
+    uses_course_lib: bool = False
+    """Whether the source notebook imports course_lib, whose training runs and pictures are reused."""
 
     @property
     def automatic(self) -> list[GradeCell]:

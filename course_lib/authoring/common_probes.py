@@ -46,11 +46,6 @@ def content_of(nb: Any, path: str, name: str | None, arguments: list[Any], keywo
     return file.read_bytes() if file.is_file() else None
 
 
-def files_here(nb: Any) -> dict[str, float]:
-    """The files next to the notebook, each with the time of its last change in seconds since 1970."""
-    return {str(path): path.stat().st_mtime for path in Path().rglob("*") if path.is_file()}
-
-
 def drawn_by(nb: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> list[dict[str, Any]]:
     """The axes of the figure that a call draws or returns, or of the figure or axes that a name holds."""
     from matplotlib import pyplot

@@ -62,7 +62,7 @@ def open_trials(
     """A trial of each notebook, on this machine's workers, as long as the block lasts."""
     with contextlib.ExitStack() as stack:
         workspace = stack.enter_context(temporary_folder(None))
-        pool = stack.enter_context(open_pool(settings, workspace, settings.workers))
+        pool = stack.enter_context(open_pool(settings, workspace, settings.workers, specs))
         new_task = task_maker(folders, settings, workspace, specs)
         yield [Trial(spec, new_task, pool) for spec in specs]
 

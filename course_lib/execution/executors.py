@@ -76,19 +76,20 @@ class ClusterWorkers(WorkerCount):
 
 
 @contextlib.contextmanager
-def local_executor(workers: int, workspace: Path | None) -> Iterator[tuple[Executor, WorkerCount]]:
+def local_executor(workers: int, workspace: Path | None, judged: bool = True) -> Iterator[tuple[Executor, WorkerCount]]:
     """Worker processes on this machine. They are killed at once if an error or an interrupt ends the command.
 
     Args:
         workers: their number.
         workspace: the folder with the files that kernels see; None for no sandbox.
+        judged: whether the assignment has hidden tests.
 
     Raises:
         OSError: if the cache has no space for MNIST.
     """
     if workspace is not None:
         unpack_mnist(cache_folder())  # the sandboxes show it; without space for it, a worker would just die
-    with worker_processes(workers, workspace) as executor:
+    with worker_processes(workers, workspace, judged) as executor:
         try:
             yield executor, WorkerCount(workers)
         except BaseException:

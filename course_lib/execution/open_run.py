@@ -76,8 +76,8 @@ def open_run(
         stack.callback(end_orphans)
         gradebook = stack.enter_context(CourseGradebook(gradebook_url, course_id, log))
         workspace = stack.enter_context(temporary_folder(folders.graded if settings.scheduler else None))
-        pool = stack.enter_context(open_pool(settings, workspace, submissions))
         specs = load_specs(folders, gradebook, notebooks, config)
+        pool = stack.enter_context(open_pool(settings, workspace, submissions, specs))
         report_classic_cells(specs, settings.classic, log)
         report_missing_packages(specs, folders, log)
         recorder = Recorder(
@@ -137,7 +137,7 @@ def temporary_folder(beside: Path | None) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def open_pool(settings: RunSettings, workspace: Path, submissions: int) -> WorkerPool:
+def open_pool(settings: RunSettings, workspace: Path, submissions: int, specs: Sequence[NotebookSpec]) -> WorkerPool:
     """Where submissions are graded: worker processes of this machine, or a Dask cluster."""
     if settings.scheduler:
         seen = [workspace / "library", trainings_folder()]
@@ -145,7 +145,9 @@ def open_pool(settings: RunSettings, workspace: Path, submissions: int) -> Worke
         start = functools.partial(cluster_executor, settings.scheduler, check)
         return WorkerPool(start, functools.partial(grade_in_a_process_of_its_own, check))
     workers = min(settings.workers, max(1, submissions))
-    return WorkerPool(functools.partial(local_executor, workers, None if settings.protection == "none" else workspace))
+    judged = any(spec.tests for spec in specs)
+    seen_by_kernels = None if settings.protection == "none" else workspace
+    return WorkerPool(functools.partial(local_executor, workers, seen_by_kernels, judged))
 
 
 def load_specs(

@@ -8,7 +8,6 @@ from logging import Logger
 import nbformat
 
 from ..assignment.loader import check_points, hidden_names
-from ..assignment.release import identifiers
 from ..assignment.spec import NotebookSpec
 from ..authoring.errors import AssignmentError, GradingFault, only_hidden
 from ..authoring.result import Verdict
@@ -47,7 +46,7 @@ class SourceCheck:
         known = self.cache.get(as_source.key)
         if known is not None and all(is_whole(as_source.trainings / name) for name in known.trainings):
             return
-        trains = self.settings.train_once and "course_lib" in identifiers(spec.source)
+        trains = self.settings.train_once and spec.uses_course_lib
         training = " (training its models first if needed)" if trains else ""
         self.log.info("Grading the source notebook %s%s", spec.name, training)
         if trains and "threads" not in self.settings.given_limits:  # nothing else runs yet

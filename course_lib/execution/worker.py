@@ -1,4 +1,4 @@
-"""The worker processes. Only they import torch, so the command itself starts in a second."""
+"""The worker processes. Only they may import torch, so the command itself starts in a second."""
 
 import ctypes
 import importlib
@@ -25,13 +25,14 @@ MEMORY = 2 * 2**30
 """Bytes of private memory that a worker may reserve. It needs a quarter of that."""
 
 
-def start_worker(parent: int, workspace: Path | None) -> None:
-    """Prepare a worker process: it ignores interrupts, dies with its parent, has little memory, and has torch loaded.
+def start_worker(parent: int, workspace: Path | None, judged: bool) -> None:
+    """Prepare a worker process: it ignores interrupts, dies with its parent, has little memory, and has all imported.
 
     Args:
         parent: pid of the process that runs the command. Only that process handles interrupts.
         workspace: the folder with the files that kernels see; None for no sandbox. The sandbox starts here, so that it
-            is ready when torch has been imported.
+            is ready when everything has been imported.
+        judged: whether the assignment has hidden tests, which need torch.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
@@ -45,6 +46,8 @@ def start_worker(parent: int, workspace: Path | None) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     with no_gc_while_importing():
         importlib.import_module("course_lib.judge.pipeline")
+        if judged:
+            importlib.import_module("course_lib.judge.judged_cells")
 
 
 def grade_submission(tasks: Sequence[GradingTask]) -> list[GradedNotebook]:
@@ -54,19 +57,20 @@ def grade_submission(tasks: Sequence[GradingTask]) -> list[GradedNotebook]:
     return [grade(task) for task in tasks]
 
 
-def worker_processes(workers: int, workspace: Path | None) -> ProcessPoolExecutor:
+def worker_processes(workers: int, workspace: Path | None, judged: bool = True) -> ProcessPoolExecutor:
     """Start worker processes, all at once because each takes seconds to start.
 
     Args:
         workers: their number.
         workspace: the folder with the files that kernels see; None for no sandbox.
+        judged: see :func:`start_worker`.
 
     Raises:
         GradingFault: if the machine cannot start them.
     """
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
     try:
-        executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), workspace))
+        executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), workspace, judged))
     except OSError as error:  # Python keeps its locks in /dev/shm, which the system's message does not say
         raise GradingFault(
             f"No worker can be started: {error}. Check that /dev/shm is writable and has free space."

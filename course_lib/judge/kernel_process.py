@@ -90,7 +90,7 @@ class KernelProcess:
                 run_sync(self._manager.start_kernel)()
             else:
                 self._start_unprotected(library, limits, files, device, seed)
-            write_files(self._work, handed_in or {})  # before any of the student's code has run
+            write_files(self.work, handed_in or {})  # before any of the student's code has run
             self.client.start_new_kernel_client()
         except BaseException:
             self.stop()
@@ -112,7 +112,7 @@ class KernelProcess:
         run_sync(self._manager.start_kernel)(cwd=str(work), env=environment)
 
     @property
-    def _work(self) -> Path:
+    def work(self) -> Path:
         """The notebook's folder, as the judge sees it."""
         return Path(f"/proc/{self.pid}/root{WORK}") if self._scratch is None else self._scratch / "work"
 

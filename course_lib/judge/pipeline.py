@@ -15,13 +15,11 @@ from copy import deepcopy
 from dataclasses import replace
 
 import nbformat
-import torch
 from nbformat import NotebookNode
 
 from ..assignment.cells import cell_name, is_python, language_of
 from ..authoring.errors import GradingFault
 from ..authoring.probe_source import probed_cells
-from ..authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
 from ..authoring.result import CellResult, NotebookResult, Verdict
 from ..messages import say, set_language
 from .annotate import annotate
@@ -35,7 +33,6 @@ from .sanitize import drop_outputs, sanitize_notebook
 from .shared_training import train
 from .source_run import keep_source_results
 from .task import Device, GradedNotebook, GradingTask, Unreadable
-from .tested_notebook import TestedNotebook
 from .training_requests import TrainingRequests
 
 PREPARE = 15
@@ -53,8 +50,6 @@ def grade(task: GradingTask) -> GradedNotebook:
     """
     began = time.monotonic()
     set_language(task.language)
-    if task.limits.threads:
-        torch.set_num_threads(task.limits.threads)  # workers share the cores
     check_kernel(task)
     try:
         rebuilt = rebuild_submission(task)
@@ -136,20 +131,21 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
     requests = TrainingRequests(task, notebook.cells, accuracies, early)
     probed = probed_cells(task.spec.tests)
     snapshots = [i for i, cell in enumerate(notebook.cells) if cell_name(cell) in probed]
-    tests = sorted(task.spec.tests.items(), key=lambda item: item[0] in probed)  # probes come last
     classic = classic_questions(task, notebook)
     if not task.spec.needs_hidden_lines:  # else the notebook runs a second time, with the whole cells
         snapshots += classic
     with NotebookRunner.for_task(task, notebook, requests.answer, device, snapshots, classic) as runner:
-        tested = TestedNotebook(task, runner, probed)
         try:
-            cells = run_hidden_tests([path for _, path in tests], tested.at, accuracies)
+            cells: dict[str, CellResult] = {}
+            if task.spec.tests:
+                from .judged_cells import run_judged_cells  # imports torch, which takes seconds
+
+                cells = run_judged_cells(task, runner, probed, accuracies)
             runner.run_until(len(notebook.cells))
             if runner.needs_training is not None:
                 return runner.needs_training
             made, warnings = keep_source_results(task, notebook, runner) if task.is_source else ([], [])
             cells |= run_classic_cells(task, runner, requests.answer, device)
-            tested.explain(cells)
             if any(cells[name].score < cells[name].points for name in requests.ended_early):
                 return WantsFullTraining()
         finally:
@@ -184,7 +180,11 @@ def decide(task: GradingTask, rebuilt: Rebuilt, finished: Finished) -> NotebookR
 
 def unreadable_result(task: GradingTask, why: str) -> GradedNotebook:
     """The result of a submission that cannot be read: 0 points everywhere, and the reason."""
-    found = collect_hidden_tests(list(task.spec.tests.values())) | classic_tests(task.spec)
+    found = classic_tests(task.spec)
+    if task.spec.tests:
+        from .judged_cells import judged_tests  # imports torch, which takes seconds
+
+        found |= judged_tests(task.spec)
     cells: list[CellResult] = [found[cell.grade_id] for cell in task.spec.automatic]
     solutions = {cell.grade_id: cell.solution for cell in task.spec.automatic}
     for cell in cells:

@@ -1,15 +1,11 @@
 """What the run of the source notebook provides for the class: its training runs, its pictures, and warnings."""
 
 import base64
-import contextlib
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from ..assignment.cells import is_given
-from ..authoring import common_probes
-from ..authoring.failures import StudentFailure
-from ..authoring.notebook import StudentNotebook
 from .notebook_runner import NotebookRunner
 from .task import GradingTask, figures_folder
 from .training_cache import keep_figures, keep_trainings
@@ -23,25 +19,35 @@ def keep_source_results(
     Returns:
         The names of the files of training runs, and warnings for the instructor.
     """
-    made, warnings = keep_trainings(runner.report("trainings"), task.trainings)
-    keep_figures(runner.report("figures"), given_pictures(notebook), figures_folder())
-    return made, [*warnings, *overwritten_files(runner, task.files)]
+    made: list[str] = []
+    warnings = overwritten_files(runner, task.files)
+    if task.spec.uses_course_lib:
+        made, broken_promises = keep_trainings(runner.report("trainings"), task.trainings)
+        warnings += broken_promises
+        keep_figures(runner.report("figures"), given_pictures(notebook), figures_folder())
+    return made, warnings
 
 
 def overwritten_files(runner: NotebookRunner, beside: Path | None) -> list[str]:
     """Warn if the source notebook overwrites files in its own folder, because students get those files."""
-    if beside is None:
+    if beside is None or runner.kernel is None:
         return []
-    with contextlib.suppress(StudentFailure):
-        times = StudentNotebook(runner.ask).run(common_probes.files_here)
-        copied = {str(path.relative_to(beside)): path.stat().st_mtime for path in beside.rglob("*")}
-        found = sorted(path for path, changed in times.items() if path in copied and changed > copied[path])
-        if found:
-            return [
-                f"The source notebook writes {', '.join(found)}. Copies are also in the source folder, so students and "
-                "hidden tests get them. Delete them there."
-            ]
-    return []
+    copied = {path.relative_to(beside): path.stat().st_mtime for path in beside.rglob("*") if path.is_file()}
+    found = [path for path, copy in copied.items() if _changed(runner.kernel.work / path) > copy]
+    if not found:
+        return []
+    return [
+        f"The source notebook writes {', '.join(sorted(map(str, found)))}. Copies are also in the source folder, so "
+        "students and hidden tests get them. Delete them there."
+    ]
+
+
+def _changed(path: Path) -> float:
+    """When a file was last changed; 0 if it is gone."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def given_pictures(notebook: NotebookNode) -> set[bytes]:

@@ -13,23 +13,30 @@ There are two types of files, with different names:
 
 import ast
 import hashlib
-import inspect
 import json
 import re
 from collections.abc import Container, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from nbformat import NotebookNode
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
-from .. import fast_cpu, training
 from ..authoring.student_code import parsed
-from ..files import write_whole
-from ..kernel import fingerprint, model_behaviour, model_state, training_reuse
+from ..files import PACKAGE, write_whole
 from ..kernel.wire import Packet
 from .task import is_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_LIBRARY = (
+    "training",
+    "fast_cpu",
+    *(f"kernel/{name}" for name in ("fingerprint", "model_behaviour", "model_state", "training_reuse")),
+)
+"""The modules that decide what is in a file."""
 
 
 def _content(report: Packet, n: int) -> tuple[bytes, str]:
@@ -38,6 +45,8 @@ def _content(report: Packet, n: int) -> tuple[bytes, str]:
     prefix = f"{n}/"
     tensors = {name.removeprefix(prefix): t for name, t in report.tensors.items() if name.startswith(prefix)}
     behaviour = hashlib.sha256(f"{tensors['behaviour0'].item():.4f}".encode()).hexdigest()[:8]
+    from safetensors.torch import save  # imports torch
+
     about = {name: json.dumps(fields[name]) for name in ("recipe", "history", "stopped", "device", "training")}
     return save(tensors, metadata=about), f"{fields['recipe']}-{behaviour}"
 
@@ -123,7 +132,7 @@ def load_training(request: Packet, path: Path) -> tuple[Packet, bool]:
     return Packet(), False
 
 
-def _agree(a: torch.Tensor, b: torch.Tensor) -> bool:
+def _agree(a: "Tensor", b: "Tensor") -> bool:
     """Whether two tensors are equal except for rounding errors, which grow with the norm of a tensor."""
     return a.shape == b.shape and bool((a.double() - b.double()).norm() <= 1e-3 * b.double().norm() + 1e-8)
 
@@ -136,8 +145,8 @@ def code_name(cells: Sequence[NotebookNode], enough: float | None) -> str:
         enough: the accuracy at which training may end.
     """
     # with the library's own code: a file made by another version would match no request
-    library = map(inspect.getsource, (training, fast_cpu, fingerprint, model_behaviour, model_state, training_reuse))
-    parts = [torch.__version__, *library, str(enough)]
+    library = ((PACKAGE / f"{name}.py").read_text(encoding="utf-8") for name in _LIBRARY)
+    parts = [version("torch"), *library, str(enough)]
     for cell in cells:
         code = parsed(cell.source)
         try:

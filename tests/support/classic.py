@@ -59,12 +59,23 @@ class ClassicExercise:
         **limits: float,
     ) -> GradedNotebook:
         """Grade an answer."""
+        return grade(self.task(library, answer, extra, files, protection, **limits))
+
+    def task(
+        self,
+        library: Path,
+        answer: str,
+        extra: Sequence[str] = (),
+        files: Mapping[str, bytes] | None = None,
+        protection: Protection = "bubblewrap",
+        **limits: float,
+    ) -> GradingTask:
+        """What there is to grade."""
         bounds = Limits(**{"threads": 1} | limits)  # type: ignore[arg-type]
         submitted = written(self.submission(answer, extra))
-        task = GradingTask(
+        return GradingTask(
             self.spec, submitted, library, library.parent, bounds, "en", protection, handed_in=files or {}
         )
-        return grade(task)
 
     def result(self, library: Path, answer: str, extra: Sequence[str] = (), **limits: float) -> NotebookResult:
         """The result of an answer."""
