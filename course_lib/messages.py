@@ -39,7 +39,7 @@ MESSAGES: dict[str, Text] = {
         "'{name}' does not exist yet. The cell above should define it; run that cell to the end.",
     ),
     "check.no_python": Text(
-        "la cellule exécutée juste avant n'est pas du Python valide, rien n'en a été repris : corrigez l'erreur "
+        "la cellule exécutée juste avant n'est pas du Python valide, donc rien n'a été exécuté : corrigez l'erreur "
         "qu'elle affiche, puis exécutez-la à nouveau.",
         "the last cell is not valid Python, so none of it ran. Fix the error shown and run it again.",
     ),
@@ -110,7 +110,7 @@ MESSAGES: dict[str, Text] = {
     "verdict.too_many_processes": Text("trop de processus", "too many processes"),
     "verdict.disk_full": Text("disque plein", "disk full"),
     "verdict.too_much_output": Text("trop de sorties", "too much output"),
-    "verdict.invalid_answer": Text("réponse insensée", "invalid answer"),
+    "verdict.invalid_answer": Text("réponse invalide", "invalid answer"),
     "verdict.kernel_died": Text("noyau arrêté", "kernel died"),
     "verdict.test_fault": Text("à revoir", "to be checked"),
     "verdict.unreadable": Text("illisible", "unreadable"),
@@ -120,7 +120,7 @@ MESSAGES: dict[str, Text] = {
         "Only some of the checks in the cell pass.",
     ),
     "hint.failed": Text(
-        "Le code s'exécute, mais cette propriété n'est pas vérifiée.",
+        "Le code s'exécute, mais cette propriété n'est pas respectée.",
         "The code runs, but it does not meet this requirement.",
     ),
     "hint.cause": Text("{hint} Cause probable : {cause}", "{hint} Likely cause: {cause}"),
@@ -395,7 +395,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.other_type": Text(
         "le résultat n'est pas de type {expected}, que l'énoncé demande.",
-        "the exercise asks for a result of type {expected}.",
+        "the result is not of type {expected}, which the exercise asks for.",
     ),
     "cause.not_called": Text(
         "c'est une fonction, qui n'est pas appelée : il manque ().",
@@ -417,14 +417,14 @@ MESSAGES: dict[str, Text] = {
     ),
     "cause.too_large": Text(
         "le résultat est trop grand pour être vérifié : l'énoncé en demande un plus petit.",
-        "the result is too large to be checked. The exercise asks for a smaller one.",
+        "the result is too large to be checked. Return only what the exercise asks for.",
     ),
     "cause.raises_nothing": Text(
         "aucune exception n'est levée, l'énoncé demande {expected}.",
         "no exception is raised, but the exercise asks for {expected}.",
     ),
     "cause.raises_other": Text(
-        "une autre exception est levée que {expected}, que l'énoncé demande.",
+        "l'exception levée n'est pas {expected}, que l'énoncé demande.",
         "a different exception is raised; the exercise asks for {expected}.",
     ),
     "cause.no_file": Text(
@@ -473,7 +473,7 @@ MESSAGES: dict[str, Text] = {
     "table.verdicts": Text("verdicts", "verdicts"),
     "table.all_passed": Text("tout réussi", "all passed"),
     "export.needs_grading": Text("à noter ou à revoir", "needs manual grading or review"),
-    "output.cut": Text("[... la suite des sorties est coupée]", "[... the rest of the output was cut]"),
+    "output.cut": Text("[... la suite des sorties est coupée]", "[... output truncated]"),
     # rebuilding a submission
     "rebuild.json": Text("JSON incorrect à la ligne {line}", "invalid JSON at line {line}"),
     "rebuild.empty": Text("fichier vide", "empty file"),

@@ -40,7 +40,7 @@ def _unpack(name: str, target: Path) -> None:
         raise RuntimeError(say("mnist.broken_package", path=packed))
     write_whole(target, content)
     with contextlib.suppress(OSError):  # some file systems have no permissions
-        target.chmod(0o644)  # the folder for temporary files is shared by all users of the machine
+        target.chmod(0o644)  # every user of the machine can read it in a shared temporary folder
 
 
 _intact: dict[Path, tuple[int, int]] = {}

@@ -1,4 +1,6 @@
-"""An author's right and wrong answers, to try the hidden tests on: ``FOLDER/<solution cell>/<right or wrong>/*.py``.
+"""Right and wrong answers, written by the author to try out the hidden tests.
+
+They are in ``FOLDER/<solution cell>/<right or wrong>/*.py``.
 
 The first line of a file may describe the answer, as a comment. If the answer is wrong, the next line may name the
 hidden tests that it must fail::
@@ -37,7 +39,7 @@ class Answer:
     about: str
     """What the answer does; empty if its file does not say."""
     fails: frozenset[str]
-    """The hidden tests that it must fail; empty if it is right, or if any test will do."""
+    """The hidden tests that it must fail; empty if the answer is correct, or if failing any test is enough."""
     code: str
 
     def notebook(self, spec: NotebookSpec) -> NotebookNode:

@@ -17,7 +17,7 @@ def cell_name(cell: Any) -> str:
 
 
 def is_own(cell: Any) -> bool:
-    """Whether the student wrote a cell of a rebuilt notebook: a solution cell, or one that the student added."""
+    """Whether a cell of a rebuilt notebook contains the student's work: a solution cell, or an added cell."""
     return bool(cell["metadata"].get(EXTRA) or cell["metadata"].get("nbgrader", {}).get("solution"))
 
 
@@ -27,13 +27,13 @@ def first_line(cell: NotebookNode) -> str:
 
 
 def is_given(cell: NotebookNode) -> bool:
-    """Whether students cannot edit a cell, and it carries no points."""
+    """Whether a cell is read-only and carries no points."""
     meta = cell.metadata.get("nbgrader", {})
     return bool(meta.get("locked")) and not meta.get("solution") and not meta.get("grade")
 
 
 def is_check(cell: NotebookNode) -> bool:
-    """Whether a cell has the visible checks of an answer."""
+    """Whether a cell is nbgrader's "Autograder tests": graded, and not itself an answer."""
     meta = cell.metadata.get("nbgrader", {})
     return bool(meta.get("grade")) and not meta.get("solution")
 

@@ -1,7 +1,7 @@
 """Draft a file of hidden tests from the asserts of a classic grade cell.
 
-The draft is the cell's own code, run in the judge's process: a call of a function of the student's becomes a question
-to the student's kernel, and so does the value of a variable. Whether the draft works is found out by grading the source
+The draft is the cell's own code, which runs in the judge's process. Calls of the student's functions become questions
+to the student's kernel, and so do uses of the student's variables. To find out whether a draft works, grade the source
 notebook with it.
 """
 
@@ -31,7 +31,7 @@ class CannotDraft(Exception):
 
 
 class _Questions(ast.NodeTransformer):
-    """Replaces what is the student's by questions.
+    """Replaces uses of the student's names with questions.
 
     Args:
         names: the names that the student's cells define.
@@ -48,9 +48,9 @@ class _Questions(ast.NodeTransformer):
         match node.func:
             case ast.Name(name) if self._is_students(name):
                 if name not in self._functions:
-                    raise CannotDraft(f"it calls {name}, which is not a function of the student's")
+                    raise CannotDraft(f"it calls {name}, which is not one of the student's functions")
                 if any(isinstance(argument, ast.Starred) for argument in node.args):
-                    raise CannotDraft(f"it calls {name} with a list of arguments")
+                    raise CannotDraft(f"it calls {name} with *arguments")
                 arguments = [self.visit(argument) for argument in node.args]
                 keywords = [ast.keyword(keyword.arg, self.visit(keyword.value)) for keyword in node.keywords]
                 return ast.Call(_attribute("call"), [ast.Constant(name), *arguments], keywords)
@@ -131,7 +131,7 @@ def draft(spec: NotebookSpec, grade_id: str) -> str:
     questions = _Questions(names, functions)
     body = [questions.visit(statement) for statement in tree.body]
     if not any(isinstance(node, ast.Name) and node.id == "student" for part in body for node in ast.walk(part)):
-        raise CannotDraft("it asks for nothing that the student wrote")
+        raise CannotDraft("it uses nothing that the student wrote")
     imported = {name: ast.unparse(node) for cell in before for node, name in _imports(cell.source)}
     used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)} - questions.own
     imports = sorted({imported[name] for name in used & imported.keys()})

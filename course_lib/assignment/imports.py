@@ -48,7 +48,7 @@ def _is_beside(name: str, folder: Path) -> bool:
 
 
 def missing_packages(modules: Iterable[str]) -> list[str]:
-    """What pip calls the packages of those ``modules`` that this Python environment does not have."""
+    """The pip packages of those ``modules`` that are not installed in this environment."""
     names = dict.fromkeys(name.partition(".")[0] for name in modules)
     return [_PIP_NAMES.get(name, name) for name in names if not _is_installed(name)]
 

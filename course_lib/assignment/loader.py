@@ -37,7 +37,8 @@ def load_assignment(source: Path, tests: Path, notebook: str = "*", config: Conf
         config: nbgrader's configuration, which may change markers and stubs.
 
     Raises:
-        AssignmentError: if no notebook matches, one cannot be graded, or hidden tests are for cells of two notebooks.
+        AssignmentError: if no notebook matches, a notebook cannot be graded, or two notebooks share the id of a cell
+            that has hidden tests.
     """
     paths = [path for path in sorted(source.glob("*.ipynb")) if fnmatch(path.stem, notebook)]
     specs = [load_notebook_spec(path, tests, config) for path in paths]
@@ -47,13 +48,13 @@ def load_assignment(source: Path, tests: Path, notebook: str = "*", config: Conf
     twice = sorted(name for name, n in names.items() if n > 1)
     if twice:
         raise AssignmentError(
-            f"{source}: several notebooks have cells {', '.join(twice)}, so nobody knows which one the hidden tests in "
-            f"{tests} are for: rename the cells in one notebook"
+            f"{source}: several notebooks have a cell {', '.join(twice)}, so it is unclear to which one the hidden "
+            f"tests in {tests} belong. Rename the cell in one of the notebooks"
         )
     classic = [name for spec in specs for name in spec.classic]
     if notebook == "*" and classic and (stray := stray_tests(tests, names.keys() | set(classic))):
         raise AssignmentError(
-            f"{', '.join(map(str, stray))}: no grade cell has this name, and no hidden tests are there for "
+            f"{', '.join(map(str, stray))}: no grade cell has this name, and there are no hidden tests for "
             f"{', '.join(classic)}. Name the file after its cell, or remove it"
         )
     return specs
@@ -107,7 +108,7 @@ def load_notebook_spec(source: Path, tests: Path, config: Config | None = None) 
     language = language_of(original.metadata)
     if language and not is_python(language):
         raise AssignmentError(
-            f"{source}: its kernel is of the language {language!r}, and only Python is graded here. Choose a Python "
+            f"{source}: the language of its kernel is {language!r}, but only Python can be graded. Choose a Python "
             "kernel (in Jupyter: Kernel, Change Kernel), or grade this assignment with nbgrader alone"
         )
     try:

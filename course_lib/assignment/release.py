@@ -43,7 +43,7 @@ _KINDS: dict[str, tuple[str, Callable[[NotebookNode], bool]]] = {
     "HIDDEN TESTS": ("Autograder tests", is_grade),
     "MARK SCHEME": ("Manually graded answer", lambda cell: is_grade(cell) or is_task(cell) or is_solution(cell)),
 }
-"""By marker: the type of cell that may contain it, under its name in nbgrader's menu, and a test for this type."""
+"""Maps each marker to the only cell type that may contain it, as in nbgrader's menu, and to a test for that type."""
 
 
 def student_library(mnist: bool = True) -> dict[str, bytes]:
@@ -115,7 +115,7 @@ class CheckSource(NbGraderPreprocessor):
     """Names the cells with mistakes. nbgrader would stop at one of them and not say which."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Refuse a notebook with mistakes, unless ``--no-metadata`` says that cells may have none."""
+        """Refuse a notebook with mistakes, unless ``--no-metadata`` switches metadata checks off."""
         if not self.config.CheckCellMetadata.get("enabled", True):
             return nb, resources
         if found := [*faults(nb.cells)]:
@@ -150,7 +150,7 @@ class TidyMetadata(NbGraderPreprocessor):
         return nb, resources
 
 
-# nbgrader's own list with our steps
+# nbgrader's own steps, in its order, with CheckSource, TidyMetadata, CheckRelease and AddStudentLibrary added
 _COMPLETE = [IncludeHeaderFooter, InstantiateTests]
 _CLEAR = [LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
 _HIDE = [ClearHiddenTests, ClearMarkScheme, CheckRelease, ComputeChecksums, CheckCellMetadata]

@@ -34,7 +34,7 @@ class NotebookSpec:
     tests: dict[str, Path]
     """The file or folder of hidden tests, by the id of each judged cell."""
     classic: dict[str, str] = field(default_factory=dict)
-    """The code of each classic cell, with its hidden lines, by id: a grade cell that is tested by its own code."""
+    """The full code of each classic cell (tested by its own asserts), hidden lines included, by id."""
     needs_hidden_lines: bool = False
     """Whether a later cell uses a name that only hidden lines of a classic cell define."""
     uses_course_lib: bool = False

@@ -66,7 +66,7 @@ class ModelComparison:
         self.generator = torch.Generator().manual_seed(1)
 
     def must_give_outputs(self, name: str) -> None:
-        """The outputs for a batch must have the same shape as those of the reference model."""
+        """Check that the outputs for a batch have the shape of the reference model's outputs."""
         model = new_model(self.references, name)
         for n in (3, 64):
             x = self.inputs(self.generator, n)
@@ -83,7 +83,7 @@ class ModelComparison:
             self._must_agree(name, lambda weight: weight.T if weight.dim() == 2 else weight)
 
     def must_separate_examples(self, name: str) -> None:
-        """An example must get the same output alone as among others, and different examples different outputs.
+        """Check that an example gets the same output alone and in a batch, and that other examples get others.
 
         The model must not modify its inputs. If its parameters differ in shape from those of the reference model, it is
         tested with its own initial weights.

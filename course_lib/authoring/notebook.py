@@ -257,7 +257,7 @@ class StudentNotebook(Probing):
         Args:
             name: of the function.
             *args: its arguments.
-            integers: whether an int is right, too.
+            integers: whether an int is accepted, too.
             **kwargs: its keyword arguments.
         """
         value = self.call(name, *args, **kwargs)
@@ -279,7 +279,7 @@ class StudentNotebook(Probing):
         return value
 
     def must_leave_alone(self, name: str, *args: Argument) -> None:
-        """The function ``name`` must not modify ``args``, nor the model ``name`` its input."""
+        """Check that the function or model ``name`` does not modify ``args``."""
         before: dict[str, torch.Tensor] = {}
         described = describe_arguments(args, before)
         before = {key: tensor.clone() for key, tensor in before.items()}  # in an author's notebook, these may change

@@ -1,4 +1,4 @@
-"""One-line questions to a student's notebook that are answered by probes."""
+"""Questions to a student's notebook that are answered by built-in probes."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The kit's own commands, which complete those of nbgrader."""
+"""The kit's own commands, which complement nbgrader's."""
 
 import argparse
 import os

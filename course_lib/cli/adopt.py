@@ -1,4 +1,4 @@
-"""Look over an existing nbgrader course, and add what the kit needs to grade it.
+"""Report how the kit will grade an existing nbgrader course, and add the configuration that it needs.
 
     course adopt FOLDER
 
@@ -74,7 +74,7 @@ def _describe_notebook(spec: NotebookSpec) -> Iterator[str]:
     if spec.needs_hidden_lines:
         yield "      runs twice: a later cell uses a name that only hidden lines define"
     if without := [cell.grade_id for cell in spec.automatic if not cell.solution]:
-        yield f"      no answer comes before {', '.join(without)}: it tests what is given"
+        yield f"      no solution cell comes before {', '.join(without)}, so only given code is tested"
 
 
 def configuration_lines() -> str:
@@ -94,7 +94,7 @@ def add_configuration(folder: Path) -> str:
     if "use_judge()" not in config.read_text(encoding="utf-8"):
         return (
             f"Add these lines at the end of {config}, then run this command again:\n\n{configuration_lines()}\n\n"
-            "Until then, nbgrader grades this course alone, and nothing is changed."
+            "Until then, nbgrader grades this course without the kit. Nothing was changed."
         )
     if not guard.exists():
         shutil.copyfile(COURSE_FILES / guard.name, guard)

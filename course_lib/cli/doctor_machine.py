@@ -87,7 +87,7 @@ def check_data() -> Iterator[Finding]:
     for name, place in (("cache", cache_folder()), ("scratch", Path(tempfile.gettempdir())), ("course", Path.cwd())):
         free = shutil.disk_usage(place if place.exists() else Path.home()).free
         fix = "" if free >= DISK else f"Make room in {place}: {DISK / 2**30:.0f} GB should be free."
-        yield Finding(f"disk of {name}", f"{free / 2**30:.0f} GB free", fix)
+        yield Finding(f"{name} disk", f"{free / 2**30:.0f} GB free", fix)
 
 
 MACHINE_CHECKS = (check_python, check_packages, check_computing, check_data)

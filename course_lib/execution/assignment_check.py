@@ -68,7 +68,7 @@ def open_trials(
 
 
 def vacuous_tests(trial: Trial) -> Iterator[str]:
-    """The hidden tests that pass on the notebook as students get it."""
+    """Grade the released notebook; yield a message for each hidden test that passes or crashes on it."""
     for _, result in trial.grade({"released": trial.spec.skeleton}):
         for cell in result.cells:
             for test in cell.tests:
@@ -82,7 +82,7 @@ def vacuous_tests(trial: Trial) -> Iterator[str]:
 
 
 def wrong_marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[tuple[Answer, list[TestResult], str]]:
-    """Grade the answers. Yield each one with the tests that it failed, and the problem with that; empty if none."""
+    """Grade the answers. Yield each one, the tests that it failed, and what is wrong with that: empty if nothing is."""
     by_name = {str(answer.path): answer for answer in answers}
     notebooks = {name: answer.notebook(trial.spec) for name, answer in by_name.items()}
     for name, result in sorted(trial.grade(notebooks), key=lambda found: found[0]):
@@ -107,8 +107,10 @@ def _wrong(answer: Answer, lost: Sequence[TestResult]) -> str:
     if not answer.fails:
         return "" if names else "wrong, but it passes every test"
     if missed := sorted(answer.fails - names):
-        return f"it passes {', '.join(missed)}"
-    return f"it fails {', '.join(sorted(more))}, too" if (more := names - answer.fails) else ""
+        return f"it should fail {', '.join(missed)}, but passes"
+    if more := sorted(names - answer.fails):
+        return f"it also fails {', '.join(more)}: add them to '# fails:', or correct the tests"
+    return ""
 
 
 def unsteady_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[str]:
@@ -131,7 +133,7 @@ def unsteady_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[s
 
 
 def names_to_rebind(spec: NotebookSpec) -> Iterator[str]:
-    """The names that hidden tests ask for although a given cell defines them: a student can redefine them."""
+    """Yield a message for each name that a hidden test asks for and a given cell defines: students can redefine it."""
     given = [cell for cell in spec.skeleton.cells if cell.cell_type == "code" and is_given(cell)]
     answers = [cell.source for cell in spec.solved.cells if cell.cell_type == "code" and not is_given(cell)]
     defined = {name: cell_name(cell) for cell in given for name in StudentCode([cell.source]).own_names}

@@ -84,8 +84,9 @@ def cache_key(spec: NotebookSpec, beside: Path, limits: Limits, here: Sequence[s
         spec: the notebook.
         beside: the folder of the source notebook.
         limits: what a submission may use.
-        here: the :func:`versions` that grade.
-        **settings: the other settings that change a result: language, protection, device, whether models are trained
+        here: what :func:`versions` returned.
+        **settings: every other setting that changes a result, by name: see
+            :func:`course_lib.execution.open_run.task_maker`
             once, which files are hidden from students.
     """
     parts = [*here, json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]

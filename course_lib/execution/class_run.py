@@ -152,7 +152,7 @@ class ClassRun:
             else:
                 keys = keys_of(tasks)
                 plan.outdated.setdefault(keys, EqualSubmissions(keys, [])).students.append(student)
-        # where a hidden test has crashed, its author waits to see whether the correction works
+        # first those on which a hidden test crashed: its author is waiting to see whether the fix works
         first = {keys for keys, group in plan.outdated.items() if any(map(recorded.is_provisional, group.students))}
         plan.outdated = dict(sorted(plan.outdated.items(), key=lambda item: item[0] not in first))
         return plan
@@ -176,7 +176,7 @@ class ClassRun:
             yield group, GradingFault(HANDED_IN_AGAIN)
 
     def _work(self, groups: Sequence[EqualSubmissions], changed: list[EqualSubmissions]) -> Iterator[Work]:
-        """The tasks of each group. They are read only now, so that few submissions are in memory."""
+        """The tasks of each group. Submissions are read lazily, so that few of them are in memory at once."""
         for group in groups:
             candidates = (self.tasks(student) for student in group.students)
             tasks = next((tasks for tasks in candidates if keys_of(tasks) == group.keys), None)

@@ -46,7 +46,7 @@ def open_run(
     submissions: int,
     log: Logger,
 ) -> Iterator[ClassRun]:
-    """A run over an assignment, as long as the block lasts.
+    """Set up a run over an assignment, and release everything when the block ends.
 
     Args:
         folders: of the assignment.
@@ -63,7 +63,7 @@ def open_run(
     Raises:
         AssignmentError or GradingFault: if nothing can be graded here; the message says why and how to fix it.
     """
-    if folders.source.name != folders.assignment or not folders.source.is_dir():  # a '/' at its end, a pattern
+    if folders.source.name != folders.assignment or not folders.source.is_dir():  # a pattern, or a '/' at the end
         raise AssignmentError(
             f"there is no assignment {folders.assignment!r}: no folder in {folders.source.parent} has this name"
         )
@@ -83,7 +83,7 @@ def open_run(
         recorder = Recorder(
             folders, gradebook, settings.add_students, penalize, set_permissions, log, settings.keep_times
         )
-        stamps = stamps_of_tests(specs)  # before the keys: an edit from here on is noticed
+        stamps = stamps_of_tests(specs)  # read before the keys are made, so that any later edit is noticed
         new_task = task_maker(folders, settings, workspace, specs)
         cache = ResultCache(folders.results)
         yield ClassRun(folders, settings, specs, new_task, pool, cache, recorder, stamps, log)
@@ -167,7 +167,7 @@ def load_specs(
 
 
 def report_classic_cells(specs: Sequence[NotebookSpec], classic: Classic, log: Logger) -> None:
-    """Warn of classic cells or refuse them, as the setting says.
+    """Warn about classic cells or refuse them, depending on the setting.
 
     Raises:
         AssignmentError: if the setting is ``refuse`` and there are any; the message names them.
@@ -178,7 +178,7 @@ def report_classic_cells(specs: Sequence[NotebookSpec], classic: Classic, log: L
     names = "; ".join(cells)
     if classic == "refuse":
         raise AssignmentError(
-            f"These grade cells have no file of hidden tests: {names}. c.JudgedAutograde.classic = 'refuse' does not "
+            f"These grade cells have no file of hidden tests: {names}. c.JudgedAutograde.classic = 'refuse' forbids "
             "accept that. Write the tests ('course harden' drafts them), or set it to 'allow' or 'warn'"
         )
     message = "Tested by the cell's own code, so the student's code could forge the verdict: %s"

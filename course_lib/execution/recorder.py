@@ -67,7 +67,7 @@ class Recorded:
 
 
 def not_handed_in(tasks: Sequence[GradingTask]) -> set[str]:
-    """The notebooks that a student left out, if there is another one: nothing is written for them, and they give 0."""
+    """The notebooks missing from a submission that has another one. They get 0 points and no autograded file."""
     missing = {t.spec.name for t in tasks if isinstance(t.submitted, Unreadable) and t.submitted.is_missing}
     return missing if len(missing) < len(tasks) else set()
 

@@ -39,7 +39,7 @@ class RunSettings:
     execute: bool = True
     """Whether to run the notebooks; otherwise, a person grades them with the outputs that students handed in."""
     students_files: Sequence[str] = ()
-    """Files that the source has, too, and of which the student's version counts."""
+    """Files for which the student's version replaces the one in the source folder."""
     keep_times: bool = True
     """Whether the autograded notebook says how long grading took."""
 

@@ -69,8 +69,8 @@ class SourceCheck:
 def stopped_cells(spec: NotebookSpec, graded: GradedNotebook) -> list[str]:
     """A line for each cell of a source notebook that stopped with an error although all hidden tests pass.
 
-    A classic cell that does not earn its points is in the list, too. It stops nobody: with nbgrader alone, the course
-    would go on.
+    A classic cell that does not earn its points is in the list, too. It does not stop the command:
+    stock nbgrader would grade the course, too.
 
     Raises:
         AssignmentError: if a hidden test does not pass, or a classic cell gives more points than it has.

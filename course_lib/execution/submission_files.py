@@ -66,7 +66,7 @@ def read_plain(path: Path, max_bytes: int, folder: int | None = None) -> bytes:
 def read_submitted(path: Path, source: Path) -> bytes:
     """Read ``submitted/<student>/<assignment>/<notebook>.ipynb``.
 
-    If there is no such file, read the one whose name differs only in capitals or in how accents are stored.
+    If there is no such file, read a file whose name differs only in case or Unicode normalization.
 
     Args:
         path: the file.
@@ -144,7 +144,7 @@ def read_beside(folder: Path, ignored: Sequence[str], source: Path, students: Se
 
 
 def _folded(name: str) -> str:
-    """A file name without differences that some file systems ignore or change: in capitals, and in stored accents."""
+    """A file name with its case and Unicode form normalized, because some file systems change them."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

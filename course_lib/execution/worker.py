@@ -26,7 +26,7 @@ MEMORY = 2 * 2**30
 
 
 def start_worker(parent: int, workspace: Path | None, judged: bool) -> None:
-    """Prepare a worker process: it ignores interrupts, dies with its parent, has little memory, and has all imported.
+    """Prepare a worker process: it ignores interrupts, dies with its parent, and has a memory limit and all imports.
 
     Args:
         parent: pid of the process that runs the command. Only that process handles interrupts.

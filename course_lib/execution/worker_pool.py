@@ -109,7 +109,7 @@ class WorkerPool:
         """Grade many submissions.
 
         Yields:
-            The name of each submission, with its graded notebooks or the exception that grading raised, in the order in
+            The keys of each submission, with its graded notebooks or the exception that grading raised, in the order in
             which they are ready.
 
         Raises:

@@ -61,7 +61,7 @@ def read_result(path: Path) -> tuple[str, NotebookResult] | None:
 
 
 def without_times(notebook: str) -> str:
-    """An autograded notebook without how long its grading took."""
+    """An autograded notebook without the seconds that its grading took."""
     content = json.loads(notebook)
     content["metadata"][METADATA] |= {"seconds": 0.0, "phases": {}}
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"

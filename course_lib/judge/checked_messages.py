@@ -1,6 +1,6 @@
 """Jupyter messages from a student's kernel, checked before anything else reads them.
 
-A student's code can send any bytes with a right signature. Only messages that follow Jupyter's protocol, as far as the
+A student's code can send any bytes with a valid signature. Only messages that follow Jupyter's protocol, as far as the
 judge relies on it, get through.
 """
 
@@ -95,7 +95,7 @@ def packet_message(session: Session, kind: str, packet: Packet) -> dict[str, Any
 
 
 def without_half_surrogates(value: Any) -> Any:
-    """A JSON value whose strings can be written to a file: half a surrogate pair cannot."""
+    """A JSON value whose strings can be written to a file: lone surrogates cannot."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):

@@ -3,7 +3,7 @@
 The notebook runs as it was released. Before each of these cells, the kernel is forked. When all cells have run, the
 whole cell of the source notebook, hidden lines included, runs in the fork, and its answer becomes points by nbgrader's
 rules (:func:`points_of`). If the kernel cannot be forked, or if a later cell needs what only hidden lines define, the
-notebook runs a second time, in another kernel, with the whole cells; nothing that it shows then is kept.
+notebook runs a second time, in another kernel, with the whole cells; the outputs of this run are discarded.
 """
 
 import builtins
@@ -33,7 +33,7 @@ _ARROW = re.compile(r"^-+> ?\d+ (.*)$", re.MULTILINE)
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 _EXCEPTIONS = {name for name, value in vars(builtins).items() if isinstance(value, type)}
-"""Names of exceptions that a student may read about a hidden line: a class of the student's could have any name."""
+"""Names that feedback about a hidden line may show: a class that the student defines could smuggle data in its name."""
 
 
 def classic_questions(task: GradingTask, notebook: NotebookNode) -> dict[int, Packet]:

@@ -1,4 +1,4 @@
-"""Put the pieces of a cell that a student split or copied together again."""
+"""Rejoin the pieces of a cell that a student split or duplicated."""
 
 import ast
 import itertools
@@ -8,7 +8,7 @@ from ..authoring.student_code import parsed
 
 
 def split_off_earlier_tries(pieces: list[str]) -> tuple[list[str], list[str]]:
-    """Tell earlier tries at an answer from the answer.
+    """Separate earlier attempts from the final answer.
 
     A student who copies a cell leaves earlier tries above the last one. A student who splits a cell leaves pieces that
     belong together. The first pieces count as earlier tries as long as the last piece redefines everything that they

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a folder, in place of those that are there.
+    """Write files into a folder, replacing files of the same name.
 
     Args:
         folder: the folder, which exists.

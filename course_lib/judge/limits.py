@@ -13,8 +13,8 @@ class Limits:
     slack: float = 3
     """How many times these CPU seconds may pass on the clock, not counting time spent waiting for a free core."""
     question: float = 2
-    """CPU seconds for one question of a hidden test with up to 1000 images, and again for each further 1000. Also for a
-    given cell that checks answers."""
+    """CPU seconds for one question of a hidden test, for each 1000 input rows or part of them. Also for the
+    visible part of a judged grade cell."""
     training: float = 1200
     """Wall-clock seconds for one training cell: a given cell whose id begins with ``train``."""
     submission: float = 2400

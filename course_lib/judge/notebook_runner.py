@@ -111,7 +111,7 @@ class NotebookRunner:
         self._deadline = time.monotonic() + limits.submission
         self._restarts = 0
         self._has_died = True
-        """Whether the last kernel counts as restarted."""
+        """Whether starting the next kernel counts towards ``limits.restarts``."""
         self._has_probed = False
         self._new_kernel: Callable[[], KernelProcess] = lambda: KernelProcess(
             notebook,
@@ -173,7 +173,7 @@ class NotebookRunner:
             return self._ask_in_place(index)
         if is_classic and index in self._snapshots:
             self._take_snapshot(index)
-        if self.kernel is None:  # code of the student's broke the fork
+        if self.kernel is None:  # the student's code broke the fork
             return Verdict.KERNEL_DIED
         client = self.kernel.client
         # drop the output of cells that run again after a probe, because it could reveal the probe
@@ -413,7 +413,7 @@ class NotebookRunner:
             with self._counting("kernel"):
                 self.kernel = self._new_kernel()
             self._restarts += self._has_died
-            self._has_died = True  # counts if it is gone when the next one is needed
+            self._has_died = True  # by default the next start counts, because this kernel must have died
             if self._replay():
                 return True
         return False

@@ -68,18 +68,18 @@ def grade(task: GradingTask) -> GradedNotebook:
 
 
 def check_kernel(task: GradingTask) -> None:
-    """Refuse a notebook in another language than Python, if the source leaves the language open.
+    """Refuse a notebook that is not in Python, if the source notebook does not name its language.
 
     Raises:
-        GradingFault: if it is one; the message names the notebook and its kernel.
+        GradingFault: if it is not in Python; the message names the notebook and its language.
     """
     if not isinstance(task.submitted, bytes) or language_of(task.spec.source.metadata):
         return
     other = language_of(read_metadata(task.submitted))
     if other and not is_python(other):
         raise GradingFault(
-            f"{task.spec.name}.ipynb asks for a kernel of the language {other!r}, and only Python is graded. If it is "
-            "Python, choose a Python kernel in the source notebook: it then counts for every submission"
+            f"{task.spec.name}.ipynb asks for a {other} kernel, but only Python can be graded. If it is "
+            "Python after all, choose a Python kernel in the source notebook; that choice applies to every submission"
         )
 
 

@@ -25,7 +25,7 @@ def train(task: GradingTask, needed: NeedsTraining, seconds: defaultdict[str, fl
     Args:
         task: the notebook that needs the training run.
         needed: what to run, and where to store it.
-        seconds: gets the training time. Time spent waiting for another worker's training is not charged.
+        seconds: the training time is added to it. Time spent waiting for another worker's training is not charged.
     """
     # a few lock files serve all training runs, so that their number stays small
     with FileLock(needed.path.with_name(f"{needed.path.stem[-2:]}.lock")):

@@ -37,8 +37,8 @@ def overwritten_files(runner: NotebookRunner, beside: Path | None) -> list[str]:
     if not found:
         return []
     return [
-        f"The source notebook writes {', '.join(sorted(map(str, found)))}. Copies are also in the source folder, so "
-        "students and hidden tests get them. Delete them there."
+        f"The source notebook writes {', '.join(sorted(map(str, found)))}. The source folder also has these files, "
+        "so students and hidden tests get the old copies. Delete them from the source folder."
     ]
 
 

@@ -13,8 +13,8 @@ class Stopwatch:
         pid: the process. Its threads count; the processes that it starts do not.
         computing: limit on CPU time, in seconds.
         wall: limit on wall time, in seconds, not counting time spent waiting for a free core.
-        deadline: limit on wall time, in seconds, in any case. It is needed because the processes that it starts may
-            take all cores.
+        deadline: limit on wall time, in seconds, waiting included: a process whose children take all cores would
+            otherwise wait forever.
     """
 
     def __init__(self, pid: int, computing: float, wall: float, deadline: float) -> None:

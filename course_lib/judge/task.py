@@ -1,4 +1,4 @@
-"""The input and output of grading a notebook: plain data that passes between processes. Imports nothing slow."""
+"""The input and output of grading a notebook: plain data that passes between processes. It is fast to import."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ class Unreadable:
     reason: str
     """Why, in the student's language."""
     is_missing: bool = False
-    """Whether the student handed in no such notebook, and none that could be meant."""
+    """Whether the submission has neither this notebook nor one that could be it under another name."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class GradingTask:
     """Hash of everything that the result depends on. The result is stored under this key, and contains it."""
 
     def after(self, seconds: Iterable[float]) -> "GradingTask":
-        """The same task with the time that is left of its limit once ``seconds`` are spent."""
+        """A copy of the task, its time limit reduced by the ``seconds`` already spent."""
         left = max(1.0, self.limits.submission - sum(seconds))
         return replace(self, limits=replace(self.limits, submission=left))
 

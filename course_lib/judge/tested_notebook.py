@@ -77,7 +77,7 @@ class TestedNotebook:
             raise
 
     def explain(self, results: Mapping[str, CellResult]) -> None:
-        """For each test that failed without a known cause, blame an earlier cell of the answer that stopped."""
+        """If a test failed for no known reason, and a cell of the answer stopped with an error, name that error."""
         for cell in results.values():
             stopped = self._stopped(cell.grade_id)
             for test in cell.tests:

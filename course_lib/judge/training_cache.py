@@ -88,7 +88,7 @@ def keep_code_training(report: Packet, path: Path) -> None:
 
 
 def is_kept(path: Path) -> bool:
-    """Whether a student's code need not be trained: its training run is stored, or the code trains nothing."""
+    """Whether a training run is stored for this code, or an empty file that says that the code trains nothing."""
     return is_whole(path) or (path.is_file() and not path.stat().st_size)
 
 

@@ -1,4 +1,4 @@
-"""Answers a kernel that is about to train a model: with a finished training run, or with a sufficient accuracy."""
+"""Answers a kernel that is about to train a model: with a finished run, or with the accuracy at which it may stop."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,14 +30,15 @@ class TrainingRequests:
     """Grade cells whose model was not trained to the last epoch."""
 
     def answer(self, request: Packet, running: int) -> Packet | NeedsTraining:
-        """Answer the request of the cell with the index ``running``.
+        """Answer a training request from the cell at index ``running``.
 
         Returns:
             One of
 
             - a packet with trained weights, if a finished training run fits;
             - a packet with ``enough``, the accuracy at which training may end;
-            - a packet with ``try_promise``, for the source notebook: check the loop, then train as the code says;
+            - a packet with ``try_promise``, for the source notebook: train one epoch twice and compare, then train as
+              usual;
             - an empty packet: train as the code says;
             - a :class:`NeedsTraining`: what to train first, in another kernel.
         """

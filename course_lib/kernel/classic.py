@@ -61,7 +61,7 @@ def run_grade_cell(source: str, namespace: MutableMapping[str, Any]) -> float | 
 
 
 class _HonestEquality(ast.NodeTransformer):
-    """Replaces ``a == b`` by ``equal(a, b)``; not where the author writes ``unittest.mock.ANY``."""
+    """Replaces ``a == b`` by ``equal(a, b)``; except where either side is ``unittest.mock.ANY``."""
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
@@ -74,7 +74,7 @@ class _HonestEquality(ast.NodeTransformer):
 
 
 def equal(a: object, b: object) -> object:
-    """``a == b``; False if one of them also equals a new object, or another number than the one it equals."""
+    """``a == b``; but False if either side also equals a fresh object, or a second, different number."""
     answer = a == b
     return False if _claims_too_much(a, b) or _claims_too_much(b, a) else answer
 
@@ -91,7 +91,7 @@ def _claims_too_much(value: Any, other: Any) -> bool:
 
 
 def _run(code: Any, namespace: Any) -> Any:
-    """Run compiled code, to its end if it awaits something."""
+    """Run compiled code. If it uses ``await``, run it to completion."""
     value = _eval(code, namespace)
     if code.co_flags & inspect.CO_COROUTINE:
         return asyncio.new_event_loop().run_until_complete(value)

@@ -10,7 +10,10 @@ from torch import nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 SAMPLE = 10_000
-"""Number of elements of a tensor that are hashed at each call: numpy can change a tensor but not its version."""
+"""Number of elements of a tensor that are hashed at each call.
+
+numpy can change a tensor without changing its version.
+"""
 
 _known: MutableMapping[torch.Tensor, tuple[object, str]] = WeakIdKeyDictionary()
 """Fingerprints of tensors, each with a state that shows changes. Every training run gets the same large data."""

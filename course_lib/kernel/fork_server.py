@@ -43,7 +43,7 @@ PERIOD = 0.1
 """Seconds between two checks of what a kernel uses."""
 
 KNOWN = ("course_lib", "matplotlib", "numpy", "pandas", "scipy", "torch", "torchvision")
-"""Packages that start no threads when they are imported: a trial would only take time."""
+"""Packages that start no threads when they are imported: importing them in a fork first would only waste time."""
 
 SLOW_IMPORT = 20
 """Seconds after which the import of a module is left to the notebooks."""
@@ -78,7 +78,7 @@ def main() -> NoReturn:
     control = socket.socket(fileno=int(sys.argv[1]))
     unlimited = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (unlimited, unlimited))  # the judge's own limit does not apply to kernels
-    adopt_orphans()  # such as kernels, see _fork
+    adopt_orphans()  # kernels are orphans: see _fork
     with no_gc_while_importing():
         _prepare()
     control.send(json.dumps({"ready": True}).encode())
@@ -172,7 +172,10 @@ def _draw_first_figure() -> None:
 
 
 def importable(names: Sequence[str]) -> list[str]:
-    """Those modules that can be imported here: a fork tries it. What fails, is slow or starts threads is left out."""
+    """The modules that are safe to import here.
+
+    A fork tries each one. Those that fail, are slow or start threads are left out.
+    """
     if not names:
         return []
     reading, writing = os.pipe()

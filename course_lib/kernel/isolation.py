@@ -68,7 +68,7 @@ def enter_namespaces() -> None:
 
 
 def lock_in(limits: dict[str, Any], keep: list[str]) -> None:
-    """Lock the kernel in: private scratch folders and no other writable ones, no new namespaces, no capabilities.
+    """Confine this process: private scratch folders, no other writable folders, no new namespaces, no capabilities.
 
     Args:
         limits: the fields of :class:`course_lib.judge.limits.Limits`.

@@ -1,4 +1,6 @@
-"""The behaviour fingerprint of a model, independent of its weights. It decides whether a finished training fits.
+"""The behaviour fingerprint of a model, independent of its weights.
+
+It decides whether a finished training run can be reused.
 
 The fingerprint is a loss and its gradients on a small batch, with the same weights injected; the buffers after that;
 and a loss in evaluation mode. With cross entropy, a model that returns log-probabilities matches one that returns
@@ -31,7 +33,7 @@ def behaviour_of(run: TrainingRun) -> list[torch.Tensor]:
 
     It consists of the loss and gradients on a small batch, with weights drawn from a fixed seed; then the buffers, and
     an evaluation loss. If the loop uses cross entropy, so does this: logits and log-probabilities then give the same
-    loss, as in training. For any other loss, it uses one that is different for every output.
+    loss, as in training. For any other loss, it uses a loss that weights every output differently.
 
     Raises:
         TypeError: if forward counts its calls, creates parameters or buffers, or stores state that evaluation needs

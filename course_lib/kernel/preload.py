@@ -1,4 +1,4 @@
-"""The modules that a kernel of this assignment has imported before any code of the student's runs.
+"""The modules that a kernel of this assignment imports before any student code runs.
 
 The judge writes their names into a file next to course_lib: what the source notebooks import.
 """

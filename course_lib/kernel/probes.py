@@ -115,7 +115,7 @@ def run(
 def is_students(error: BaseException, namespace: MutableMapping[str, Any]) -> bool:
     """Whether an exception that reached a probe came from the student's code, and not from the probe's own lines.
 
-    The innermost frame that is in one of the two decides, because library code is called by one of them. A model counts
+    The innermost frame that belongs to either decides; library frames count for their caller. A model counts
     as the student's, even if all its code is torch's.
     """
     in_models = False

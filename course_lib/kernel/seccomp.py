@@ -1,4 +1,4 @@
-"""Forbids a student's kernel the system calls that namespaces do not isolate.
+"""Blocks system calls that namespaces do not isolate, with a seccomp filter.
 
 - Kernel keyrings, message queues, file watches and file leases belong to the user, not to a namespace.
 - Sockets of virtual machines ignore network namespaces.
@@ -63,7 +63,7 @@ _BY_ARGUMENT = {
 
 
 def filter_program(allowed: Container[str]) -> bytes:
-    """The filter as Linux takes it, in the instructions of the classic Berkeley packet filter.
+    """The filter as a classic BPF program.
 
     Args:
         allowed: names of calls in the lists above that are allowed nevertheless.

@@ -39,13 +39,13 @@ _kept: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 """The training runs that ended in this kernel and have not been reported yet."""
 
 _evaluated: dict[int, tuple[str, tuple[float, float]]] = {}
-"""By the id of a model that reuses a finished training run: :func:`_evaluation`, and its final loss and accuracy."""
+"""Maps the id of a model that reuses a training run to :func:`_evaluation`, and its final loss and accuracy."""
 
 _trained: WeakSet[nn.Module] = WeakSet()
 """The models that were trained in this kernel."""
 
 _ends: dict[str, str] = {}
-"""By the weights at the end of a training run in this kernel: its recipe."""
+"""Maps the final weights of each training run in this kernel to its recipe."""
 
 _ask_judge: Callable[[Packet], Packet]
 """Set by :func:`activate`. Nothing here is called before that."""

@@ -1,4 +1,4 @@
-"""``nbgrader autograde`` and formgrader's button, with the judge in place of nbgrader's executed notebook.
+"""``nbgrader autograde`` and formgrader's button, with the judge in place of nbgrader's own execution of notebooks.
 
 :class:`JudgedAutograde` translates between nbgrader and a :class:`course_lib.execution.class_run.ClassRun`. All options
 of ``nbgrader autograde`` keep their meaning, except ``--no-execute``.
@@ -79,7 +79,7 @@ class JudgedAutograde(Settings):
         messages = []
         if summary.not_graded:
             names = ", ".join(sorted(summary.not_graded))
-            messages.append(f"Not graded, through no fault of the student; nothing was recorded: {names}")
+            messages.append(f"Not graded because of an error that is not the student's. Nothing was recorded: {names}")
         for place, students in summary.faulty_tests.items():
             messages.append(
                 f"A hidden test crashed at {place}. Fix it, then run the command again. Until then it gives no points "
@@ -89,7 +89,7 @@ class JudgedAutograde(Settings):
             messages.append(f"Graded, but the penalty was not set: {', '.join(sorted(summary.unpenalized))}")
         if summary.undated:
             messages.append(
-                f"Graded as on time, because {STAMP} has no time in a known zone (UTC or Europe/Paris is one): "
+                f"Graded as on time, because {STAMP} has no time with a known time zone, such as UTC or Europe/Paris: "
                 f"{', '.join(sorted(summary.undated))}. Correct the file, then run the command again"
             )
         if messages:

@@ -17,7 +17,7 @@ from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 from ..execution.submission_files import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt, read_stamp, stamped_time
 
 SLOW = timedelta(hours=1)
-"""A folder that was changed later than this after its time stamp is suspicious. ``nbgrader submit`` takes seconds."""
+"""A folder that was changed later than this after its time stamp is suspicious: ``nbgrader submit`` takes seconds."""
 
 
 class Collect(ExchangeCollect):

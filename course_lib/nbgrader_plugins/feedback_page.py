@@ -1,4 +1,4 @@
-"""Remove from feedback pages what only the instructor may read."""
+"""Remove hidden test lines from feedback pages."""
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbconvert.preprocessors import Preprocessor

@@ -64,7 +64,8 @@ def _words(student: str) -> list[str]:
 class MoodleExtractor(ExtractorPlugin):
     """Writes ``extracted/<student>/<notebook>.ipynb`` for each student in the downloads.
 
-    A course that has a setting for nbgrader's own plug-in, ``c.FileNameCollectorPlugin.named_regexp``, gets that one.
+    A course with a setting for nbgrader's own plug-in, ``c.FileNameCollectorPlugin.named_regexp``, uses that plug-in
+    instead.
     """
 
     def extract(self, archive_path: str, extracted_path: str) -> None:

@@ -61,9 +61,9 @@ class Settings(Autograde):
 
     def cell_limits(self) -> dict[str, float]:
         """The time limit of a cell from nbgrader's own setting, ``c.Execute.timeout``; nothing if it is not set."""
-        for of in ("Execute", "ExecutePreprocessor"):
-            if "timeout" in self.config.get(of, ()):
-                given = self.config[of].timeout  # a text if it comes from the command line
+        for section in ("Execute", "ExecutePreprocessor"):
+            if "timeout" in self.config.get(section, ()):
+                given = self.config[section].timeout  # a string if it comes from the command line
                 seconds = -1.0 if given in (None, "None") else float(given)
                 return {"cell": seconds if seconds > 0 else Limits.submission, "slack": 1}
         return {}

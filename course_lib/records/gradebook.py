@@ -56,7 +56,8 @@ class CourseGradebook(RetryingGradebook):
         advice = _how_to_regenerate("cells", spec.assignment, has_marks and not only_points, due_date)
         different = ", ".join(sorted(missing | {name for name, _ in points.items() ^ wanted.items()}))
         raise AssignmentError(
-            f"The gradebook has other cells than {spec.assignment}/{spec.name}.ipynb ({different}): {advice}"
+            f"The cells in the gradebook differ from those of {spec.assignment}/{spec.name}.ipynb ({different}): "
+            + advice
         )
 
     def check_notebooks(self, assignment: str, names: Collection[str]) -> None:
@@ -77,8 +78,8 @@ class CourseGradebook(RetryingGradebook):
             raise AssignmentError(f"The gradebook does not know the assignment {assignment}: {advice}") from error
         if different := known.symmetric_difference(names):
             raise AssignmentError(
-                f"The gradebook has other notebooks of {assignment} than its source ({', '.join(sorted(different))}): "
-                + _how_to_regenerate("notebooks", assignment, has_marks, due_date)
+                f"The notebooks of {assignment} in the gradebook differ from those in its source folder "
+                f"({', '.join(sorted(different))}): " + _how_to_regenerate("notebooks", assignment, has_marks, due_date)
             )
 
     def recorded(self, specs: Sequence[NotebookSpec]) -> dict[str, dict[str, Marks]]:

@@ -4,21 +4,21 @@ from ..messages import Text
 
 TEXTS = {
     "title": Text("Bilan de la classe", "Class report"),
-    "made": Text("établi le", "made on"),
+    "made": Text("établi le", "created on"),
     "students": Text("rendus", "submissions"),
     "missing": Text("sans rendu", "nothing handed in"),
     "not_graded": Text("rendu, mais pas corrigé", "handed in, but not graded"),
     "mean": Text("moyenne", "mean"),
     "median": Text("médiane", "median"),
     "to_grade": Text("réponses à noter à la main", "answers to grade by hand"),
-    "eye": Text("rendus à regarder", "submissions to look at"),
+    "eye": Text("rendus à regarder", "submissions to review"),
     "marks": Text("Répartition des notes", "Distribution of marks"),
     "points": Text("points", "points"),
     "provisional": Text(
         "Notes provisoires : une réponse qui attend sa correction compte 0.",
         "Provisional marks: an answer that still has to be graded by hand counts as 0.",
     ),
-    "questions": Text("Réussite par question", "Success per question"),
+    "questions": Text("Réussite par question", "Success per grade cell"),
     "share": Text(
         "part moyenne des points ; entre parenthèses : combien de rendus sont déjà notés",
         "mean share of the points; in brackets: how many submissions are already graded",
@@ -66,7 +66,7 @@ TEXTS = {
 PHASES = {
     "cells": Text("cellules", "cells"),
     "training": Text("entraînement", "training"),
-    "questions": Text("questions des tests cachés", "questions of hidden tests"),
+    "questions": Text("questions des tests cachés", "hidden tests"),
     "kernel": Text("démarrage du noyau", "kernel start"),
 }
 """The phases of grading, as in ``NotebookRunner.seconds``."""
