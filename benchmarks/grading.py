@@ -30,7 +30,7 @@ from nbgrader.api import Gradebook
 from course_lib.assignment.loader import load_notebook_spec
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.cli.demo import ASSIGNMENT, make_course
-from course_lib.cli.demo_class import ALL_POINTS, CLASS, OTHER_SPELLINGS, Situation, fill, right_answers
+from course_lib.cli.demo_class import ALL_POINTS, CLASS, OTHER_SPELLINGS, DemoStudent, fill, right_answers
 from course_lib.cli.init import COURSE_FILES
 from course_lib.execution.run_settings import cores
 from course_lib.files import cache_folder
@@ -46,14 +46,14 @@ PLAIN = "c = get_config()\nc.CourseDirectory.course_id = 'deep_learning'\nc.Exec
 """The configuration of stock nbgrader."""
 
 
-def a_class(spec: NotebookSpec, size: int) -> list[Situation]:
+def a_class(spec: NotebookSpec, size: int) -> list[DemoStudent]:
     """Make a class in which no two notebooks are equal: each student writes another spelling and another comment."""
     by_name = {situation.name: situation for situation in CLASS}
     right = right_answers(spec)
     order = [name for name, share in SHARES.items() for _ in range(share)]
     random.Random(0).shuffle(order)
 
-    def student(i: int) -> Situation:
+    def student(i: int) -> DemoStudent:
         situation, rng = by_name[order[i % len(order)]], random.Random(i)
         answers = dict(situation.answers(right))
         for name, answer in answers.items():
@@ -120,7 +120,7 @@ def use_fresh_cache(folder: Path) -> None:
     os.environ["COURSE_LIB_CACHE"] = str(folder)
 
 
-def wrong_marks(folder: Path, students: list[Situation]) -> list[str]:
+def wrong_marks(folder: Path, students: list[DemoStudent]) -> list[str]:
     """Return the names of the students whose marks are wrong."""
     wrong = []
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
@@ -132,7 +132,7 @@ def wrong_marks(folder: Path, students: list[Situation]) -> list[str]:
     return wrong
 
 
-def phases(folder: Path, students: list[Situation]) -> dict[str, float]:
+def phases(folder: Path, students: list[DemoStudent]) -> dict[str, float]:
     """Return the seconds that the workers spent in each phase, added up over the class."""
     total: dict[str, float] = defaultdict(float)
     for student in students:
@@ -144,7 +144,7 @@ def phases(folder: Path, students: list[Situation]) -> dict[str, float]:
     return total
 
 
-def by_kit(folder: Path, students: list[Situation]) -> float:
+def by_kit(folder: Path, students: list[DemoStudent]) -> float:
     """Grade a class with the kit, twice; return the seconds for a submission in the first run."""
     make_course(folder, students)
     measure(folder, "generate_assignment", ASSIGNMENT)
@@ -166,7 +166,7 @@ def by_kit(folder: Path, students: list[Situation]) -> float:
     return first.seconds / n
 
 
-def by_stock(folder: Path, spec: NotebookSpec, students: list[Situation]) -> float:
+def by_stock(folder: Path, spec: NotebookSpec, students: list[DemoStudent]) -> float:
     """Grade a few students with stock nbgrader; return the seconds for a submission."""
     folder.mkdir()
     (folder / "nbgrader_config.py").write_text(PLAIN)

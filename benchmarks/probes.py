@@ -18,9 +18,10 @@ from typing import Any
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_lib.authoring.notebook import StudentNotebook
+from course_lib.judge.kernel_process import KernelSettings
 from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
-from course_lib.judge.sandbox import kernel_folder
+from course_lib.judge.sandbox import write_kernel_library
 
 REPEAT = 20
 
@@ -51,11 +52,11 @@ def main() -> None:
     parser.parse_args()
     last = len(CELLS) - 1
     with tempfile.TemporaryDirectory() as folder:
-        library = kernel_folder(Path(folder))
+        library = write_kernel_library(Path(folder))
         times = []
         for snapshots in [[], [last]] * 5:
             notebook = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
-            with NotebookRunner(notebook, library, Limits(threads=1), snapshots=snapshots) as runner:
+            with NotebookRunner(notebook, KernelSettings(library, Limits(threads=1)), snapshots=snapshots) as runner:
                 runner.run_until(last)
                 began = time.perf_counter()
                 runner.run_until(last + 1)

@@ -131,7 +131,7 @@ def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) 
     own = [(frame.f_code.co_filename, line) for frame, line in frames if frame.f_globals is namespace]
     if not own:
         other_class = isinstance(subject, type) and not issubclass(subject, nn.Module)
-        return say("cause.no_model") if other_class else known
+        return say("cause.not_a_model") if other_class else known
     code = shorten(linecache.getline(*own[-1]), 60, placeholder="...")  # JupyterLab hides line numbers by default
     line = f"{own[-1][1]} ({code})" if code else own[-1][1]
     return say("check.raised_at", line=line, cause=known) if known else say("check.raised_cause", line=line)
@@ -186,7 +186,7 @@ def _raised(error: Exception) -> tuple[str, str]:
     return say("check.raised"), f"{type(error).__name__}: {error}"
 
 
-def _fault(
+def _first_problem(
     value: object,
     type_: type | None,
     shape: tuple[int, ...] | None,
@@ -279,7 +279,7 @@ def check(
         else:
             lines.append((say("check.returned"), _summary(value)))
             try:
-                cause = _fault(value, type, shape, dtype, equals, holds, likely)
+                cause = _first_problem(value, type, shape, dtype, equals, holds, likely)
                 verdict = "right" if cause is None else verdict
             except Exception as error:  # the property is undefined for this value, such as the argmax of booleans
                 lines.append(_raised(error))

@@ -14,7 +14,7 @@ def choose_device() -> torch.device:
     """Return the fastest device of this machine that works: CUDA, then Apple's MPS, then the CPU.
 
     The environment variable ``COURSE_LIB_DEVICE`` (``cpu``, ``cuda``, ``mps``) overrides the choice. If that device is
-    missing, or a graphics card does not work, a warning says so and the next best device is chosen.
+    missing, or a GPU does not work, a warning says so and the next best device is chosen.
     """
     available = [
         name
@@ -44,7 +44,7 @@ def choose_device() -> torch.device:
 def seed(number: int) -> None:
     """Seed torch like ``torch.manual_seed``, but faster.
 
-    Before the first use of a graphics card, ``torch.manual_seed`` also records the call stack for CUDA, which takes
+    Before the first use of a GPU, ``torch.manual_seed`` also records the call stack for CUDA, which takes
     0.3 ms.
     """
     (torch.manual_seed if torch.cuda.is_initialized() else torch.default_generator.manual_seed)(number)

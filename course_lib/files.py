@@ -6,7 +6,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-__all__ = ["PACKAGE", "cache_folder", "write_whole"]
+__all__ = ["PACKAGE", "cache_folder", "write_atomically"]
 
 PACKAGE = Path(__file__).parent
 """The folder of course_lib."""
@@ -21,7 +21,7 @@ def cache_folder() -> Path:
     return Path(named) if named else user_cache_path("course_lib", appauthor=False)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file completely or not at all, even if the program is interrupted or others are reading the file.
 
     Args:

@@ -97,7 +97,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "device.broken": Text(
         "La carte graphique ({name}) ne calcule pas : {error}. Le calcul se fera sans elle.",
-        "The graphics card ({name}) does not work: {error}. Computing without it.",
+        "The GPU ({name}) does not work: {error}. Computing without it.",
     ),
     # verdicts of the judge: first their names, then their hints
     "verdict.passed": Text("réussi", "passed"),
@@ -112,7 +112,7 @@ MESSAGES: dict[str, Text] = {
     "verdict.too_much_output": Text("trop de sorties", "too much output"),
     "verdict.invalid_answer": Text("réponse invalide", "invalid answer"),
     "verdict.kernel_died": Text("noyau arrêté", "kernel died"),
-    "verdict.test_fault": Text("à revoir", "to be checked"),
+    "verdict.test_crashed": Text("à revoir", "to be checked"),
     "verdict.unreadable": Text("illisible", "unreadable"),
     "hint.passed": Text("", ""),
     "hint.partial": Text(
@@ -165,7 +165,7 @@ MESSAGES: dict[str, Text] = {
         "The code crashed the Python kernel (os._exit or a segmentation fault). Restart the kernel and run the cells "
         "one by one to find the cell that crashes it.",
     ),
-    "hint.test_fault": Text(
+    "hint.test_crashed": Text(
         "Le test lui-même s'est arrêté sur cette réponse : ces points sont provisoires, l'enseignant va regarder.",
         "The test itself crashed on your answer. The points for it are provisional; your instructor will look into it.",
     ),
@@ -448,7 +448,7 @@ MESSAGES: dict[str, Text] = {
         "the parameters are not those of the exercise. Check for an extra or missing layer, a wrong size, a missing "
         "bias, a layer created outside __init__ or kept in a Python list (use nn.ModuleList), or a transposed matrix.",
     ),
-    "cause.no_model": Text(
+    "cause.not_a_model": Text(
         "ce n'est pas un modèle : il faut une classe qui hérite de nn.Module.",
         "this is not a model. A model is a class that inherits from nn.Module.",
     ),

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import cache_folder, write_whole
+from .files import cache_folder, write_atomically
 from .grading_hooks import hooks
 from .messages import say
 
@@ -38,7 +38,7 @@ def _unpack(name: str, target: Path) -> None:
         raise RuntimeError(say("mnist.broken_package", path=packed)) from error
     if _md5(content) != MD5[name]:
         raise RuntimeError(say("mnist.broken_package", path=packed))
-    write_whole(target, content)
+    write_atomically(target, content)
     with contextlib.suppress(OSError):  # some file systems have no permissions
         target.chmod(0o644)  # every user of the machine can read it in a shared temporary folder
 

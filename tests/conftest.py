@@ -12,7 +12,7 @@ import torch
 
 from course_lib.assignment.loader import load_notebook_spec
 from course_lib.assignment.spec import NotebookSpec
-from course_lib.judge.sandbox import kernel_folder
+from course_lib.judge.sandbox import write_kernel_library
 from course_lib.messages import set_language
 from tests.support.browser import Browser
 
@@ -55,7 +55,7 @@ def spec() -> NotebookSpec:
 def library() -> Iterator[Path]:
     """The folder from which a student's kernel imports ``course_lib``."""
     with tempfile.TemporaryDirectory() as folder:
-        yield kernel_folder(Path(folder))
+        yield write_kernel_library(Path(folder))
 
 
 @pytest.fixture(scope="module")

@@ -21,16 +21,16 @@ from course_lib.assignment.answers import read_answer
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.authoring.live import student_of
 from course_lib.authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
-from course_lib.authoring.result import TestResult, Verdict
 from course_lib.cli.demo import make_course
-from course_lib.cli.demo_class import CODE, Situation
+from course_lib.cli.demo_class import CODE, DemoStudent
 from course_lib.messages import set_language
+from course_lib.results.result import TestResult, Verdict
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_name("answers")
 
 NO_CARD = re.compile(r"RuntimeError(?= ?; (le code impose|the code hard-codes))")
-"""The error of a torch that was built for graphics cards, if there is none. Other builds raise an AssertionError."""
+"""The error of a torch that was built for GPUs, if there is none. Other builds raise an AssertionError."""
 
 GIVEN = """
 import torch
@@ -61,8 +61,8 @@ class Answer:
 
     @property
     def is_possible_here(self) -> bool:
-        """Whether the answer does the same here as while grading, where kernels have no graphics card."""
-        return not (self.name == "graphics_card" and torch.cuda.is_available())
+        """Whether the answer does the same here as while grading, where kernels have no GPU."""
+        return not (self.name == "gpu_name" and torch.cuda.is_available())
 
     def namespace(self) -> dict[str, object]:
         """The global variables of a notebook with this answer. A cell that stops keeps what it has defined."""
@@ -148,7 +148,7 @@ def combined(every: int = 1, trained: bool = False) -> list[dict[str, Answer]]:
 
 
 def _answers(answers: dict[str, str], right: dict[str, str]) -> dict[str, str]:
-    """``answers``, without a look at the ``right`` ones: a function for a :class:`Situation`."""
+    """``answers``, without a look at the ``right`` ones: a function for a :class:`DemoStudent`."""
     return answers
 
 
@@ -157,7 +157,7 @@ def hand_in(folder: Path, students: list[dict[str, Answer]]) -> None:
     situations = []
     for i, student in enumerate(students):
         answers = {cell: answer.code for cell, answer in student.items()}
-        situations.append(Situation(f"student{i}", functools.partial(_answers, answers)))
+        situations.append(DemoStudent(f"student{i}", functools.partial(_answers, answers)))
     make_course(folder, situations)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from course_lib.assignment.spec import NotebookSpec
-from course_lib.authoring.result import Verdict
 from course_lib.cli.demo_class import CODE
+from course_lib.results.result import Verdict
 from tests.corpus import (
     ACCURATE,
     ANSWERS,
@@ -40,7 +40,7 @@ def test_no_two_answers_are_the_same() -> None:
 @pytest.mark.parametrize("answer", ANSWERS, ids=str)
 def test_an_answer_gets_its_marks(answer: Answer) -> None:
     if not answer.is_possible_here:
-        pytest.skip("this machine has a graphics card, and the kernels of graders have none")
+        pytest.skip("this machine has a GPU, and the kernels of graders have none")
     tests = judged(answer, "fr")
     assert {name for name, test in tests.items() if not test.score} == answer.fails - {ACCURATE}, {
         name: (test.verdict, test.detail, test.note) for name, test in tests.items()

@@ -9,7 +9,7 @@ import nbformat
 import psutil
 import pytest
 
-from course_lib.authoring.result import Verdict
+from course_lib.results.result import Verdict
 from tests.support.accidents import accidents, unreadable
 from tests.support.attacks import attacks
 from tests.support.courses import Course, find, nbgrader, result

@@ -44,4 +44,4 @@ def test_every_folder_either_decides_or_shows_marks() -> None:
     """A new folder must be put on one of the two sides."""
     shows = {Path(name).parts[0] for name in SHOWS_MARKS}
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders == shows | set(cache_key.DECIDING)
+    assert folders == shows | set(cache_key.MARK_DECIDING_FOLDERS)

@@ -79,7 +79,7 @@ def with_gradient(x: torch.Tensor) -> torch.Tensor | None:
 
 
 class OnCard(torch.Tensor):
-    """Behaves like a tensor on a graphics card that cannot compute with float64, such as Apple's."""
+    """Behaves like a tensor on a GPU that cannot compute with float64, such as Apple's."""
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -355,7 +355,7 @@ def test_different_values_are_refused(value: object, expected: dict[str, Any], p
     assert part in failure("same", value, **expected)
 
 
-def test_a_tensor_on_a_graphics_card_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tensor_on_a_gpu_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
     check("on_card", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.ones(2))
     assert "Correct" in capsys.readouterr().out
     assert "Pas encore" in failure("on_card", torch.zeros(2), equals=torch.ones(2))

@@ -13,14 +13,14 @@ from nbconvert.exporters.exporter import ResourcesDict
 from course_lib.assignment.harden import CannotDraft, draft
 from course_lib.assignment.imports import imported_modules, missing_packages
 from course_lib.assignment.loader import load_notebook_spec
-from course_lib.authoring.errors import AssignmentError, GradingFault
-from course_lib.authoring.result import Verdict
 from course_lib.execution.worker import grade_submission, worker_processes
 from course_lib.judge.classic_cells import points_of
-from course_lib.judge.sandbox import kernel_folder
+from course_lib.judge.sandbox import write_kernel_library
 from course_lib.judge.task import Protection, Unreadable
 from course_lib.kernel.classic import equal
 from course_lib.nbgrader_plugins.feedback_page import HideTests
+from course_lib.results.errors import AssignmentError, GraderError
+from course_lib.results.result import Verdict
 from tests.support.classic import ClassicExercise, by_id, hidden
 from tests.support.code import code
 from tests.support.courses import PROTECTIONS
@@ -86,7 +86,7 @@ def test_each_cell_gets_the_points_that_nbgrader_gives(tmp_path: Path, library: 
 def test_too_many_points_are_left_to_a_person(tmp_path: Path, library: Path) -> None:
     [cell] = ClassicExercise(tmp_path, "points = 3", {"test": "points"}).result(library, "points = 3").cells
     [test] = cell.tests
-    assert (test.verdict, test.score) == (Verdict.TEST_FAULT, 0)
+    assert (test.verdict, test.score) == (Verdict.TEST_CRASHED, 0)
     assert test.note == "exercise.ipynb, cell 'test': the value of its last line is 3, and the cell has 2 points"
 
 
@@ -231,7 +231,7 @@ def test_files_of_a_student_can_be_imported(tmp_path: Path, library: Path, prote
 
 
 def test_a_kernel_imports_no_torch_that_nobody_needs(tmp_path: Path) -> None:
-    library = kernel_folder(tmp_path / "library", ["json", "no_such_module"])
+    library = write_kernel_library(tmp_path / "library", ["json", "no_such_module"])
     tests = {"test": "import sys\nassert 'json' in sys.modules\nassert 'torch' not in sys.modules"}
     assert ClassicExercise(tmp_path, DOUBLE, tests).result(library, DOUBLE).marks == {"test": 2}
 
@@ -264,7 +264,7 @@ def test_a_notebook_in_another_language_is_refused(tmp_path: Path, library: Path
     with pytest.raises(AssignmentError, match=r"exercise.ipynb: its kernel is of the language 'R'"):
         load_notebook_spec(exercise.path, tmp_path)
     exercise.spec.skeleton.metadata.kernelspec = notebook.metadata.kernelspec
-    with pytest.raises(GradingFault, match=r"exercise.ipynb asks for a kernel of the language 'R'"):
+    with pytest.raises(GraderError, match=r"exercise.ipynb asks for a kernel of the language 'R'"):
         exercise.grade(library, DOUBLE)
 
 

@@ -17,7 +17,6 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
 from course_lib.assignment.release import PREPROCESSORS
-from course_lib.authoring.errors import AssignmentError
 from course_lib.cli import doctor, doctor_course, doctor_machine
 from course_lib.cli.__main__ import COMMANDS, main
 from course_lib.cli.demo import make_course
@@ -25,6 +24,7 @@ from course_lib.cli.doctor_course import gradebook_finding
 from course_lib.cli.doctor_machine import Finding
 from course_lib.cli.new import make_assignment
 from course_lib.cli.open_course import Course, open_course
+from course_lib.results.errors import AssignmentError
 from tests.support import tiny_course
 from tests.support.courses import configure
 

@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.cli.demo import make_course
-from course_lib.cli.demo_class import ALL_POINTS, CLASS, Situation, fill
+from course_lib.cli.demo_class import ALL_POINTS, CLASS, DemoStudent, fill
 from course_lib.reports.class_report import report_html
 from course_lib.reports.marks_table import marks_table
 from tests.support.browser import Browser
@@ -52,7 +52,7 @@ def test_every_submission_is_graded(demo: Course) -> None:
 
 
 @pytest.mark.parametrize("situation", EVERYBODY, ids=lambda situation: situation.name)
-def test_a_student_gets_the_expected_marks(demo: Course, situation: Situation) -> None:
+def test_a_student_gets_the_expected_marks(demo: Course, situation: DemoStudent) -> None:
     assert automatic_marks(demo, situation.name) == situation.marks
 
 

@@ -46,7 +46,7 @@ ELSEWHERE = {
     "pip wheel --no-deps .": ("pyproject.toml", "[build-system]"),
     "pytest -m gpu": ("pyproject.toml", '"gpu: '),
     "nbgrader autograde mnist1 --JudgedAutograde.scheduler": ("tests/test_cluster.py", "scheduler"),
-    "nbgrader autograde mnist1 --JudgedAutograde.device": ("tests/test_grading_command.py", "no graphics card"),
+    "nbgrader autograde mnist1 --JudgedAutograde.device": ("tests/test_grading_command.py", "no GPU"),
     "course demo demo": ("Makefile", "$(BIN)/course demo demo"),
     "course new exercise2": ("tests/test_new.py", "exercise2"),
     "course adopt mycourse": ("tests/test_course_command.py", '"adopt"'),
@@ -150,14 +150,14 @@ def test_answers_attacks_and_accidents_are_counted() -> None:
     right = sum(answer.is_right for answer in ANSWERS)
     actual = {
         "right answers": right, "wrong answers": len(ANSWERS) - right, "attacks": len(attacks()),
-        "accidents": len(accidents()),
+        "honest mistakes": len(accidents()),
     }  # fmt: skip
     text = "\n".join(TEXTS.values())
     for what, number in actual.items():
         assert {int(count) for count in re.findall(rf"(\d+) {what}", text)} == {number}, what
     assert f"| right answers that earn full marks | {right} of {right} |" in text
     assert f"give the student the reason | {len(ANSWERS) - right} of {len(ANSWERS) - right} |" in text
-    for what, number in {"[Aa]ttacks": len(attacks()), "[Aa]ccidents": len(accidents())}.items():
+    for what, number in {"[Aa]ttacks": len(attacks()), "[Hh]onest mistakes": len(accidents())}.items():
         counts = re.findall(rf"^[-|] {what} [^|\n]*?[:|] \d+ of (\d+)\b", text, re.MULTILINE)
         assert counts == [str(number)] * 2, what  # in the README and in the measurements
 

@@ -21,13 +21,13 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
-from course_lib.authoring.errors import AssignmentError, GradingFault
 from course_lib.execution import executors, worker, worker_pool
 from course_lib.execution.cache_key import versions
 from course_lib.execution.executors import ClusterWorkers, WorkerCount, cluster_executor, local_executor
 from course_lib.execution.run_settings import cores
 from course_lib.execution.worker import worker_processes
-from course_lib.execution.worker_pool import AHEAD, WorkerPool
+from course_lib.execution.worker_pool import QUEUED_PER_WORKER, WorkerPool
+from course_lib.results.errors import AssignmentError, GraderError
 
 
 class Breakable(ThreadPoolExecutor):
@@ -77,7 +77,7 @@ def test_one_killer_costs_only_itself(started: list[Executor]) -> None:
     names.insert(7, "killer")
     with pool_of(started, lambda tasks: [tasks[0].upper()]) as pool:
         outcomes = dict(pool.grade_all(one_task_each(*names)))
-    assert isinstance(outcomes.pop("killer"), GradingFault)
+    assert isinstance(outcomes.pop("killer"), GraderError)
     assert outcomes == {name: [name.upper()] for name in names if name != "killer"}
     assert len(started) > 1
 
@@ -85,7 +85,7 @@ def test_one_killer_costs_only_itself(started: list[Executor]) -> None:
 def test_a_killed_worker_is_explained_for_a_single_submission(started: list[Executor]) -> None:
     """The source notebook or an appeal: Python's own message does not tell what to do."""
     with pool_of(started, lambda tasks: tasks) as pool:
-        with pytest.raises(GradingFault, match="run the command again"):
+        with pytest.raises(GraderError, match="run the command again"):
             pool.grade(["killer"])
         assert pool.grade(["anna"]) == ["anna"]  # type: ignore[list-item, comparison-overlap]
 
@@ -108,21 +108,21 @@ def test_victims_of_killed_dask_workers_are_graded_alone() -> None:
 
     with WorkerPool(start, grade) as pool:
         outcomes = dict(pool.grade_all(one_task_each("anna", "killer")))
-    assert isinstance(outcomes["killer"], GradingFault)
+    assert isinstance(outcomes["killer"], GraderError)
     assert outcomes["anna"] == ["anna"]
 
 
 def test_an_exception_is_the_outcome_of_its_submission(started: list[Executor]) -> None:
     def grade(tasks: Any) -> Any:
         if tasks[0] == "bad":
-            raise GradingFault("of one test")
+            raise GraderError("of one test")
         if tasks[0] == "worse":
             raise ValueError
         return [tasks[0]]
 
     with pool_of(started, grade) as pool:
         outcomes = dict(pool.grade_all(one_task_each("a", "bad", "worse", "b")))
-    assert isinstance(outcomes["bad"], GradingFault)
+    assert isinstance(outcomes["bad"], GraderError)
     assert isinstance(outcomes["worse"], ValueError)
     assert (outcomes["a"], outcomes["b"]) == (["a"], ["b"])
 
@@ -147,20 +147,20 @@ def test_only_a_few_submissions_are_in_memory(started: list[Executor]) -> None:
         for _ in pool.grade_all(work()):
             done += 1
     assert done == 100
-    assert most <= 2 * AHEAD + 2
+    assert most <= 2 * QUEUED_PER_WORKER + 2
 
 
 def test_workers_that_start_late_get_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even while the first worker takes long over its submissions."""
-    monkeypatch.setattr(worker_pool, "COUNT_AGAIN", 0.05)
+    monkeypatch.setattr(worker_pool, "RECOUNT_SECONDS", 0.05)
     count, handed_over, enough = WorkerCount(1), [], threading.Event()
 
     class Cluster(ThreadPoolExecutor):
         def submit(self, *arguments: Any) -> Any:
             handed_over.append(arguments)
-            if len(handed_over) == AHEAD:
+            if len(handed_over) == QUEUED_PER_WORKER:
                 count.workers = 4
-            if len(handed_over) == 4 * AHEAD:
+            if len(handed_over) == 4 * QUEUED_PER_WORKER:
                 enough.set()
             return super().submit(*arguments)
 
@@ -218,7 +218,7 @@ def test_only_the_cores_that_a_process_may_use_count(monkeypatch: pytest.MonkeyP
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "CONNECT", 0.5)
+    monkeypatch.setattr(executors, "CONNECT_SECONDS", 0.5)
     for content in ("", "[]", "{}"):
         (tmp_path / f"{content}.json").write_text(content)
     files = ("scheduler.json", ".json", "[].json", "{}.json")
@@ -231,7 +231,7 @@ def test_workers_of_a_cluster_are_checked_and_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Workers start, some of them cannot grade, all are lost: the log tells."""
-    monkeypatch.setattr(executors, "CONNECT", 0.01)
+    monkeypatch.setattr(executors, "CONNECT_SECONDS", 0.01)
     ended, seen = threading.Event(), []
 
     class Client:
@@ -252,7 +252,7 @@ def test_workers_of_a_cluster_are_checked_and_counted(
         def run(self, function: Any, *, workers: list[str], on_error: str) -> dict[str, Any]:
             assert function is int
             assert on_error == "return"
-            return {name: GradingFault("no bubblewrap") if name == "unfit" else None for name in workers}
+            return {name: GraderError("no bubblewrap") if name == "unfit" else None for name in workers}
 
     cluster = ClusterWorkers(Client(), int)
     cluster.watch(ended)
@@ -272,7 +272,7 @@ def test_a_machine_without_room_for_locks_is_explained(monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(worker, "ProcessPoolExecutor", full)
-    with pytest.raises(GradingFault, match=r"No space left on device.*/dev/shm"):
+    with pytest.raises(GraderError, match=r"No space left on device.*/dev/shm"):
         worker_processes(1, None)
 
 
@@ -318,7 +318,7 @@ def test_a_worker_imports_what_grades_and_no_command() -> None:
     assert not {"nbgrader", "torchvision", "matplotlib"} & imported
     assert interrupt is signal.SIG_IGN, "the command ends its workers"
     assert blocked == set(), "kernels get their interrupts"
-    assert reserved == worker.MEMORY
+    assert reserved == worker.MAX_WORKER_MEMORY
     assert sys.modules["__main__"] is program
 
 
@@ -355,7 +355,7 @@ def test_a_cluster_grades_for_two_commands_at_once(
         return begun_executors[-1]
 
     def grade(tasks: Any) -> Any:
-        return worker.grade_in_a_process_of_its_own(int, tasks)
+        return worker.grade_in_child_process(int, tasks)
 
     on_dask_worker(start)
     monkeypatch.setattr(worker, "grade_submission", lambda tasks: [time.sleep(0.2)])
@@ -405,7 +405,7 @@ def test_a_dask_worker_that_cannot_grade_says_why(
         "trainings": "trainings: .*COURSE_LIB_CACHE",
         "version": "torch 2",
     }
-    with pytest.raises(GradingFault, match=f"tcp://there:1 cannot grade: .*{reasons[missing]}"):
-        worker.grade_in_a_process_of_its_own(functools.partial(check, "bubblewrap"), dask_task(library))
+    with pytest.raises(GraderError, match=f"tcp://there:1 cannot grade: .*{reasons[missing]}"):
+        worker.grade_in_child_process(functools.partial(check, "bubblewrap"), dask_task(library))
     if missing == "bubblewrap":
         check("none")  # without a sandbox, the worker can grade

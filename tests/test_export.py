@@ -21,14 +21,14 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import ExportPlugin
 from traitlets.config import Config
 
-from course_lib.authoring.result import CellResult, NotebookResult, TestResult, Verdict
 from course_lib.messages import Text, set_language
 from course_lib.nbgrader_plugins import exporters
 from course_lib.nbgrader_plugins.exporters import Details, DetailsJson, Moodle, Report
 from course_lib.nbgrader_plugins.moodle_download import participant
 from course_lib.records.class_record import ClassRecord, Mark, Submission
-from course_lib.reports.class_figures import accuracy_figure, mark_histogram, question_figure, svg
+from course_lib.reports.class_figures import accuracy_figure, mark_histogram, success_by_cell_figure, svg
 from course_lib.reports.class_report import common_failures, report_html
+from course_lib.results.result import CellResult, NotebookResult, TestResult, Verdict
 
 FORMULA = '=HYPERLINK("evil")<script>alert(1)</script>'
 
@@ -160,7 +160,9 @@ def test_the_report_contains_its_figures(record: ClassRecord) -> None:
     page = report_html(record, Path("x"))
     assert page.count("<svg") == 3
     assert "<?xml" not in page
-    assert svg(question_figure(record)) == svg(question_figure(record)), "the same class gives the same page"
+    assert svg(success_by_cell_figure(record)) == svg(success_by_cell_figure(record)), (
+        "the same class gives the same page"
+    )
 
 
 def test_the_histogram_shows_students_above_the_maximum() -> None:
@@ -169,7 +171,7 @@ def test_the_histogram_shows_students_above_the_maximum() -> None:
 
 
 def test_figures_go_from_top_to_bottom(record: ClassRecord) -> None:
-    for figure in (question_figure(record), accuracy_figure(record)):
+    for figure in (success_by_cell_figure(record), accuracy_figure(record)):
         assert figure is not None
         assert figure.axes[0].yaxis_inverted()
 

@@ -22,8 +22,8 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 from sqlalchemy.orm import scoped_session
 
-from course_lib.authoring.errors import GradingFault
 from course_lib.records.gradebook import CourseGradebook
+from course_lib.results.errors import GraderError
 from tests.support.code import code
 from tests.support.courses import marks, nbgrader
 from tests.support.tiny_course import (
@@ -188,7 +188,7 @@ def test_only_the_first_submission_waits_for_a_lock(
     waited = []
     for _ in range(3):
         before = len(naps)
-        with pytest.raises(GradingFault, match="locked by another program"):
+        with pytest.raises(GraderError, match="locked by another program"):
             gradebook.add_students({"anna": "Anna"})
         waited.append(len(naps) > before)
     assert waited == [True, False, False]

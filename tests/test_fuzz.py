@@ -14,7 +14,6 @@ from nbclient.exceptions import CellExecutionComplete
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_lib.assignment.spec import NotebookSpec
-from course_lib.authoring.failures import StudentFailure
 from course_lib.authoring.notebook import StudentNotebook
 from course_lib.judge.checked_messages import BadMessage
 from course_lib.judge.kernel_client import JudgeClient, JudgeKernelManager
@@ -24,6 +23,7 @@ from course_lib.judge.sanitize import sanitize_notebook
 from course_lib.judge.task import trainings_folder
 from course_lib.judge.training_cache import find_training
 from course_lib.kernel.wire import Other, Packet, WireError, pack, restore, unpack
+from course_lib.results.failures import StudentFailure
 from tests.support.tiny_course import notebook, written
 
 RUNS = settings(

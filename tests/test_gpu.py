@@ -11,6 +11,7 @@ import course_lib
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.cli.demo import make_course
 from course_lib.cli.demo_class import CLASS
+from course_lib.judge.kernel_process import KernelSettings
 from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
 from course_lib.judge.task import Device
@@ -84,7 +85,7 @@ def test_a_kernel_sees_the_gpu_only_if_it_trains_on_it(library: Path, device: De
         print(torch.cuda.is_available(), any('nvidia' in n for n in os.listdir('/dev')))
     """)
     notebook = new_notebook(cells=[new_code_cell(look), new_code_cell("print(torch.ones(3, device='cuda').sum())")])
-    with NotebookRunner(notebook, library, Limits(), device=device) as session:
+    with NotebookRunner(notebook, KernelSettings(library, Limits(), device=device)) as session:
         session.run_until(2)
     expected = "True True\n" if device == "cuda" else "False False\n"
     assert [o.text for o in notebook.cells[0].outputs] == [expected]

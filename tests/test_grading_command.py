@@ -17,10 +17,10 @@ from nbgrader.apps import AutogradeApp
 from nbgrader.coursedir import CourseDirectory
 
 from course_lib.assignment.loader import load_assignment, load_notebook_spec
-from course_lib.authoring.errors import AssignmentError
-from course_lib.authoring.result import Verdict
 from course_lib.execution.run_settings import cores
 from course_lib.nbgrader_plugins.autograde import JudgedAutograde
+from course_lib.results.errors import AssignmentError
+from course_lib.results.result import Verdict
 from tests.support.code import code
 from tests.support.courses import PROTECTIONS, configure, marks, nbgrader, open_gradebook, result
 from tests.support.tiny_course import PYTHON, cell
@@ -262,11 +262,11 @@ def test_formgrader_grades_with_the_judge(course: Path) -> None:
 def test_a_missing_gpu_is_reported(course: Path, protection: str) -> None:
     submit(course, "anna", RIGHT)
     on_the_cpu = nbgrader(course, "autograde", "small", f"--JudgedAutograde.protection={protection}")
-    assert "no graphics card" not in on_the_cpu.stderr
+    assert "no GPU" not in on_the_cpu.stderr
     options = (f"--JudgedAutograde.protection={protection}", "--JudgedAutograde.device=cuda")
     run = nbgrader(course, "autograde", "small", *options)
     assert run.returncode == 0, run.stderr
-    assert "c.JudgedAutograde.device: no graphics card: models are trained on the CPU (" in run.stderr
+    assert "c.JudgedAutograde.device: no GPU: models are trained on the CPU (" in run.stderr
     assert marks_of_f(course) == {"anna": 2}
     assert "1 of them graded already" in run.stderr, "the result on the CPU still holds"
 

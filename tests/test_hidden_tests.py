@@ -18,15 +18,15 @@ from course_lib import authoring
 from course_lib.assignment.loader import load_notebook_spec
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.authoring import StudentNotebook
-from course_lib.authoring.errors import AssignmentError, GradingFault
 from course_lib.authoring.live import hidden_tests, student_of
 from course_lib.authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
-from course_lib.authoring.result import TestResult, Verdict
 from course_lib.judge.limits import Limits
 from course_lib.judge.pipeline import grade
 from course_lib.judge.task import GradingTask
 from course_lib.kernel.wire import Packet
 from course_lib.reference import mnist1 as reference
+from course_lib.results.errors import AssignmentError, GraderError
+from course_lib.results.result import TestResult, Verdict
 from tests.corpus import ANSWERS
 from tests.support.tiny_course import cell
 
@@ -70,7 +70,7 @@ def test_errors_and_results_import_neither_torch_nor_pytest() -> None:
     """The commands of nbgrader import them, and would otherwise start seconds later."""
     code = """
         import sys
-        import course_lib.authoring.errors, course_lib.authoring.result
+        import course_lib.results.errors, course_lib.results.result
         assert not {"torch", "pytest"} & set(sys.modules)
     """
     subprocess.run([sys.executable, "-c", dedent(code)], check=True)
@@ -245,7 +245,7 @@ def failing_hook(name: str) -> str:
 def test_a_conftest_that_stops_pytest_is_named(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, PASSES)
     (tmp_path / "conftest.py").write_text(text)
-    with pytest.raises(GradingFault, match=r"conftest\.py.*\n(.*\n)*.*(oops|invalid syntax)$") as caught:
+    with pytest.raises(GraderError, match=r"conftest\.py.*\n(.*\n)*.*(oops|invalid syntax)$") as caught:
         run_hidden_tests([path], nobody)
     assert "there is no hidden test" not in str(caught.value), "pytest has not looked for one"
     assert "site-packages" not in str(caught.value)
@@ -299,14 +299,14 @@ def test_an_exception_of_a_hidden_test_is_no_wrong_answer(tmp_path: Path, text: 
     """It gives no points yet, and names its place: its author did not think of such an answer."""
     path = write(tmp_path / "a", text)
     (test,) = run_hidden_tests([path], nobody)["test_cell"].tests
-    assert (test.verdict, test.score, test.detail) == (Verdict.TEST_FAULT, 0, "")
+    assert (test.verdict, test.score, test.detail) == (Verdict.TEST_CRASHED, 0, "")
     assert re.search(word, test.note)
     assert "test_cell.py" in test.note
 
 
 def test_a_fault_behind_a_hidden_test_stops_the_grading(tmp_path: Path) -> None:
     path = write(tmp_path / "a", FIXTURE.format("yield; student.value('of nobody')"))
-    with pytest.raises(GradingFault, match=r"test_cell\.py(.*\n)*.*of nobody"):
+    with pytest.raises(GraderError, match=r"test_cell\.py(.*\n)*.*of nobody"):
         run_hidden_tests([path], nobody)
 
 
@@ -314,7 +314,7 @@ def test_python_without_assertions_grades_nothing(tmp_path: Path, monkeypatch: p
     """A wrong answer would pass the assertions in imported modules and get full marks."""
     path = write(tmp_path / "tests", PASSES)
     monkeypatch.setattr(sys, "flags", SimpleNamespace(optimize=1))
-    with pytest.raises(GradingFault, match="PYTHONOPTIMIZE"):
+    with pytest.raises(GraderError, match="PYTHONOPTIMIZE"):
         run_hidden_tests([path], nobody)
 
 
@@ -336,10 +336,10 @@ def test_a_killed_kernel_is_no_fault_of_a_hidden_test(tmp_path: Path) -> None:
 
     def killed(question: object) -> Packet:
         asked.append(question)
-        raise GradingFault("A kernel was killed.")
+        raise GraderError("A kernel was killed.")
 
     for student_at in (lambda _: StudentNotebook(killed), killed):
-        with pytest.raises(GradingFault, match=r"^A kernel was killed\.$"):
+        with pytest.raises(GraderError, match=r"^A kernel was killed\.$"):
             run_hidden_tests([path], student_at)
     assert len(asked) == 2
 
@@ -376,7 +376,7 @@ def test_an_error_in_a_file_of_hidden_tests_is_located(tmp_path: Path) -> None:
     place = rf"test_cell\.py:{line}: in helper\n    return 1 / 0"
     with pytest.raises(AssignmentError, match=place):
         collect_hidden_tests([path])
-    with pytest.raises(GradingFault, match=place):
+    with pytest.raises(GraderError, match=place):
         run_hidden_tests([path], nobody)
 
 
@@ -501,5 +501,5 @@ def test_accuracies_that_json_cannot_hold_are_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["0.5", "(torch.ones(2), 0.5)"])
 def test_any_other_accuracy_is_a_fault_of_the_test(tmp_path: Path, value: str) -> None:
-    with pytest.raises(GradingFault, match=r"student\.accuracy must be two numbers"):
+    with pytest.raises(GraderError, match=r"student\.accuracy must be two numbers"):
         stored(tmp_path, value)

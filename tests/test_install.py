@@ -112,7 +112,7 @@ def installed(wheel: Path) -> Iterator[Environment]:
 MODULES = """
 import course_lib, importlib, json, os, subprocess, sys
 
-PARTS = ("assignment", "authoring", "cli", "execution", "judge", "nbgrader_plugins", "records", "reference", "reports")
+PARTS = ("assignment", "authoring", "cli", "execution", "judge", "nbgrader_plugins", "records", "reference", "reports", "results")
 modules = []
 for part in PARTS:
     try:

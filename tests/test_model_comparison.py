@@ -59,9 +59,9 @@ def comparison_with(source: str, loss: str = "mse_loss") -> ModelComparison:
 
 
 def all_tests(models: ModelComparison) -> None:
-    models.must_give_outputs("Regression")
+    models.must_have_output_shape("Regression")
     models.must_agree("Regression")
-    models.must_separate_examples("Regression")
+    models.must_treat_examples_separately("Regression")
 
 
 def with_forward(body: str) -> str:
@@ -196,7 +196,7 @@ def test_a_wrong_model_is_told_the_likely_cause(source: str, cause: Text) -> Non
 )  # fmt: skip
 def test_outputs_of_another_shape_are_told_why(body: str, cause: tuple[str, dict[str, int]]) -> None:
     models = comparison_with(with_forward(body))
-    for test in (models.must_give_outputs, models.must_agree):
+    for test in (models.must_have_output_shape, models.must_agree):
         with pytest.raises(StudentFailure) as failure:
             test("Regression")
         assert failure.value.detail == say(f"cause.{cause[0]}", **cause[1])
@@ -205,7 +205,7 @@ def test_outputs_of_another_shape_are_told_why(body: str, cause: tuple[str, dict
 def test_a_model_that_modifies_its_input_fails() -> None:
     source = with_forward("x += 1\nreturn self.three(F.relu(self.two(F.relu(self.one(x - 1)))))")
     with pytest.raises(StudentFailure) as failure:
-        comparison_with(source).must_separate_examples("Regression")
+        comparison_with(source).must_treat_examples_separately("Regression")
     assert failure.value.detail == say("cause.modified")
 
 
@@ -227,7 +227,7 @@ def test_reference_models_may_normalize_the_batch() -> None:
 @pytest.mark.parametrize("references", [{"Line": lambda: nn.Linear(3, 2)}, lambda name: nn.Linear(3, 2)])
 def test_references_are_a_mapping_or_a_function(references: Callable[[str], nn.Module]) -> None:
     models = ModelComparison(student_of({"Line": nn.Linear(3, 2)}), references, features)
-    models.must_give_outputs("Line")
+    models.must_have_output_shape("Line")
     models.must_agree("Line")
 
 

@@ -13,16 +13,16 @@ from nbgrader.coursedir import CourseDirectory
 
 from course_lib.assignment.loader import expected_answers, load_assignment, load_notebook_spec
 from course_lib.assignment.release import CheckSource
-from course_lib.authoring.errors import AssignmentError
 from course_lib.authoring.live import hidden_tests
 from course_lib.cli.__main__ import main
-from course_lib.cli.demo_class import Situation, fill
+from course_lib.cli.demo_class import DemoStudent, fill
 from course_lib.cli.doctor_course import check_assignments
 from course_lib.cli.init import make_course_folder
 from course_lib.cli.new import make_assignment
 from course_lib.cli.open_course import Course, open_course
 from course_lib.nbgrader_plugins.exporters import Details, Moodle
 from course_lib.records.class_record import read_class
+from course_lib.results.errors import AssignmentError
 from tests.support.courses import configure, find, marks, nbgrader
 from tests.support.tiny_course import task
 
@@ -87,9 +87,9 @@ def test_a_new_assignment_can_be_graded_as_it_is(
     )
     handed_in = {
         "untouched": (course / "release" / "exercise2" / "exercise2.ipynb").read_bytes(),
-        "right": fill(spec, Situation("right")),
-        "root": fill(spec, Situation("root", lambda right: right | {"mse": ROOT_MSE})),
-        "in_place": fill(spec, Situation("in_place", lambda right: right | {"mse": IN_PLACE})),
+        "right": fill(spec, DemoStudent("right")),
+        "root": fill(spec, DemoStudent("root", lambda right: right | {"mse": ROOT_MSE})),
+        "in_place": fill(spec, DemoStudent("in_place", lambda right: right | {"mse": IN_PLACE})),
     }
     for student, content in handed_in.items():
         target = course / "submitted" / student / "exercise2"

@@ -8,8 +8,8 @@ import nbformat
 import psutil
 import pytest
 
-from course_lib.authoring.result import Verdict
 from course_lib.judge.snapshot_client import ConnectionLost, SnapshotConnection
+from course_lib.results.result import Verdict
 from tests.support.code import code
 from tests.support.exercise import Exercise
 
@@ -91,7 +91,7 @@ def test_an_exception_of_the_probes_is_for_its_author(optimizer: Exercise, libra
     """The student's class may be wrong in a way that the probe did not think of: the author has to look."""
     optimizer.tests.write_text(optimizer.tests.read_text().replace("parameter.detach()", "vars(optimizer)['kept']"))
     result = optimizer.result(library, OPTIMIZER)
-    assert result.verdict is Verdict.TEST_FAULT
+    assert result.verdict is Verdict.TEST_CRASHED
     assert "in the probe descend: KeyError" in result.note
     line = optimizer.tests.read_text().splitlines().index("    return vars(optimizer)['kept']") + 1
     assert f"line {line}," in result.note
@@ -458,7 +458,7 @@ def test_a_graded_attack_leaves_no_process(tmp_path: Path, library: Path) -> Non
 
 
 def test_without_a_fork_a_new_kernel_is_asked(optimizer: Exercise, library: Path) -> None:
-    """As with a graphics card in use."""
+    """As with a GPU in use."""
     no_fork = "import torch\ntorch.cuda.is_available = lambda: True\n"
     assert optimizer.result(library, no_fork + code(OPTIMIZER)).verdict is Verdict.PASSED
     counting = OPTIMIZER.replace("v.mul_(self.momentum)", "v.zero_()")

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from course_lib.authoring import StudentFailure, StudentNotebook, must_be_distributed
-from course_lib.authoring.failures import OtherParameters, ProbeFault
 from course_lib.authoring.live import student_of
 from course_lib.authoring.probe_source import ProbeSourceError, probe_source, probed_cells
-from course_lib.authoring.result import Verdict
+from course_lib.results.failures import BrokenProbe, ParameterMismatch
+from course_lib.results.result import Verdict
 from tests.support.code import code
 
 CELLS = code("""
@@ -187,7 +187,7 @@ def test_outputs(student: StudentNotebook) -> None:
     assert by_name["b"][1].tolist() == [[0, 0]]
     by_shape = [weights[name] for name in ("a.bias", "b.bias", "a.weight", "b.weight")]
     assert student.outputs("Two", x, y=y, weights=by_shape)["a"].tolist() == [[2, 2]]
-    with pytest.raises(OtherParameters):
+    with pytest.raises(ParameterMismatch):
         student.outputs("Two", x, y=y, weights={"a.weight": torch.eye(2)})
     detail(lambda: student.outputs("root", 1))
     for init in ([3, 2], {"n": 3, "scale": 2}):
@@ -336,7 +336,7 @@ def test_what_an_object_of_the_students_lacks_is_their_fault(what: str, student:
 
 
 def test_any_other_exception_of_a_probe_is_its_authors(student: StudentNotebook) -> None:
-    with pytest.raises(ProbeFault):
+    with pytest.raises(BrokenProbe):
         student.run(operates, "key")
 
 
@@ -357,7 +357,7 @@ def wants_a_dict(nb: object, name: str, x: float) -> object:
 def test_an_exception_is_the_students_or_the_authors(
     name: str, x: float, verdict: Verdict | None, student: StudentNotebook
 ) -> None:
-    with pytest.raises(ProbeFault if verdict is None else StudentFailure) as raised:
+    with pytest.raises(BrokenProbe if verdict is None else StudentFailure) as raised:
         student.run(wants_a_dict, name, x)
     if isinstance(raised.value, StudentFailure):
         assert raised.value.verdict is verdict

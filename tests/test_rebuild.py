@@ -14,7 +14,7 @@ from nbgrader.utils import compute_checksum
 from course_lib.assignment.cells import cell_name
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.authoring.student_code import parsed
-from course_lib.cli.demo_class import Situation, fill, right_answers
+from course_lib.cli.demo_class import DemoStudent, fill, right_answers
 from course_lib.judge.read_notebook import UnreadableNotebook, read_notebook
 from course_lib.judge.rebuild import Rebuilt, rebuild
 from tests.support.courses import find
@@ -29,12 +29,12 @@ def no_damage(notebook: NotebookNode) -> None:
 
 def submitted(spec: NotebookSpec, damage: Damage = no_damage) -> bytes:
     """The file of a student whose answers are right, after some damage."""
-    return fill(spec, Situation("student", damage=damage))
+    return fill(spec, DemoStudent("student", damage=damage))
 
 
 def submitted_blank(spec: NotebookSpec, damage: Damage = no_damage) -> bytes:
     """The file of a student who answered nothing, after some damage."""
-    return fill(spec, Situation("student", lambda right: {}, damage=damage))
+    return fill(spec, DemoStudent("student", lambda right: {}, damage=damage))
 
 
 def rebuilt(spec: NotebookSpec, content: bytes) -> Rebuilt:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from course_lib.assignment.loader import load_assignment
-from course_lib.authoring.result import CellResult, NotebookResult, TestResult, Verdict
-from course_lib.execution.cache_key import cache_key, stamps_of_tests, versions
+from course_lib.execution.cache_key import cache_key, times_of_tests, versions
 from course_lib.execution.result_cache import ResultCache, shrink
 from course_lib.judge.limits import Limits
 from course_lib.judge.task import GradedNotebook
 from course_lib.messages import Text
+from course_lib.results.result import CellResult, NotebookResult, TestResult, Verdict
 from tests.support.tiny_course import make_course
 
 
@@ -27,7 +27,7 @@ def test_the_key_depends_on_files_behind_links(tmp_path: Path) -> None:
         common.write_text(content)
         [spec] = load_assignment(source, tests)
         keys.add(cache_key(spec, source, Limits(), versions()))
-        assert common in stamps_of_tests([spec])
+        assert common in times_of_tests([spec])
     for linked in (source / "data", tests / "helpers"):
         shared = tmp_path / linked.name
         shared.mkdir()

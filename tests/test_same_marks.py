@@ -12,14 +12,14 @@ from unittest.mock import Mock
 import nbformat
 import pytest
 
-from course_lib.authoring.errors import AssignmentError, GradingFault
-from course_lib.authoring.result import CellResult, NotebookResult, TestResult, Verdict
-from course_lib.authoring.result_html import cell_html
 from course_lib.cli.__main__ import main
 from course_lib.cli.appeal import account
 from course_lib.judge.task import GradedNotebook
 from course_lib.messages import Text
 from course_lib.nbgrader_plugins.autograde import JudgedAutograde
+from course_lib.results.errors import AssignmentError, GraderError
+from course_lib.results.result import CellResult, NotebookResult, TestResult, Verdict
+from course_lib.results.result_html import cell_html
 from tests.corpus import combined, without_trainings
 from tests.corpus import hand_in as hand_in_answers
 from tests.support.code import code
@@ -164,7 +164,7 @@ def test_an_appeal_of_an_unknown_student_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("appealed")
-@pytest.mark.parametrize("error", [GradingFault("fix it"), AssignmentError("fix it"), BrokenExecutor("fix it")])
+@pytest.mark.parametrize("error", [GraderError("fix it"), AssignmentError("fix it"), BrokenExecutor("fix it")])
 def test_an_appeal_that_cannot_be_graded_says_why(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JudgedAutograde, "appeal", Mock(side_effect=error))
     with pytest.raises(SystemExit, match=r"^fix it$"):

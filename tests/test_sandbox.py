@@ -16,14 +16,15 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_lib.authoring.errors import AssignmentError, GradingFault
 from course_lib.authoring.notebook import StudentNotebook
-from course_lib.authoring.result import Verdict
 from course_lib.judge import sandbox as module
+from course_lib.judge.kernel_process import KernelSettings
 from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
-from course_lib.judge.sandbox import check_protection, kernel_folder, sandbox
+from course_lib.judge.sandbox import check_protection, sandbox_for, write_kernel_library
 from course_lib.kernel import fork_server, isolation, seccomp
+from course_lib.results.errors import AssignmentError, GraderError
+from course_lib.results.result import Verdict
 
 LIMITS = Limits(cell=20, question=5, threads=1)
 
@@ -34,7 +35,7 @@ def tell(library: Path) -> Iterator:
 
     def run(*sources: str) -> str:
         notebook = new_notebook(cells=[new_code_cell(dedent(source)) for source in sources])
-        with NotebookRunner(notebook, library, LIMITS) as session:
+        with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
             session.run_until(len(sources))
             outputs = [o for cell in notebook.cells for o in cell.outputs if o.output_type == "error"]
             assert not outputs, outputs
@@ -43,14 +44,14 @@ def tell(library: Path) -> Iterator:
         return said
 
     yield run
-    assert sandbox(library, None).alive
+    assert sandbox_for(library, None).alive
 
 
 @pytest.fixture
 def files(library: Path, tmp_path: Path) -> Iterator[Path]:
     """An empty folder beside notebooks. It gives the test its own sandbox, which ends with the test."""
     yield tmp_path
-    sandbox(library, tmp_path).close()
+    sandbox_for(library, tmp_path).close()
 
 
 def test_there_is_nothing_to_steal(tell, root: Path) -> None:
@@ -161,10 +162,10 @@ def test_only_a_kernels_own_scratch_can_be_written(tell) -> None:
 
 def test_torch_dynamo_is_imported_if_a_notebook_optimizes(tmp_path: Path) -> None:
     """Once, by the fork server. Otherwise each kernel would import it at its first optimizer."""
-    library = kernel_folder(tmp_path)  # the test has its own sandbox
+    library = write_kernel_library(tmp_path)  # the test has its own sandbox
     for answer, there in (("", False), ("# torch.optim", True)):
         notebook = new_notebook(cells=[new_code_cell(f"import sys\nthere = 'torch._dynamo' in sys.modules {answer}")])
-        with NotebookRunner(notebook, library, LIMITS) as session:
+        with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
             session.run_until(1)
             assert StudentNotebook(session.ask).value("there") is there
 
@@ -191,7 +192,7 @@ def test_a_python_environment_may_be_below_tmp(library: Path, files: Path, below
             said += ", " + error.strerror
     """
     notebook = new_notebook(cells=[new_code_cell(dedent(code))])
-    with NotebookRunner(notebook, library, LIMITS, files=files) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS, files=files)) as session:
         session.run_until(1)
         assert StudentNotebook(session.ask).value("said") == "found, Read-only file system"
 
@@ -214,7 +215,7 @@ def test_an_installed_course_lib_is_hidden(
             said = repr((found, error.strerror))
     """
     notebook = new_notebook(cells=[new_code_cell(dedent(code))])
-    with NotebookRunner(notebook, library, LIMITS, files=files) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS, files=files)) as session:
         session.run_until(1)
         assert StudentNotebook(session.ask).value("said") == "([[], []], 'Read-only file system')"
 
@@ -314,9 +315,9 @@ said = repr(reached)
 
 
 def test_the_fork_server_cannot_be_reached(tell, library: Path) -> None:
-    pid = sandbox(library, None).pid
+    pid = sandbox_for(library, None).pid
     assert tell(REACH) == "[]"
-    assert sandbox(library, None).pid == pid, "the same sandbox goes on"
+    assert sandbox_for(library, None).pid == pid, "the same sandbox goes on"
 
 
 def test_the_judge_follows_no_link_in_place_of_a_socket(library: Path, tmp_path: Path) -> None:
@@ -335,7 +336,7 @@ def test_the_judge_follows_no_link_in_place_of_a_socket(library: Path, tmp_path:
             os.symlink({str(tmp_path / "host")!r}, "/tmp/kernel-3")
         """
         notebook = new_notebook(cells=[new_code_cell(dedent(code)), new_code_cell("import time; time.sleep(1)")])
-        with NotebookRunner(notebook, library, LIMITS) as session:
+        with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
             session.run_until(2)
         assert not [o for cell in notebook.cells for o in cell.outputs]
         with pytest.raises(TimeoutError):
@@ -343,7 +344,7 @@ def test_the_judge_follows_no_link_in_place_of_a_socket(library: Path, tmp_path:
 
 
 def show_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let sandboxes have a device that looks like a graphics card."""
+    """Let sandboxes have a device that looks like a GPU."""
     command = module.bubblewrap
 
     def with_card(*binds: tuple[Path, str], device: str) -> list[str]:
@@ -390,7 +391,7 @@ except OSError:
 said = " ".join(said)
 """
     notebook = new_notebook(cells=[new_code_cell(code)])
-    with NotebookRunner(notebook, library, LIMITS, files=files) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS, files=files)) as session:
         session.run_until(1)
         assert not [o for o in notebook.cells[0].outputs if o.output_type == "error"]
         said, terminals = (StudentNotebook(session.ask).value(name) for name in ("said", "terminals"))
@@ -424,7 +425,7 @@ said = repr((got, limits, os.nice(0), int(open("/proc/self/oom_score_adj").read(
 
 def test_resources_of_the_machines_user_cannot_be_taken(tell) -> None:
     """Leases make other programs wait for 45 seconds. The other resources have limits that the user's programs share."""
-    limits = [isolation.SIGNALS, isolation.FILES, 0, LIMITS.file]
+    limits = [isolation.MAX_PENDING_SIGNALS, isolation.MAX_OPEN_FILES, 0, LIMITS.file]
     expected = repr(([], limits, min(19, os.nice(0) + 5), 1000))
     assert tell(SHARED_LIMITS) == expected, "the machine's own programs must also have priority"
 
@@ -443,7 +444,7 @@ def test_watches_count_as_memory(library: Path, watches: int, verdict: Verdict) 
         time.sleep(1)
     """
     notebook = new_notebook(cells=[new_code_cell(dedent(code))])
-    with NotebookRunner(notebook, library, replace(LIMITS, memory=600 * 2**20)) as session:
+    with NotebookRunner(notebook, KernelSettings(library, replace(LIMITS, memory=600 * 2**20))) as session:
         session.run_until(1)
         assert session.outcomes[0] is verdict
 
@@ -464,7 +465,7 @@ def test_shared_memory_beside_a_card_is_limited(library: Path, files: Path, monk
         time.sleep(2)
     """
     notebook = new_notebook(cells=[new_code_cell(dedent(code))])
-    with NotebookRunner(notebook, library, replace(LIMITS, memory=2**30), files=files) as session:
+    with NotebookRunner(notebook, KernelSettings(library, replace(LIMITS, memory=2**30), files=files)) as session:
         session.run_until(1)
         assert session.outcomes[0] is Verdict.OUT_OF_MEMORY
 
@@ -478,25 +479,25 @@ def test_a_course_in_a_visible_folder_is_refused(folder: str) -> None:
 def test_a_kernel_killed_from_outside_costs_no_points(library: Path) -> None:
     """By the system, for lack of memory, or by an administrator: this is a fault of the grader."""
     notebook = new_notebook(cells=[new_code_cell("x = 1"), new_code_cell("import time; time.sleep(3)")])
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(1)
         psutil.Process(session.kernel.pid).kill()
-        with pytest.raises(GradingFault, match="outside"):
+        with pytest.raises(GraderError, match="outside"):
             session.run_until(2)
 
 
 def test_a_sandbox_that_ended_costs_no_points(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*args: object) -> None:
-        raise GradingFault("gone")
+        raise GraderError("gone")
 
     notebook = new_notebook(cells=[new_code_cell("x = 1"), new_code_cell("import os; os._exit(1)")])
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(1)
         with monkeypatch.context() as patch:
             patch.setattr(module.Sandbox, "receive", gone)
-            with pytest.raises(GradingFault, match="outside"):
+            with pytest.raises(GraderError, match="outside"):
                 session.run_until(2)
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(1)
         assert session.outcomes[0] is Verdict.PASSED, (
             "the missing message about a kernel is not taken for one about the next kernel"
@@ -508,30 +509,28 @@ def test_the_fault_says_why_a_sandbox_or_kernel_did_not_start(
 ) -> None:
     notebook = new_notebook(cells=[new_code_cell("x = 1")])
     with (
-        NotebookRunner(notebook, library, replace(LIMITS, scratch=-1)) as session,
-        pytest.raises(GradingFault, match=r"A kernel could not be started in the sandbox: OSError: .*Invalid argument"),
+        NotebookRunner(notebook, KernelSettings(library, replace(LIMITS, scratch=-1))) as session,
+        pytest.raises(GraderError, match=r"A kernel could not be started in the sandbox: OSError: .*Invalid argument"),
     ):
         session.run_until(1)
     monkeypatch.setattr(module, "SYSTEM", ("/nowhere",))
     with (
-        NotebookRunner(notebook, library, LIMITS, files=files) as session,
-        pytest.raises(GradingFault, match=r"ended\.\n.*bwrap"),
+        NotebookRunner(notebook, KernelSettings(library, LIMITS, files=files)) as session,
+        pytest.raises(GraderError, match=r"ended\.\n.*bwrap"),
     ):
         session.run_until(1)
 
 
 @pytest.mark.parametrize(("program", "why"), [
     ("raise ValueError('first\\nlast')", "last"), ("import os; os._exit(7)", "Python ended with status 7"),
-    ("while True: pass", "the graphics card does not answer"),
+    ("while True: pass", "the GPU does not answer"),
 ])  # fmt: skip
-def test_the_fault_says_why_a_graphics_card_does_not_work(
-    monkeypatch: pytest.MonkeyPatch, program: str, why: str
-) -> None:
+def test_the_fault_says_why_a_gpu_does_not_work(monkeypatch: pytest.MonkeyPatch, program: str, why: str) -> None:
     monkeypatch.setattr(Limits, "start", 1)
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **options: run([*command[:-1], program], **options))
-    with pytest.raises(GradingFault) as fault:
-        module.graphics_card("none")
+    with pytest.raises(GraderError) as fault:
+        module.gpu_name("none")
     assert str(fault.value) == why
 
 
@@ -539,8 +538,8 @@ def test_the_limits_say_how_long_a_sandbox_may_take_to_start(tmp_path: Path) -> 
     notebook = new_notebook(cells=[new_code_cell("x = 1")])
     limits = replace(LIMITS, start=0.01)
     with (
-        NotebookRunner(notebook, kernel_folder(tmp_path), limits) as session,
-        pytest.raises(GradingFault, match="sandbox does not answer"),
+        NotebookRunner(notebook, KernelSettings(write_kernel_library(tmp_path), limits)) as session,
+        pytest.raises(GraderError, match="sandbox does not answer"),
     ):
         session.run_until(1)
 
@@ -562,8 +561,8 @@ def test_the_sandbox_ends_with_the_process_that_started_it(library: Path) -> Non
     code = f"""
         import time
         from pathlib import Path
-        from course_lib.judge.sandbox import sandbox
-        started = sandbox(Path({str(library)!r}), None)
+        from course_lib.judge.sandbox import sandbox_for
+        started = sandbox_for(Path({str(library)!r}), None)
         started.wait_until_ready(60)
         print(started.pid, flush=True)
         time.sleep(60)
@@ -592,7 +591,7 @@ def test_a_sandbox_killed_while_it_starts_is_ended(library: Path) -> None:
         ) as probe:  # an interrupt can kill check_protection's command
             time.sleep(i * 0.00015)
             probe.kill()
-    living = sandbox(library, None)
+    living = sandbox_for(library, None)
     module.end_orphans()
     time.sleep(0.2)
     assert living.alive, "a sandbox whose judge lives goes on"
@@ -676,7 +675,7 @@ def test_memory_that_is_hidden_counts(monkeypatch: pytest.MonkeyPatch, tmp_path:
     hidden = Mock(listdir=Mock(side_effect=PermissionError), getpid=os.getpid)
     monkeypatch.setattr(fork_server, "os", hidden)
     assert fork_server.exceeded_limit(kernel) == ""
-    kernel.memory = fork_server.FILES * fork_server.SOCKET_BUFFER
+    kernel.memory = fork_server.MAX_OPEN_FILES * fork_server.SOCKET_BUFFER
     assert fork_server.exceeded_limit(kernel) == "out_of_memory", "hidden files count as the largest allowed number"
     kernel.tasks = 2
     assert fork_server.exceeded_limit(kernel) == "too_many_processes"

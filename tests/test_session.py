@@ -22,12 +22,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from course_lib import messages
 from course_lib.assignment.cells import EXTRA
-from course_lib.authoring.failures import StudentFailure
 from course_lib.authoring.notebook import StudentNotebook
-from course_lib.authoring.result import Verdict
 from course_lib.judge import kernel_client, notebook_runner
-from course_lib.judge.kernel_client import Stopwatch
-from course_lib.judge.kernel_process import KernelProcess
+from course_lib.judge.kernel_client import TimeLimit
+from course_lib.judge.kernel_process import KernelProcess, KernelSettings
 from course_lib.judge.limits import Limits
 from course_lib.judge.notebook_runner import NotebookRunner
 from course_lib.judge.parse_timeout import ParseTimeout, parse_timeout
@@ -43,6 +41,8 @@ from course_lib.judge.task import Device, Protection
 from course_lib.kernel import MAX_TRAINING_REQUESTS
 from course_lib.kernel.app import Stream
 from course_lib.kernel.wire import MAX_BYTES, Packet
+from course_lib.results.failures import StudentFailure
+from course_lib.results.result import Verdict
 from tests.support.courses import PROTECTIONS
 
 LIMITS = Limits(cell=3, question=2, threads=1)
@@ -72,7 +72,7 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
         "y = x + 1\ndef deadly(): os._exit(1)\ndef endless():\n    while True: pass",
     )
     began = time.monotonic()
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(len(notebook.cells))
         student = StudentNotebook(session.ask)
         assert (student.value("y"), student.value("z")) == (4, 7), "what came before the cells at fault was run again"
@@ -96,18 +96,18 @@ def test_cells_and_questions_survive_everything(library: Path) -> None:
 def test_the_judge_itself_finds_changed_arguments(library: Path) -> None:
     code = "import torch\ntorch.equal = torch.allclose = lambda *tensors, **settings: True\n"
     notebook = notebook_of(code + "def changes(t, n): t += n\ndef reads(t, n): return t + n")
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(1)
         student = StudentNotebook(session.ask)
-        student.must_leave_alone("reads", torch.ones(2), 1.0)
+        student.must_not_modify("reads", torch.ones(2), 1.0)
         with pytest.raises(StudentFailure) as failure:
-            student.must_leave_alone("changes", torch.ones(2), 1.0)
+            student.must_not_modify("changes", torch.ones(2), 1.0)
     assert failure.value.detail == messages.say("cause.modified")
 
 
 def test_exit_ends_the_cell_and_not_the_kernel(library: Path) -> None:
     notebook = notebook_of("x = 3\nexit()\nx = 4", "quit", "def leave(): exit()\ny = x + 1")
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(len(notebook.cells))
         time.sleep(0.5)
         student = StudentNotebook(session.ask)
@@ -146,7 +146,7 @@ def test_a_cell_may_await(library: Path) -> None:
         "while True: await asyncio.sleep(0.01)",
         "y = x + 1",
     )
-    with NotebookRunner(notebook, library, replace(LIMITS, cell=1, restarts=0)) as session:
+    with NotebookRunner(notebook, KernelSettings(library, replace(LIMITS, cell=1, restarts=0))) as session:
         session.run_until(3)
         assert StudentNotebook(session.ask).value("y") == 4, "what awaits is interrupted, in the same kernel"
     assert list(session.outcomes.values()) == [Verdict.PASSED, Verdict.TIMEOUT, Verdict.PASSED]
@@ -169,7 +169,7 @@ def test_the_kernel_knows_nothing_of_the_judge(library: Path, protection: Protec
     )
     values = []
     for _ in range(2):
-        with NotebookRunner(notebook, library, LIMITS, protection) as session:
+        with NotebookRunner(notebook, KernelSettings(library, LIMITS, protection)) as session:
             session.run_until(3)
             student = StudentNotebook(session.ask)
             assert student.value("result") == "([], [], [])"
@@ -189,7 +189,7 @@ def test_a_notebook_may_start_programs_and_write_accents(library: Path) -> None:
         "!python -c 'print(6 * 7)'\n!ls -x; cat été",
         "os.environ['PATH'] += ':' + os.getcwd()",
     )
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(3)
     assert set(session.outcomes.values()) == {Verdict.PASSED}, notebook.cells
     assert notebook.cells[1].outputs[0].text.split() == ["42", "été", "là"]
@@ -198,7 +198,7 @@ def test_a_notebook_may_start_programs_and_write_accents(library: Path) -> None:
 def assert_n(library: Path, source: str, n: int, limits: Limits = LIMITS) -> None:
     """Run a cell in a graders' kernel, and see what it has made of ``n``."""
     notebook = notebook_of(source)
-    with NotebookRunner(notebook, library, limits) as session:
+    with NotebookRunner(notebook, KernelSettings(library, limits)) as session:
         session.run_until(1)
         assert StudentNotebook(session.ask).value("n") == n, notebook.cells[0].outputs
 
@@ -241,7 +241,9 @@ def test_a_cell_may_train_more_models_than_are_answered(library: Path) -> None:
             raise OSError("the disk is full")
         return Packet()
 
-    with NotebookRunner(notebook, library, LIMITS, answer_training=lambda request, running: answer(request)) as session:
+    with NotebookRunner(
+        notebook, KernelSettings(library, LIMITS), answer_training=lambda request, running: answer(request)
+    ) as session:
         session.run_until(3)
         with pytest.raises(OSError, match="the disk is full"):  # the grader's fault, and no cell's
             session.run_until(4)
@@ -259,7 +261,7 @@ def test_waiting_is_not_computing(library: Path, protection: Protection) -> None
     check = {"nbgrader": {"grade_id": "test_work", "grade": True, "solution": False, "locked": True}}
     notebook = notebook_of("import time; time.sleep(2)", f"{WORK}work(5)", "time.sleep(60)", f"{WORK}work(2.5)")
     notebook.cells[3].metadata = check
-    with NotebookRunner(notebook, library, replace(limits, cell=2), protection) as session:
+    with NotebookRunner(notebook, KernelSettings(library, replace(limits, cell=2), protection)) as session:
         session.run_until(4)
     passed, timeout = Verdict.PASSED, Verdict.TIMEOUT
     assert list(session.outcomes.values()) == [passed, timeout, timeout, timeout]
@@ -268,10 +270,10 @@ def test_waiting_is_not_computing(library: Path, protection: Protection) -> None
 
 def test_outputs_are_kept_up_to_a_length(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_client, "FLOOD_MESSAGES", 50)
-    monkeypatch.setattr(kernel_client, "NOTEBOOK", 2)
+    monkeypatch.setattr(kernel_client, "NOTEBOOK_OUTPUT_FACTOR", 2)
     much = "for _ in range(20): print('x' * 999, flush=True)"
     notebook = notebook_of(much, much, much, "import time\nfor i in range(200): print(i, flush=True); time.sleep(0.01)")
-    with NotebookRunner(notebook, library, replace(LIMITS, output=10_000)) as session:
+    with NotebookRunner(notebook, KernelSettings(library, replace(LIMITS, output=10_000))) as session:
         session.run_until(4)
     assert list(session.outcomes.values()) == [*[Verdict.PASSED] * 3, Verdict.TOO_MUCH_OUTPUT]
     kept, cuts = zip(*(cell.outputs for cell in notebook.cells[:3]), strict=True)
@@ -284,7 +286,7 @@ def test_a_message_that_is_too_large_is_not_taken(library: Path, monkeypatch: py
     """The judge's memory is not the kernel's."""
     monkeypatch.setattr(kernel_client, "MAX_BYTES", 0)
     notebook = notebook_of("print('x' * 3 * 2**20)")
-    with NotebookRunner(notebook, library, replace(LIMITS, cell=0.5)) as session:
+    with NotebookRunner(notebook, KernelSettings(library, replace(LIMITS, cell=0.5))) as session:
         session.run_until(1)
     assert session.outcomes[0] is not Verdict.PASSED
 
@@ -299,7 +301,7 @@ def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: 
 
     monkeypatch.setattr(notebook_runner, "KernelProcess", CountedKernel)
     notebook = notebook_of("while True: pass", *["import os; os._exit(1)"] * 4)
-    with NotebookRunner(notebook, library, replace(LIMITS, cell=0.5, restarts=2)) as session:
+    with NotebookRunner(notebook, KernelSettings(library, replace(LIMITS, cell=0.5, restarts=2))) as session:
         session.run_until(5)
         with pytest.raises(StudentFailure) as caught:
             session.ask(Packet({"ask": "ping"}))
@@ -310,7 +312,7 @@ def test_a_kernel_is_started_again_a_few_times_only(library: Path, monkeypatch: 
 
 def test_a_cell_that_took_all_the_time_is_named(library: Path) -> None:
     with NotebookRunner(
-        notebook_of("# mine\nwhile True: pass", "1"), library, replace(LIMITS, submission=1)
+        notebook_of("# mine\nwhile True: pass", "1"), KernelSettings(library, replace(LIMITS, submission=1))
     ) as session:
         session.run_until(2)
         with pytest.raises(StudentFailure) as caught:
@@ -320,7 +322,7 @@ def test_a_cell_that_took_all_the_time_is_named(library: Path) -> None:
 
 def test_a_question_about_many_images_has_more_time(library: Path) -> None:
     code = f"{WORK}def f(t):\n    global begun\n    begun = time.process_time()\n    work(1.5)\n    return t"
-    with NotebookRunner(notebook_of(code), library, Limits(question=1, threads=1)) as session:
+    with NotebookRunner(notebook_of(code), KernelSettings(library, Limits(question=1, threads=1))) as session:
         session.run_until(1)
         student = StudentNotebook(session.ask)
         assert torch.equal(student.tensor("f", torch.ones(2001), shape=(2001,)), torch.ones(2001))
@@ -341,7 +343,7 @@ def test_a_figure_is_shown_once(library: Path, protection: Protection) -> None:
         "widget = create_comm(target_name='jupyter.widget', data={'state': {'value': 1}})\n"
         "display({'application/vnd.jupyter.widget-view+json': {'model_id': widget.comm_id}, 'text/plain': '100 %', 'text/html': [1]}, raw=True)",
     )
-    with NotebookRunner(notebook, library, LIMITS, protection) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS, protection)) as session:
         session.run_until(6)
     for cell in notebook.cells[:4]:
         assert [o.output_type for o in cell.outputs if "image/png" in o.get("data", {})] == [
@@ -360,7 +362,7 @@ def test_figures_are_shown_in_their_order(library: Path) -> None:
         "import course_lib as ooo, numpy as np\nimport matplotlib.pyplot as plt",
         "_, ax = plt.subplots()\nfigure = ooo.plot_images(np.eye(4)[None])\nopen_now = len(plt.get_fignums())",
     )
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(2)
         assert StudentNotebook(session.ask).value("open_now") == 0, "as in a student's kernel"
     own, courses = notebook.cells[1].outputs
@@ -488,7 +490,7 @@ def test_of_a_pictures_metadata_only_its_alt_text_is_kept(library: Path) -> None
     width = {"width": "1 onload=alert(1)", "alt": '"><script>' + 2000 * "x"}
     code = f"display({{'image/png': 'AAAA'}}, raw=True, metadata={{'image/png': {width!r}, 'width': {{'alt': 'x'}}}})"
     notebook = notebook_of(code)
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(1)
     sanitize_notebook(notebook)
     assert notebook.cells[0].outputs[0].metadata == {"image/png": {"alt": width["alt"][:1000]}}
@@ -514,24 +516,24 @@ def test_a_picture_shown_a_thousand_times_is_left_out() -> None:
 def test_waiting_for_a_free_core_is_not_charged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others may take all cores for as long as they like."""
     for starved, over in ((0.0, True), (10.0, False)):
-        monkeypatch.setattr(Stopwatch, "starved", 0.0)
-        stopwatch = Stopwatch(os.getpid(), 100, 0.05, 100)
-        assert not stopwatch.is_over
-        monkeypatch.setattr(Stopwatch, "starved", starved)
+        monkeypatch.setattr(TimeLimit, "starved", 0.0)
+        time_limit = TimeLimit(os.getpid(), 100, 0.05, 100)
+        assert not time_limit.is_over
+        monkeypatch.setattr(TimeLimit, "starved", starved)
         time.sleep(0.1)
-        assert stopwatch.is_over == over
+        assert time_limit.is_over == over
 
 
 def test_waiting_for_a_core_ends_with_the_submissions_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who takes the cores may be processes of its own."""
-    monkeypatch.setattr(Stopwatch, "starved", 0.0)
-    stopwatch = Stopwatch(os.getpid(), 100, 0.05, 0.1)
-    assert not stopwatch.is_over
-    monkeypatch.setattr(Stopwatch, "starved", 1000.0)
+    monkeypatch.setattr(TimeLimit, "starved", 0.0)
+    time_limit = TimeLimit(os.getpid(), 100, 0.05, 0.1)
+    assert not time_limit.is_over
+    monkeypatch.setattr(TimeLimit, "starved", 1000.0)
     time.sleep(0.15)
-    assert stopwatch.is_over
+    assert time_limit.is_over
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this Linux does not count it")
@@ -540,12 +542,12 @@ def test_the_time_in_which_no_core_is_free_is_counted() -> None:
     code = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
     both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     try:
-        stopwatch = Stopwatch(both[0].pid, 100, 100, 100)
-        before = stopwatch.starved
+        time_limit = TimeLimit(both[0].pid, 100, 100, 100)
+        before = time_limit.starved
         deadline = time.monotonic() + 30
-        while stopwatch.starved < before + 0.2 and time.monotonic() < deadline:
+        while time_limit.starved < before + 0.2 and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert stopwatch.starved >= before + 0.2
+        assert time_limit.starved >= before + 0.2
     finally:
         for one in both:
             one.kill()
@@ -561,12 +563,12 @@ def test_a_progress_bar_is_one_line() -> None:
 
 @pytest.mark.parametrize("protection", PROTECTIONS)
 @pytest.mark.parametrize(("device", "cards"), [("cpu", ""), ("cuda", "1")])
-def test_a_kernel_on_the_cpu_has_no_graphics_card(
+def test_a_kernel_on_the_cpu_has_no_gpu(
     library: Path, monkeypatch: pytest.MonkeyPatch, protection: Protection, device: Device, cards: str
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     code = "import os\nsaid = os.environ['COURSE_LIB_DEVICE'] + ' ' + os.environ['CUDA_VISIBLE_DEVICES']"
-    with NotebookRunner(notebook_of(code), library, LIMITS, protection, device=device) as session:
+    with NotebookRunner(notebook_of(code), KernelSettings(library, LIMITS, protection, device=device)) as session:
         session.run_until(1)
         assert StudentNotebook(session.ask).value("said") == f"{device} {cards}"
 
@@ -578,7 +580,7 @@ def test_a_kernel_speaks_the_language_of_the_grading(library: Path, language: st
     messages.set_language(language)
     try:
         with NotebookRunner(
-            notebook_of("import course_lib\nspoken = course_lib.language()"), library, LIMITS
+            notebook_of("import course_lib\nspoken = course_lib.language()"), KernelSettings(library, LIMITS)
         ) as session:
             session.run_until(1)
             assert StudentNotebook(session.ask).value("spoken") == language
@@ -590,7 +592,7 @@ def test_a_long_line_is_kept_in_no_time(library: Path) -> None:
     """A carriage return still takes back what stands before it in its line."""
     notebook = notebook_of("print('kept\\r\\n1 %\\r2 %\\rdone\\n' + 'x' * 400_000)")
     began = time.monotonic()
-    with NotebookRunner(notebook, library, LIMITS) as session:
+    with NotebookRunner(notebook, KernelSettings(library, LIMITS)) as session:
         session.run_until(1)
     assert time.monotonic() - began < 20
     [output] = notebook.cells[0].outputs

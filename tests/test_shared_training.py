@@ -13,12 +13,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from safetensors.torch import save
 
 from course_lib.assignment.spec import NotebookSpec
-from course_lib.authoring.errors import GradingFault
 from course_lib.judge import pipeline, shared_training
 from course_lib.judge.limits import Limits
 from course_lib.judge.outcomes import Finished, NeedsTraining, Outcome
 from course_lib.judge.task import GradingTask
 from course_lib.kernel.wire import Packet
+from course_lib.results.errors import GraderError
 from tests.support.courses import ONE_THREAD, configure, marks, nbgrader
 from tests.support.tiny_course import PYTHON, cell
 
@@ -205,7 +205,7 @@ def test_the_time_of_a_training_on_a_card_counts(
     def trained(task: GradingTask, needed: NeedsTraining, device: str) -> Packet:
         time.sleep(waits[device])
         if device == "cuda":
-            raise GradingFault
+            raise GraderError
         return Packet()
 
     monkeypatch.setattr(shared_training, "train_alone", trained)
@@ -221,9 +221,7 @@ def test_the_time_of_a_training_on_a_card_counts(
 
 
 @pytest.mark.long
-def test_what_fails_on_a_graphics_card_is_trained_on_the_cpu(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fails_on_a_gpu_is_trained_on_the_cpu(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other students' code may have taken the card's memory; here, the model itself refuses the card."""
     cache, folder = tmp_path / "cache", tmp_path / "course"
     monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))
@@ -232,7 +230,7 @@ def test_what_fails_on_a_graphics_card_is_trained_on_the_cpu(
     )
     students = {"on anything": NET.format("torch.tanh"), "on the CPU": picky}
     make(folder, root, ACCURATE, 1, {name: (code, ()) for name, code in students.items()})
-    one = "open_run.graphics_card = lambda protection: 'one'"
+    one = "open_run.gpu_name = lambda protection: 'one'"
     configure(folder, "from course_lib.execution import open_run", one)
     options = ("--JudgedAutograde.device=cuda", "--JudgedAutograde.language=en")
     assert grade(folder, *options) == {"on anything": 1, "on the CPU": 1}

@@ -26,7 +26,7 @@ from matplotlib.colors import LogNorm, Normalize
 import course_lib as ooo
 from course_lib import confusion, mnist, plots
 from course_lib.device import seed
-from course_lib.files import cache_folder, write_whole
+from course_lib.files import cache_folder, write_atomically
 from course_lib.grading_hooks import hooks
 from course_lib.judge.sanitize import clean_html
 from course_lib.messages import MESSAGES, say, set_language
@@ -81,14 +81,14 @@ def test_a_full_disk_is_reported_with_the_path(tmp_path: Path, monkeypatch: pyte
     full = os.open("/dev/full", os.O_WRONLY)
     monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (full, str(tmp_path / ".new")))
     with pytest.raises(OSError, match=r"No space left on device: '.*result\.json'"):
-        write_whole(tmp_path / "result.json", b"{}")
+        write_atomically(tmp_path / "result.json", b"{}")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     path, contents = tmp_path / "file", [bytes([i]) * 2_000_000 for i in (1, 2)]
-    write_whole(path, contents[0])
-    writer = threading.Thread(target=lambda: [write_whole(path, contents[i % 2]) for i in range(50)])
+    write_atomically(path, contents[0])
+    writer = threading.Thread(target=lambda: [write_atomically(path, contents[i % 2]) for i in range(50)])
     writer.start()
     seen = 0
     while writer.is_alive():

@@ -13,15 +13,15 @@ import torch
 from torch import nn
 
 from course_lib.authoring import StudentFailure, StudentNotebook, expect
-from course_lib.authoring.failures import OtherParameters
 from course_lib.authoring.live import student_of
 from course_lib.authoring.notebook import MAX_ASKED
-from course_lib.authoring.result import Verdict
 from course_lib.error_causes import MAX_TEXT
 from course_lib.kernel.model_state import by_shape
 from course_lib.kernel.responder import Responder
 from course_lib.kernel.wire import MAX_JSON, Packet
 from course_lib.messages import say
+from course_lib.results.failures import ParameterMismatch
+from course_lib.results.result import Verdict
 
 
 def student_with(source: str, **variables: object) -> StudentNotebook:
@@ -114,7 +114,7 @@ def test_weights_are_injected_and_gradients_come_back() -> None:
     assert len(answer.gradients) == len(weights)
     evaluated = student.forward("Noisy", x, weights, shape=(5, 2)).outputs
     assert not torch.equal(answer.outputs, evaluated), "dropout works in training mode only"
-    with pytest.raises(OtherParameters):
+    with pytest.raises(ParameterMismatch):
         student.forward("Noisy", x, weights[1:], shape=(5, 2))
 
 
@@ -142,7 +142,7 @@ def test_an_unknown_loss_is_a_fault_of_the_test() -> None:
 def test_a_value_that_is_no_model_is_called_that() -> None:
     with pytest.raises(StudentFailure) as failure:
         student_of({"net": 3}).forward("net", torch.rand(5, 3), shape=(5, 2))
-    assert failure.value.detail == say("cause.no_model")
+    assert failure.value.detail == say("cause.not_a_model")
 
 
 def test_a_model_that_is_still_none_is_an_error() -> None:
@@ -181,7 +181,7 @@ def test_a_trained_model_is_left_as_it_was() -> None:
     weights = [torch.ones(p.shape) for p in by_shape(model)]
     answer = student.forward("model", x, weights, labels, shape=(6, 3), train=True)
     assert len(answer.gradients) == len(weights)
-    student.must_leave_alone("model", x)
+    student.must_not_modify("model", x)
     unchanged = {name: bool((value == before[name]).all()) for name, value in model.state_dict().items()}
     assert unchanged == dict.fromkeys(before, True)
     assert torch.equal(model.linear.weight.grad, gradient)
@@ -241,7 +241,7 @@ def test_an_array_arrives_as_an_array(source: str, expected: list[object]) -> No
     found = student.call("f", np.array([[0.0, 1.0], [2.0, 3.0]]))
     assert isinstance(found, torch.Tensor)
     assert found.tolist() == expected
-    student.must_leave_alone("f", np.ones((2, 2)))
+    student.must_not_modify("f", np.ones((2, 2)))
 
 
 def test_tuples_and_dicts_arrive_and_come_back() -> None:
@@ -290,9 +290,9 @@ def test_anything_but_these_tensors_is_a_wrong_answer(returned: object, note: st
 )
 def test_a_function_that_modifies_its_argument_fails(source: str, argument: Any) -> None:
     student = student_with(source, g=lambda argument: list(argument))
-    student.must_leave_alone("g", argument)
+    student.must_not_modify("g", argument)
     with pytest.raises(StudentFailure) as failure:
-        student.must_leave_alone("f", argument)
+        student.must_not_modify("f", argument)
     assert failure.value.detail == say("cause.modified")
 
 
@@ -310,7 +310,7 @@ def test_a_function_that_modifies_its_argument_fails(source: str, argument: Any)
 def test_an_argument_that_cannot_be_sent_is_a_fault(argument: Any, what: str) -> None:
     """The student's code would get something else, and lose points for it."""
     student = student_of({"f": lambda argument: argument})
-    for ask in (student.call, student.must_leave_alone):
+    for ask in (student.call, student.must_not_modify):
         with pytest.raises(ValueError, match=rf"{what}.*student\.run"):
             ask("f", argument)
 
@@ -320,9 +320,9 @@ def test_an_argument_that_cannot_be_sent_is_a_fault(argument: Any, what: str) ->
 )
 def test_an_argument_with_nan_can_be_left_alone(argument: Any) -> None:
     student = student_with("def f(x): pass\n\ndef g(x): x[0] = 0")
-    student.must_leave_alone("f", argument)
+    student.must_not_modify("f", argument)
     with pytest.raises(StudentFailure):
-        student.must_leave_alone("g", argument)
+        student.must_not_modify("g", argument)
 
 
 @pytest.mark.parametrize("argument", ["a" * 500, list(range(999)), {"a": [torch.ones(2)]}, (), None, np.ones(3)])

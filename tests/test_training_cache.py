@@ -19,11 +19,11 @@ from course_lib.assignment.spec import NotebookSpec
 from course_lib.files import PACKAGE
 from course_lib.judge import training_cache
 from course_lib.judge.source_run import given_pictures
-from course_lib.judge.task import is_whole
+from course_lib.judge.task import is_complete
 from course_lib.judge.training_cache import (
     code_name,
     find_training,
-    is_kept,
+    is_stored,
     keep_code_training,
     keep_figures,
     keep_trainings,
@@ -158,14 +158,14 @@ def test_a_damaged_training_is_repeated(tmp_path: Path) -> None:
     [[name], _] = keep_trainings(report, tmp_path)
     by_code = tmp_path / "code-0.safetensors"
     keep_code_training(report, by_code)
-    assert is_whole(tmp_path / name)
-    assert is_kept(by_code)
+    assert is_complete(tmp_path / name)
+    assert is_stored(by_code)
     for path in (tmp_path / name, by_code):
         path.write_bytes(path.read_bytes()[:-100])
-    assert not is_whole(tmp_path / name)
-    assert not is_kept(by_code)
+    assert not is_complete(tmp_path / name)
+    assert not is_stored(by_code)
     keep_code_training(Packet(), by_code)
-    assert is_kept(by_code), "it trains nothing"
+    assert is_stored(by_code), "it trains nothing"
 
 
 def test_an_unreadable_training_counts_as_none(tmp_path: Path) -> None:
@@ -175,4 +175,4 @@ def test_an_unreadable_training_counts_as_none(tmp_path: Path) -> None:
     keep_code_training(
         Packet({"trainings": [one]}, {"0/behaviour0": torch.ones(1), "0/__metadata__": torch.ones(1)}), path
     )
-    assert is_kept(path)
+    assert is_stored(path)

@@ -10,9 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from course_lib.authoring.failures import StudentFailure
 from course_lib.authoring.notebook import StudentNotebook
-from course_lib.authoring.result import Verdict
 from course_lib.error_causes import MAX_TEXT
 from course_lib.kernel.wire import (
     MAX_BYTES,
@@ -27,6 +25,8 @@ from course_lib.kernel.wire import (
     restore,
     unpack,
 )
+from course_lib.results.failures import StudentFailure
+from course_lib.results.result import Verdict
 
 
 def sent(value: object) -> Value:

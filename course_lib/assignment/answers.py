@@ -21,7 +21,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbgrader.utils import is_solution
 
-from ..authoring.errors import AssignmentError
+from ..results.errors import AssignmentError
 from .cells import cell_name
 from .spec import NotebookSpec
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from ..authoring.result import printable
+from ..results.result import printable
 
 EXTRA = "course_lib_extra"
 """Metadata key of cells that the student added."""
@@ -16,7 +16,7 @@ def cell_name(cell: Any) -> str:
     return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
 
 
-def is_own(cell: Any) -> bool:
+def is_students(cell: Any) -> bool:
     """Whether a cell of a rebuilt notebook contains the student's work: a solution cell, or an added cell."""
     return bool(cell["metadata"].get(EXTRA) or cell["metadata"].get("nbgrader", {}).get("solution"))
 
@@ -26,13 +26,13 @@ def first_line(cell: NotebookNode) -> str:
     return printable(shorten(next(iter(cell.source.strip().splitlines()), ""), 60, placeholder="..."))
 
 
-def is_given(cell: NotebookNode) -> bool:
+def is_read_only(cell: NotebookNode) -> bool:
     """Whether a cell is read-only and carries no points."""
     meta = cell.metadata.get("nbgrader", {})
     return bool(meta.get("locked")) and not meta.get("solution") and not meta.get("grade")
 
 
-def is_check(cell: NotebookNode) -> bool:
+def is_test_cell(cell: NotebookNode) -> bool:
     """Whether a cell is nbgrader's "Autograder tests": graded, and not itself an answer."""
     meta = cell.metadata.get("nbgrader", {})
     return bool(meta.get("grade")) and not meta.get("solution")
@@ -40,7 +40,7 @@ def is_check(cell: NotebookNode) -> bool:
 
 def is_training(cell: NotebookNode) -> bool:
     """Whether a given cell trains a model: its id begins with ``train``. Students cannot choose ids."""
-    return is_given(cell) and cell_name(cell).startswith("train")
+    return is_read_only(cell) and cell_name(cell).startswith("train")
 
 
 def language_of(metadata: Any) -> str:

@@ -14,9 +14,9 @@ from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError
 from nbgrader.utils import is_grade, is_solution, is_task
 from traitlets.config import Config
 
-from ..authoring.errors import AssignmentError
-from ..authoring.result import CellResult
 from ..authoring.student_code import StudentCode, parsed
+from ..results.errors import AssignmentError
+from ..results.result import CellResult
 from .cells import cell_name, is_python, language_of
 from .release import complete_notebook, faults, identifiers, release_notebook, solved_notebook
 from .spec import GradeCell, NotebookSpec

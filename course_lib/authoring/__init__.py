@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..compare import close
     from ..messages import Text
+    from ..results.failures import StudentFailure
     from .accuracy import AccuracyTest
     from .distributions import must_be_distributed
     from .expectations import Suspects, expect, expect_all, likely, rounded, wrong
-    from .failures import StudentFailure
     from .hidden_test import hidden_test
     from .image_suspects import IMAGE_CAUSES, IMAGE_SUSPECTS
     from .model_comparison import ModelComparison
@@ -54,7 +54,7 @@ _MODULES = {
     ".accuracy": ("AccuracyTest",),
     ".distributions": ("must_be_distributed",),
     ".expectations": ("Suspects", "expect", "expect_all", "likely", "rounded", "wrong"),
-    ".failures": ("StudentFailure",),
+    "..results.failures": ("StudentFailure",),
     ".hidden_test": ("hidden_test",),
     ".image_suspects": ("IMAGE_CAUSES", "IMAGE_SUSPECTS"),
     ".model_suspects": ("ACTIVATION_SUSPECTS", "OUTPUT_SUSPECTS", "ModelCauses", "replacing"),
@@ -68,7 +68,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 def __getattr__(name: str) -> Any:
     """A public name. Its module is imported when the name is first used, not with the package.
 
-    nbgrader's commands import ``course_lib.authoring.errors`` and ``.result``, and torch would cost them seconds.
+    nbgrader's commands import ``course_lib.results.errors`` and ``.result``, and torch would cost them seconds.
     """
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,8 +9,8 @@ from ..compare import close, numbers
 from ..error_causes import type_cause
 from ..kernel.wire import Value
 from ..messages import Text, say
-from .failures import StudentFailure
-from .result import Verdict
+from ..results.failures import StudentFailure
+from ..results.result import Verdict
 from .values import CAN_BE_SENT, first_unsendable, type_name, with_article
 
 Suspects = Mapping[Any, Callable[..., Any]]

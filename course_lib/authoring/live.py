@@ -17,12 +17,12 @@ from IPython.display import HTML, display
 from ..kernel.responder import Responder
 from ..kernel.snapshot import ask_a_fork
 from ..kernel.wire import Packet, pack, unpack
-from .errors import only_hidden
-from .failures import StudentFailure, missing_name
+from ..results.errors import only_hidden
+from ..results.failures import StudentFailure, missing_name
+from ..results.result import Verdict
+from ..results.result_html import cell_html
 from .notebook import StudentNotebook
 from .pytest_plugin import run_hidden_tests
-from .result import Verdict
-from .result_html import cell_html
 from .student_code import StudentCode
 
 # nbgrader's ClearHiddenTests does this, but it takes a second to import
@@ -78,7 +78,7 @@ def hidden_tests(assignment: str, grade_id: str, namespace: MutableMapping[str, 
     Raises:
         FileNotFoundError: if there are no such tests.
         AssertionError: if a test is not passed.
-        GradingFault: if a test is faulty.
+        GraderError: if a test is faulty.
     """
     here = Path.cwd()
     folders = [folder / "grader_tests" / assignment for folder in (here, *here.parents)]

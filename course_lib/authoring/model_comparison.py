@@ -10,9 +10,9 @@ from torch import nn
 from ..compare import close
 from ..kernel.model_state import by_shape
 from ..messages import Text
+from ..results.failures import ParameterMismatch, StudentFailure
 from .accuracy import AccuracyTest, fraction_right
 from .expectations import Suspects, wrong
-from .failures import OtherParameters, StudentFailure
 from .model_suspects import ModelCauses, ModelSuspects
 from .notebook import StudentNotebook, Weights
 from .reference_models import References, nearly_equal, new_model, orders_by_shape, output_shape, random_weights
@@ -65,7 +65,7 @@ class ModelComparison:
         self.accuracy = accuracy or {}
         self.generator = torch.Generator().manual_seed(1)
 
-    def must_give_outputs(self, name: str) -> None:
+    def must_have_output_shape(self, name: str) -> None:
         """Check that the outputs for a batch have the shape of the reference model's outputs."""
         model = new_model(self.references, name)
         for n in (3, 64):
@@ -79,10 +79,10 @@ class ModelComparison:
         """
         try:
             self._must_agree(name, lambda weight: weight)
-        except OtherParameters:
+        except ParameterMismatch:
             self._must_agree(name, lambda weight: weight.T if weight.dim() == 2 else weight)
 
-    def must_separate_examples(self, name: str) -> None:
+    def must_treat_examples_separately(self, name: str) -> None:
         """Check that an example gets the same output alone and in a batch, and that other examples get others.
 
         The model must not modify its inputs. If its parameters differ in shape from those of the reference model, it is
@@ -94,7 +94,7 @@ class ModelComparison:
         shape = output_shape(model, x)
         try:
             together = self.student.forward(name, x, weights, shape=shape).outputs
-        except OtherParameters:
+        except ParameterMismatch:
             weights = None  # its own initial ones
             together = self.student.forward(name, x, shape=shape).outputs
         if not nearly_equal(together, self._one_by_one(name, x, weights, shape, train=False)):
@@ -102,7 +102,7 @@ class ModelComparison:
             raise wrong(self.causes.mixed)
         if not bool((together[0] - together[1]).abs().max() > 1e-4):
             raise wrong(self.causes.same_outputs)
-        self.student.must_leave_alone(name, x)
+        self.student.must_not_modify(name, x)
 
     def must_be_accurate(self, variable: str, name: str) -> None:
         """The trained model ``variable``, of the class ``name``, must be accurate enough.

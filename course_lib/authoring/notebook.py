@@ -19,11 +19,11 @@ from ..error_causes import error_cause, type_cause
 from ..kernel.model_state import copy_by_shape
 from ..kernel.wire import Packet, Value, WireError, describe, describe_arguments, restore
 from ..messages import say
-from . import common_probes
-from .failures import OtherParameters, ProbeFault, StudentFailure, exception_verdict, missing_name
+from ..results.failures import BrokenProbe, ParameterMismatch, StudentFailure, exception_verdict, missing_name
+from ..results.result import Verdict
+from . import builtin_probes
+from .builtin_questions import Probing
 from .probe_source import names_asked, probe_source
-from .probing import Probing
-from .result import Verdict
 from .student_code import StudentCode
 from .transcript import answer_line, question_line
 from .values import Argument, Dtype, check_can_be_sent, checked_tensor, type_name, wrong_value
@@ -87,7 +87,7 @@ class StudentNotebook(Probing):
         code: StudentCode | None = None,
     ) -> None:
         self._ask = ask
-        self._visit = visit or ask
+        self._connection = visit or ask
         self._missing = missing
         self.code = code or StudentCode([])
         """The code of the notebook up to the grade cell."""
@@ -114,7 +114,7 @@ class StudentNotebook(Probing):
         question = Packet({"ask": ask} | fields, tensors or {})
         line = "nothing"
         try:
-            reply = (self._visit if ask == "run" else self._ask)(question)
+            reply = (self._connection if ask == "run" else self._ask)(question)
             line = answer_line(reply)
         except StudentFailure as failure:
             line = f"{failure.verdict} {failure.note}"
@@ -133,15 +133,15 @@ class StudentNotebook(Probing):
             case "missing":
                 name = str(reply.fields.get("name", fields["name"]))
                 return self._missing(name if ask != "run" or name in may_miss else "?")
-            case "other_parameters":
+            case "parameter_mismatch":
                 note = "the model has parameters of different shapes"
-                return OtherParameters(Verdict.FAILED, say("cause.parameters"), note)
-            case "no_model":
-                return wrong_value("not a model", say("cause.no_model"))
+                return ParameterMismatch(Verdict.FAILED, say("cause.parameters"), note)
+            case "not_a_model":
+                return wrong_value("not a model", say("cause.not_a_model"))
             case "too_large":
                 return wrong_value(f"the answer is too large: {message}", say("cause.too_large"))
             case "probe_raised":
-                return ProbeFault(str(fields["name"]), reply.fields.get("line"), kind, message)
+                return BrokenProbe(str(fields["name"]), reply.fields.get("line"), kind, message)
         # the message may hold the hidden test's inputs, and so may the name of a student's own exception class
         is_builtin = isinstance(getattr(builtins, kind, None), type)
         detail = say("separator").join((kind if is_builtin else "Exception", error_cause(kind, message)))
@@ -189,7 +189,7 @@ class StudentNotebook(Probing):
 
         Raises:
             ValueError: if the probe or an argument cannot be sent.
-            ProbeFault: if a line of the probe itself raised an exception.
+            BrokenProbe: if a line of the probe itself raised an exception.
         """
         return self._value(self._run(probe, args, kwargs))
 
@@ -197,7 +197,7 @@ class StudentNotebook(Probing):
         source, name = probe_source(probe)
         fields, tensors = self._arguments(name, args, kwargs)
         fields["source"] = source
-        if probe.__module__ == common_probes.__name__:  # its own lines are not the author's
+        if probe.__module__ == builtin_probes.__name__:  # its own lines are not the author's
             may_miss = [argument for argument in args if isinstance(argument, str)]
             fields |= {"of_kit": True, "about": may_miss[:1]}
         else:
@@ -278,7 +278,7 @@ class StudentNotebook(Probing):
             raise wrong_value(f"{name} is {type_name(value)}, not an int", type_cause(type_name(value), "int"))
         return value
 
-    def must_leave_alone(self, name: str, *args: Argument) -> None:
+    def must_not_modify(self, name: str, *args: Argument) -> None:
         """Check that the function or model ``name`` does not modify ``args``."""
         before: dict[str, torch.Tensor] = {}
         described = describe_arguments(args, before)
@@ -316,7 +316,7 @@ class StudentNotebook(Probing):
             train: whether to run in training mode.
 
         Raises:
-            OtherParameters: if the weights do not fit.
+            ParameterMismatch: if the weights do not fit.
             ValueError: if torch has no such loss.
         """
         if not callable(getattr(nn.functional, loss, None)):

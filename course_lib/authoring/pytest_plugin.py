@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from .errors import AssignmentError, GradingFault
-from .failures import StudentFailure
+from ..results.errors import AssignmentError, GraderError
+from ..results.failures import StudentFailure
+from ..results.result import CellResult, TestResult, Verdict, printable
 from .notebook import StudentNotebook
-from .result import CellResult, TestResult, Verdict, printable
 
 StudentAt = Callable[[str], StudentNotebook | None]
 """Returns the student's notebook in its state at a grade cell; None ends the test run."""
@@ -93,7 +93,7 @@ class _Plugin:
         assert self.student_at is not None
         try:
             self.student_now = None if self.ended else self.student_at(self._grade_id(item))
-        except GradingFault as error:
+        except GraderError as error:
             self.interrupt, item.session.shouldstop = error, str(error)
             return True
         self.ended = self.student_now is None
@@ -146,10 +146,10 @@ class _Plugin:
         if error is None:
             if call.when == "call":
                 self._keep(item, Verdict.PASSED)
-        elif isinstance(error, GradingFault):  # a kernel was killed or the sandbox has ended: the test is not at fault
+        elif isinstance(error, GraderError):  # a kernel was killed or the sandbox has ended: the test is not at fault
             self.interrupt, item.session.shouldstop = error, str(error)
         elif not is_students and call.when in ("setup", "call"):  # the next answer may be graded without an error
-            self._keep(item, Verdict.TEST_FAULT, note=self._where(item, error))
+            self._keep(item, Verdict.TEST_CRASHED, note=self._where(item, error))
         elif not is_students:
             self.faults.append(f"{item.nodeid}\n{report.longreprtext}")
         elif isinstance(error, StudentFailure):
@@ -172,7 +172,7 @@ class _Plugin:
 
 def _run(paths: Sequence[Path], plugin: _Plugin, *options: str) -> None:
     if sys.flags.optimize:  # pytest keeps the asserts of test files, but Python drops those of modules that they import
-        raise GradingFault(
+        raise GraderError(
             "Python ignores assert statements, so wrong answers may pass: unset PYTHONOPTIMIZE, or omit -O"
         )
     arguments = [*map(str, paths), "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-c", os.devnull]
@@ -243,7 +243,7 @@ def run_hidden_tests(
         The results by grade cell.
 
     Raises:
-        GradingFault: if a hidden test is faulty. The message names the test.
+        GraderError: if a hidden test is faulty. The message names the test.
         Exception: any other exception of ``student_at`` that ends the run.
     """
     if not paths:
@@ -253,5 +253,5 @@ def run_hidden_tests(
         plugin.accuracies = accuracies
     _run(paths, plugin)
     if plugin.faults:
-        raise GradingFault("A hidden test is faulty.\n\n" + "\n\n".join(plugin.faults))
+        raise GraderError("A hidden test is faulty.\n\n" + "\n\n".join(plugin.faults))
     return {grade_id: CellResult(grade_id, tests) for grade_id, tests in plugin.results.items()}

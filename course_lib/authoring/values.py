@@ -7,8 +7,8 @@ import torch
 
 from ..error_causes import dtype_cause, shape_cause, type_cause
 from ..kernel.wire import Other, Packet, TooLarge, Value, check_size, describe, others
-from .failures import StudentFailure
-from .result import Verdict
+from ..results.failures import StudentFailure
+from ..results.result import Verdict
 
 Dtype = torch.dtype | Literal["floating", "any"]
 """The dtype that a tensor must have. With ``"floating"``, any floating dtype is right and comes back as float32."""

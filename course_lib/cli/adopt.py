@@ -20,8 +20,8 @@ from nbgrader.api import Gradebook
 from ..assignment.imports import imported_modules, install_command
 from ..assignment.loader import load_notebook_spec
 from ..assignment.spec import GradeCell, NotebookSpec
-from ..authoring.errors import AssignmentError
-from ..authoring.result_html import number
+from ..results.errors import AssignmentError
+from ..results.result_html import format_points
 from .doctor_machine import Finding
 from .init import CONFIGURATION, COURSE_FILES
 from .open_course import Course, open_course
@@ -69,7 +69,7 @@ def _describe_notebook(spec: NotebookSpec) -> Iterator[str]:
     summary = ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "no grade cells"
     yield f"  {spec.name}.ipynb: {summary}"
     for cell in spec.grade_cells:
-        points = f"{number(cell.points)} point{'s' * (cell.points != 1)}"
+        points = f"{format_points(cell.points)} point{'s' * (cell.points != 1)}"
         yield f"      {cell.grade_id:30} {points:10} {kind_of(cell, spec)}"
     if spec.needs_hidden_lines:
         yield "      runs twice: a later cell uses a name that only hidden lines define"

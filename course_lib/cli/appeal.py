@@ -16,13 +16,13 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import AutogradeApp
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..authoring.errors import AssignmentError, GradingFault
-from ..authoring.result import printable
-from ..authoring.result_html import number, word
 from ..judge.task import GradedNotebook
 from ..messages import say
 from ..nbgrader_plugins.autograde import JudgedAutograde
-from ..records.database import Marks, automatic_marks
+from ..records.gradebook_queries import Marks, automatic_marks
+from ..results.errors import AssignmentError, GraderError
+from ..results.result import printable
+from ..results.result_html import format_points, verdict_text
 
 
 def account(name: str, graded: GradedNotebook, recorded: Mapping[str, float | None]) -> Iterator[str]:
@@ -38,19 +38,20 @@ def account(name: str, graded: GradedNotebook, recorded: Mapping[str, float | No
     """
     result = graded.result
     protection = say("labelled", name=say("appeal.protection"), text=result.protection)
-    yield f"{name}.ipynb  {number(result.score)} / {number(result.points)}  ({protection})"
+    yield f"{name}.ipynb  {format_points(result.score)} / {format_points(result.points)}  ({protection})"
     yield from (f"! {printable(note)}" for note in [result.unreadable, *result.repairs] if note)
     for cell in result.cells:
         yield ""
-        line = f"{cell.grade_id}  {number(cell.score)} / {number(cell.points)}"
+        line = f"{cell.grade_id}  {format_points(cell.score)} / {format_points(cell.points)}"
         if recorded.get(cell.grade_id) != cell.score:
             before = recorded.get(cell.grade_id)
-            line += f"  ! {say('appeal.recorded', score='-' if before is None else number(before))}"
+            line += f"  ! {say('appeal.recorded', score='-' if before is None else format_points(before))}"
         yield line
         if cell.classic:
             yield f"  {say('classic.label')}"
         for test in cell.tests:
-            yield f"  {word(test.verdict)}  {number(test.score)} / {number(test.points)}  {test.name}"
+            points = f"{format_points(test.score)} / {format_points(test.points)}"
+            yield f"  {verdict_text(test.verdict)}  {points}  {test.name}"
             yield from (f"      {printable(text)}" for text in (str(test.rationale), test.hint, test.note) if text)
             yield from (f"      ? {printable(question)}" for question in test.asked)
 
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
         sys.exit(f"{folder} does not exist. Give the assignment, then the student, as these folders are named")
     try:
         notebooks = converter.appeal(arguments.student)
-    except (AssignmentError, BrokenExecutor, GradingFault, OSError, SQLAlchemyError) as error:
+    except (AssignmentError, BrokenExecutor, GraderError, OSError, SQLAlchemyError) as error:
         sys.exit(str(error))
     recorded = _recorded(converter, arguments.student)
     print("\n\n".join("\n".join(account(name, graded, recorded.get(name, {}))) for name, graded in notebooks.items()))

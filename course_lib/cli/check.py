@@ -20,21 +20,21 @@ import nbformat
 from ..assignment.answers import Answer, read_answers
 from ..assignment.loader import check_points
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError, GradingFault
-from ..authoring.result import printable
-from ..authoring.result_html import number
 from ..execution.assignment_check import (
     Trial,
-    names_to_rebind,
+    flaky_tests,
     one_cell,
     open_trials,
-    unsteady_tests,
+    redefinable_names,
     vacuous_tests,
     wrong_marks,
 )
 from ..execution.result_cache import ResultCache
 from ..execution.run_settings import RunSettings
 from ..execution.source_check import SourceCheck
+from ..results.errors import AssignmentError, GraderError
+from ..results.result import printable
+from ..results.result_html import format_points
 from .open_course import Course, course_or_exit
 
 SIGNS = {True: "✓", False: "✗", None: "   "}
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         for line, is_right in check(course, arguments.assignment, arguments.cell, arguments.answers):
             print(f"{SIGNS[is_right]} {line}", flush=True)
             problems += is_right is False
-    except (AssignmentError, GradingFault, OSError) as error:
+    except (AssignmentError, GraderError, OSError) as error:
         sys.exit(f"✗ {error}")
     sys.exit(bool(problems))
 
@@ -75,7 +75,7 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
         answers: the folder of right and wrong answers.
 
     Raises:
-        AssignmentError or GradingFault: if the assignment cannot be graded at all.
+        AssignmentError or GraderError: if the assignment cannot be graded at all.
     """
     folders, settings, specs = course.open_assignment(name)
     given = _answers(answers, folders.course, specs)
@@ -83,8 +83,9 @@ def check(course: Course, name: str, cell: str | None, answers: Path | None) -> 
         specs = [one_cell(_with_cell(specs, cell), cell)]
         settings.configured_workers = 1
     cells = [found for spec in specs for found in spec.grade_cells]
+    points = format_points(sum(found.points for found in cells))
     yield (
-        f"{len(cells)} grade cell{'s' * (len(cells) != 1)}, {number(sum(found.points for found in cells))} points",
+        f"{len(cells)} grade cell{'s' * (len(cells) != 1)}, {points} points",
         True,
     )
     with open_trials(folders, settings, specs) as trials:
@@ -144,8 +145,8 @@ def _all(trial: Trial) -> Iterator[Line]:
     """Check the release, other seeds, and the given cells."""
     checks = {
         "no hidden test passes on the notebook as students get it": vacuous_tests(trial),
-        "three runs with different seeds agree": unsteady_tests(trial),
-        "no hidden test asks for a name that a given cell defines": names_to_rebind(trial.spec),
+        "three runs with different seeds agree": flaky_tests(trial),
+        "no hidden test asks for a name that a given cell defines": redefinable_names(trial.spec),
     }
     for right, problems in checks.items():
         found = [*problems]

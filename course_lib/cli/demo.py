@@ -16,20 +16,20 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
 from ..assignment.loader import load_notebook_spec
-from ..authoring.errors import AssignmentError
 from ..nbgrader_plugins.exporters import Report
 from ..records.class_record import read_class
 from ..reports.marks_table import marks_table
-from .demo_class import CLASS, Situation, fill
+from ..results.errors import AssignmentError
+from .demo_class import CLASS, DemoStudent, fill
 from .init import copy_course_files
 
 ASSIGNMENT = "mnist1"
 REPORT = "report.html"
-MARK = ".demo"
+MARKER_FILE = ".demo"
 """The name of an empty file in each demo course. Only a folder with this file may be replaced."""
 
 
-def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
+def make_course(folder: Path, situations: Sequence[DemoStudent] = CLASS) -> None:
     """Make a course folder with the assignment and one submission for each situation.
 
     Args:
@@ -41,11 +41,11 @@ def make_course(folder: Path, situations: Sequence[Situation] = CLASS) -> None:
     """
     if folder.exists():
         here = Path.cwd().is_relative_to(folder.resolve())
-        if here or (any(folder.iterdir()) and not (folder / MARK).exists()):
+        if here or (any(folder.iterdir()) and not (folder / MARKER_FILE).exists()):
             raise AssignmentError(f"{folder} exists and is not an earlier demo: name a new folder, or remove it first")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    (folder / MARK).touch()
+    (folder / MARKER_FILE).touch()
     copy_course_files(folder, ASSIGNMENT)
     spec = load_notebook_spec(
         folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder / "grader_tests" / ASSIGNMENT

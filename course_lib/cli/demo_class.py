@@ -58,7 +58,7 @@ _VIEW_IN = "x = x.view(-1, 1, 28, 28)"
 
 
 @dataclass(frozen=True)
-class Situation:
+class DemoStudent:
     """One student."""
 
     name: str
@@ -82,7 +82,7 @@ def right_answers(spec: NotebookSpec) -> dict[str, str]:
     return {name: answer for name, (answer, _) in expected_answers(spec.source).items() if answer}
 
 
-def fill(spec: NotebookSpec, situation: Situation) -> bytes:
+def fill(spec: NotebookSpec, situation: DemoStudent) -> bytes:
     """The file that the student of ``situation`` submits."""
     notebook = copy.deepcopy(spec.skeleton)
     answers = situation.answers(right_answers(spec))
@@ -124,10 +124,10 @@ ALL_POINTS = {
 }  # fmt: skip
 
 CLASS = [
-    Situation("perfect"),
-    Situation("other_spellings", lambda right: right | OTHER_SPELLINGS),
-    Situation("blank", lambda right: {}, lost=ALL_POINTS),
-    Situation(
+    DemoStudent("perfect"),
+    DemoStudent("other_spellings", lambda right: right | OTHER_SPELLINGS),
+    DemoStudent("blank", lambda right: {}, lost=ALL_POINTS),
+    DemoStudent(
         "partly_right",
         lambda right: (
             _without(right, "cnn2", "conclusion")
@@ -152,27 +152,27 @@ CLASS = [
             "test_cnn2_accuracy": 2.0,
         },
     ),
-    Situation(
+    DemoStudent(
         "softmax_left_in",
         lambda right: (
             right | {"dnn": right["dnn"].replace("return self.hidden3(x)", "return F.softmax(self.hidden3(x), dim=0)")}
         ),
         lost={"test_dnn": 0.75, "test_dnn_accuracy": 1.0},
     ),
-    Situation(
+    DemoStudent(
         "transposed_images",
         lambda right: right | {"dnn": right["dnn"].replace("x.view(-1,784)", "x.transpose(1, 2).reshape(-1, 784)")},
         lost={"test_dnn": 0.5},
     ),
-    Situation(
+    DemoStudent(
         "syntax_error",
         lambda right: right | {"cnn2": right["cnn2"].replace(_VIEW_IN, "x = x.view( TO DO )")},
         lost={"test_cnn2": 2.0, "test_cnn2_accuracy": 2.0},
     ),
-    Situation("deleted_test_cell", damage=_delete("test_softmax", "test_cnn")),
-    Situation("split_cell", damage=_split("argmax", "def accuracy")),
-    Situation("truncated_file", cut=0.6, lost=ALL_POINTS),
-    Situation(
+    DemoStudent("deleted_test_cell", damage=_delete("test_softmax", "test_cnn")),
+    DemoStudent("split_cell", damage=_split("argmax", "def accuracy")),
+    DemoStudent("truncated_file", cut=0.6, lost=ALL_POINTS),
+    DemoStudent(
         "endless_loop",
         lambda right: (
             right
@@ -186,7 +186,7 @@ CLASS = [
         ),
         lost={"test_argmax": 1.0},
     ),
-    Situation(
+    DemoStudent(
         "kernel_dies",
         lambda right: right | {"one_hot": "import os\n\ndef one_hot(labels):\n    os._exit(1)"},
         lost={"test_one_hot": 1.0},

@@ -15,17 +15,17 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy import NullPool, create_engine, make_url, text
 
 from ..assignment.loader import check_points, load_assignment
-from ..authoring.errors import AssignmentError, GradingFault
 from ..authoring.pytest_plugin import collect_hidden_tests
-from ..authoring.result import Verdict
 from ..execution.cache_key import versions
 from ..execution.executors import cluster_executor, local_executor
 from ..execution.run_settings import cores
 from ..execution.worker import check_machine
 from ..judge.limits import Limits
-from ..judge.sandbox import check_protection, kernel_folder
+from ..judge.sandbox import check_protection, write_kernel_library
 from ..judge.task import Protection, trainings_folder
 from ..records.gradebook import CourseGradebook
+from ..results.errors import AssignmentError, GraderError
+from ..results.result import Verdict
 from .doctor_machine import Finding
 from .open_course import Course
 
@@ -66,7 +66,7 @@ def check_kernel(course: Course) -> Iterator[Finding]:
             return
         with tempfile.TemporaryDirectory() as name:
             workspace = Path(name).resolve()
-            kernel_folder(workspace / "library")
+            write_kernel_library(workspace / "library")
             (workspace / "files").mkdir()
             limits = Limits(**{"threads": 1} | settings.limits)
             shown = None if settings.protection == "none" else workspace
@@ -74,7 +74,7 @@ def check_kernel(course: Course) -> Iterator[Finding]:
                 problem = executor.submit(run_trial_notebook, workspace, limits, settings.protection).result()
     except BrokenExecutor:
         problem = "the worker process was killed, perhaps because the machine ran out of memory"
-    except (AssignmentError, GradingFault, OSError, TypeError) as error:
+    except (AssignmentError, GraderError, OSError, TypeError) as error:
         problem = str(error)
     what = "cluster" if settings.scheduler else "kernel"
     if problem:
@@ -94,10 +94,12 @@ def run_trial_notebook(workspace: Path, limits: Limits, protection: Protection) 
     Returns:
         What went wrong; empty if nothing did.
     """
-    from ..judge.notebook_runner import NotebookRunner  # imports torch
+    from ..judge.kernel_process import KernelSettings  # imported slowly
+    from ..judge.notebook_runner import NotebookRunner
 
     notebook = new_notebook(cells=[new_code_cell("import course_lib, torch\ncourse_lib.check")])
-    with NotebookRunner(notebook, workspace / "library", limits, protection, workspace / "files") as runner:
+    settings = KernelSettings(workspace / "library", limits, protection, workspace / "files")
+    with NotebookRunner(notebook, settings) as runner:
         runner.run_until(1)
     if runner.outcomes[0] is Verdict.PASSED:
         return ""
@@ -114,7 +116,7 @@ def check_assignments(course: Course) -> Iterator[Finding]:
     for name in sorted({source.parent.name for source in sources.glob("*/*.ipynb")}):
         try:
             yield _assignment(course, name, sources / name, hidden_tests / name, known)
-        except (AssignmentError, GradingFault) as error:
+        except (AssignmentError, GraderError) as error:
             yield Finding(f"assignment {name}", "cannot be graded", str(error))
 
 
@@ -122,7 +124,7 @@ def _assignment(course: Course, name: str, source: Path, tests: Path, known: set
     """Read one assignment.
 
     Raises:
-        AssignmentError or GradingFault: if it cannot be graded; the message says why.
+        AssignmentError or GraderError: if it cannot be graded; the message says why.
     """
     specs = load_assignment(source, tests, config=course.app.config)
     for spec in specs:

@@ -1,4 +1,4 @@
-"""The doctor's checks of this machine: Python packages, memory, disks, MNIST, the graphics card."""
+"""The doctor's checks of this machine: Python packages, memory, disks, MNIST, the GPU."""
 
 import shutil
 import sys
@@ -11,16 +11,16 @@ from pathlib import Path
 import psutil
 from packaging.requirements import Requirement
 
-from ..authoring.errors import GradingFault
 from ..execution.run_settings import cores
 from ..files import cache_folder
-from ..judge.sandbox import graphics_card
+from ..judge.sandbox import gpu_name
 from ..mnist import unpack_mnist
+from ..results.errors import GraderError
 
-DISK = 2 * 2**30
+MIN_FREE_DISK = 2 * 2**30
 """Bytes that should be free for results and scratch files."""
 
-WORKER = 1.5 * 2**30
+WORKER_MEMORY = 1.5 * 2**30
 """Bytes of memory that grading one submission takes."""
 
 
@@ -58,14 +58,14 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_computing() -> Iterator[Finding]:
-    """Check processors, memory and the graphics card."""
+    """Check processors, memory and the GPU."""
     import torch  # takes seconds
 
     from .. import torchvision_compat  # noqa: F401 - raises if torchvision does not fit torch
 
     yield Finding("processors", f"{cores()}; training uses {torch.get_num_threads()} threads")
     memory = psutil.virtual_memory()
-    workers = int(memory.available // WORKER)
+    workers = int(memory.available // WORKER_MEMORY)
     enough = workers >= min(2, cores())
     fix = "" if enough else "Close other programs, or grade one submission at a time: c.JudgedAutograde.workers = 1"
     yield Finding("memory", f"{memory.available / 2**30:.1f} GB free, enough for {workers} workers", fix)
@@ -73,8 +73,8 @@ def check_computing() -> Iterator[Finding]:
         yield Finding("GPU", "none; models are trained on the processor")
         return
     try:
-        yield Finding("GPU", f"{graphics_card('bubblewrap')}; c.JudgedAutograde.device = 'cuda' trains on it")
-    except (GradingFault, OSError) as error:
+        yield Finding("GPU", f"{gpu_name('bubblewrap')}; c.JudgedAutograde.device = 'cuda' trains on it")
+    except (GraderError, OSError) as error:
         yield Finding("GPU", f"{torch.cuda.get_device_name()}, which does not work in the sandbox: {error}")
 
 
@@ -86,7 +86,7 @@ def check_data() -> Iterator[Finding]:
         yield Finding("MNIST", str(error), "Choose a cache folder that you can write to: COURSE_LIB_CACHE=...")
     for name, place in (("cache", cache_folder()), ("scratch", Path(tempfile.gettempdir())), ("course", Path.cwd())):
         free = shutil.disk_usage(place if place.exists() else Path.home()).free
-        fix = "" if free >= DISK else f"Make room in {place}: {DISK / 2**30:.0f} GB should be free."
+        fix = "" if free >= MIN_FREE_DISK else f"Make room in {place}: {MIN_FREE_DISK / 2**30:.0f} GB should be free."
         yield Finding(f"{name} disk", f"{free / 2**30:.0f} GB free", fix)
 
 

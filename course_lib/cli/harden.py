@@ -16,9 +16,9 @@ from pathlib import Path
 
 from ..assignment.harden import CannotDraft, draft
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError, GradingFault
-from ..authoring.result import NotebookResult
 from ..execution.assignment_check import one_cell, open_trials
+from ..results.errors import AssignmentError, GraderError
+from ..results.result import NotebookResult
 from .open_course import Course, course_or_exit
 
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         for line in harden(course, arguments.assignment):
             print(line, flush=True)
-    except (AssignmentError, GradingFault, OSError) as error:
+    except (AssignmentError, GraderError, OSError) as error:
         sys.exit(f"✗ {error}")
 
 
@@ -45,7 +45,7 @@ def harden(course: Course, name: str) -> Iterator[str]:
         name: of the assignment.
 
     Raises:
-        AssignmentError or GradingFault: if the assignment cannot be graded at all.
+        AssignmentError or GraderError: if the assignment cannot be graded at all.
     """
     folders, settings, specs = course.open_assignment(name)
     settings.configured_workers = 1
@@ -67,7 +67,7 @@ def harden(course: Course, name: str) -> Iterator[str]:
                 with open_trials(folders, settings, [drafted]) as [trial]:
                     notebooks = {"source": drafted.solved, "release": drafted.skeleton}
                     problem = what_is_wrong(dict(trial.grade(notebooks)))
-            except (AssignmentError, GradingFault) as error:
+            except (AssignmentError, GraderError) as error:
                 problem = str(error).splitlines()[-1]
             finally:
                 if problem:

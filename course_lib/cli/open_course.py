@@ -9,11 +9,11 @@ from nbgrader.coursedir import CourseDirectory
 
 from ..assignment.loader import load_assignment
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError
 from ..execution.assignment_folders import AssignmentFolders
 from ..execution.run_settings import RunSettings
 from ..messages import set_language
 from ..nbgrader_plugins.autograde import JudgedAutograde
+from ..results.errors import AssignmentError
 from .doctor_machine import Finding
 from .init import unusual_characters
 

@@ -13,14 +13,14 @@ import nbformat
 from nbformat import NotebookNode
 
 from ..assignment.answers import Answer
-from ..assignment.cells import cell_name, is_given
+from ..assignment.cells import cell_name, is_read_only
 from ..assignment.spec import NotebookSpec
-from ..authoring.result import NotebookResult, TestResult, Verdict
 from ..authoring.student_code import StudentCode
 from ..judge.task import GradingTask
+from ..results.result import NotebookResult, TestResult, Verdict
 from .assignment_folders import AssignmentFolders
 from .class_run import NewTask
-from .open_run import open_pool, task_maker, temporary_folder
+from .open_run import open_pool, prepare_tasks, temporary_folder
 from .run_settings import RunSettings
 from .worker_pool import WorkerPool
 
@@ -63,7 +63,7 @@ def open_trials(
     with contextlib.ExitStack() as stack:
         workspace = stack.enter_context(temporary_folder(None))
         pool = stack.enter_context(open_pool(settings, workspace, settings.workers, specs))
-        new_task = task_maker(folders, settings, workspace, specs)
+        new_task = prepare_tasks(folders, settings, workspace, specs)
         yield [Trial(spec, new_task, pool) for spec in specs]
 
 
@@ -77,7 +77,7 @@ def vacuous_tests(trial: Trial) -> Iterator[str]:
                         f"{trial.spec.place(cell.grade_id)}: {test.name} passes on the notebook as students get it. "
                         "Make it test something that the stub fails"
                     )
-                elif test.verdict is Verdict.TEST_FAULT:
+                elif test.verdict is Verdict.TEST_CRASHED:
                     yield f"{test.note}: this test crashes on the notebook as students get it"
 
 
@@ -90,8 +90,10 @@ def wrong_marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[tuple[Answe
         own = {cell.grade_id for cell in trial.spec.automatic if cell.solution == answer.cell}
         tests = [(cell.grade_id in own, test) for cell in result.cells for test in cell.tests]
         # the answers to later cells may depend on this one, so points lost there do not count
-        lost = [t for is_own, t in tests if t.verdict is not Verdict.PASSED and (is_own or t.name in answer.fails)]
-        known = sorted({test.name for is_own, test in tests if is_own})
+        lost = [
+            t for is_students, t in tests if t.verdict is not Verdict.PASSED and (is_students or t.name in answer.fails)
+        ]
+        known = sorted({test.name for is_students, test in tests if is_students})
         if unknown := sorted(answer.fails - {test.name for _, test in tests}):
             yield answer, lost, f"there is no hidden test {unknown[0]}; the tests of the cell are {', '.join(known)}"
         else:
@@ -100,7 +102,7 @@ def wrong_marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[tuple[Answe
 
 def _wrong(answer: Answer, lost: Sequence[TestResult]) -> str:
     names = {test.name for test in lost}
-    if faulty := [test.note for test in lost if test.verdict is Verdict.TEST_FAULT]:
+    if faulty := [test.note for test in lost if test.verdict is Verdict.TEST_CRASHED]:
         return f"a hidden test crashes on it: {faulty[0]}"
     if answer.is_right:
         return f"right, but it fails {', '.join(sorted(names))}" if names else ""
@@ -113,7 +115,7 @@ def _wrong(answer: Answer, lost: Sequence[TestResult]) -> str:
     return ""
 
 
-def unsteady_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[str]:
+def flaky_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[str]:
     """Grade the solved notebook with several seeds; yield a message for each test whose verdict changes.
 
     A seed decides the random numbers of each cell, and the order in which Python iterates over sets.
@@ -132,10 +134,10 @@ def unsteady_tests(trial: Trial, seeds: Sequence[int] = (0, 1, 2)) -> Iterator[s
             )
 
 
-def names_to_rebind(spec: NotebookSpec) -> Iterator[str]:
+def redefinable_names(spec: NotebookSpec) -> Iterator[str]:
     """Yield a message for each name that a hidden test asks for and a given cell defines: students can redefine it."""
-    given = [cell for cell in spec.skeleton.cells if cell.cell_type == "code" and is_given(cell)]
-    answers = [cell.source for cell in spec.solved.cells if cell.cell_type == "code" and not is_given(cell)]
+    given = [cell for cell in spec.skeleton.cells if cell.cell_type == "code" and is_read_only(cell)]
+    answers = [cell.source for cell in spec.solved.cells if cell.cell_type == "code" and not is_read_only(cell)]
     defined = {name: cell_name(cell) for cell in given for name in StudentCode([cell.source]).own_names}
     for grade_id, path in spec.tests.items():
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:

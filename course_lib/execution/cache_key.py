@@ -23,7 +23,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "ipykernel", "ipython
 """The packages whose versions a result depends on."""
 
 
-DECIDING = ("mnist_files", "kernel", "reference", "authoring", "assignment", "judge")
+MARK_DECIDING_FOLDERS = ("mnist_files", "kernel", "reference", "results", "authoring", "assignment", "judge")
 """The folders of course_lib that decide marks, besides the student half."""
 
 
@@ -44,7 +44,7 @@ def _tests(spec: NotebookSpec) -> dict[str, Path]:
     }
 
 
-def stamps_of_tests(specs: Iterable[NotebookSpec]) -> dict[Path, int]:
+def times_of_tests(specs: Iterable[NotebookSpec]) -> dict[Path, int]:
     """The files of the hidden tests, each with the time of its last change in ns."""
     return {path: path.stat().st_mtime_ns for spec in specs for path in _tests(spec).values()}
 
@@ -69,9 +69,9 @@ def versions(all_code: bool = False) -> list[str]:
 
 
 def decides_marks(name: str) -> bool:
-    """Whether a file of course_lib decides marks: it is in the student half, or in a folder of :data:`DECIDING`."""
+    """Whether a file of course_lib decides marks: one of the student half, or of :data:`MARK_DECIDING_FOLDERS`."""
     folder, _, rest = name.partition("/")
-    return not rest or folder in DECIDING
+    return not rest or folder in MARK_DECIDING_FOLDERS
 
 
 def cache_key(spec: NotebookSpec, beside: Path, limits: Limits, here: Sequence[str], **settings: str) -> str:
@@ -86,7 +86,7 @@ def cache_key(spec: NotebookSpec, beside: Path, limits: Limits, here: Sequence[s
         limits: what a submission may use.
         here: what :func:`versions` returned.
         **settings: every other setting that changes a result, by name: see
-            :func:`course_lib.execution.open_run.task_maker`
+            :func:`course_lib.execution.open_run.prepare_tasks`
             once, which files are hidden from students.
     """
     parts = [*here, json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]

@@ -13,17 +13,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError, GradingFault
-from ..authoring.result import Verdict
 from ..judge.read_notebook import UnreadableNotebook
 from ..judge.task import GradedNotebook, GradingTask, Unreadable, figures_folder, trainings_folder
+from ..results.errors import AssignmentError, GraderError
+from ..results.result import Verdict
 from .assignment_folders import AssignmentFolders
-from .cache_key import stamps_of_tests
+from .cache_key import times_of_tests
 from .recorder import Recorder
 from .result_cache import ResultCache, shrink
 from .run_settings import RunSettings
 from .source_check import SourceCheck
-from .submission_files import NotHandedIn, read_beside, read_submitted
+from .submission_files import MissingNotebook, read_beside, read_submitted
 from .worker_pool import Keys, Work, WorkerPool
 
 
@@ -128,7 +128,7 @@ class ClassRun:
             try:
                 submitted: bytes | Unreadable = read_submitted(folder / f"{spec.name}.ipynb", self.folders.source)
             except UnreadableNotebook as error:
-                submitted = Unreadable(str(error), isinstance(error, NotHandedIn))
+                submitted = Unreadable(str(error), isinstance(error, MissingNotebook))
             tasks.append(self.new_task(spec, submitted, beside))
         return tasks
 
@@ -173,7 +173,7 @@ class ClassRun:
                     self._keep(key, one)
             yield plan.outdated[keys], graded
         for group in changed:
-            yield group, GradingFault(HANDED_IN_AGAIN)
+            yield group, GraderError(HANDED_IN_AGAIN)
 
     def _work(self, groups: Sequence[EqualSubmissions], changed: list[EqualSubmissions]) -> Iterator[Work]:
         """The tasks of each group. Submissions are read lazily, so that few of them are in memory at once."""
@@ -199,16 +199,16 @@ class ClassRun:
                 raise graded
             tasks = self.tasks(student)
             if keys_of(tasks) != keys:
-                raise GradingFault(HANDED_IN_AGAIN)
+                raise GraderError(HANDED_IN_AGAIN)
             self.recorder.record(tasks, student, graded)
         except Exception as error:
-            expected = isinstance(error, GradingFault | MissingEntry | OSError | SQLAlchemyError)
+            expected = isinstance(error, GraderError | MissingEntry | OSError | SQLAlchemyError)
             self.log.error("Submission of %s: %s", student, error, exc_info=not expected)
             summary.not_graded.append(student)
             return
         for spec, one in zip(self.specs, graded, strict=True):
             verdicts.update(test.verdict.value for test in one.result.tests)
-            for note in {test.note for test in one.result.tests if test.verdict is Verdict.TEST_FAULT}:
+            for note in {test.note for test in one.result.tests if test.verdict is Verdict.TEST_CRASHED}:
                 summary.faulty_tests.setdefault(note, []).append(student)
             if why := one.result.unreadable:
                 self.log.warning("Submission of %s: %s.ipynb: %s", student, spec.name, why)
@@ -220,7 +220,7 @@ class ClassRun:
             AssignmentError: if a hidden test was edited after the key was made, because undoing the edit later would
                 reuse this result for the old test.
         """
-        edited = sorted({str(path) for path, _ in stamps_of_tests(self.specs).items() ^ self.stamps.items()})
+        edited = sorted({str(path) for path, _ in times_of_tests(self.specs).items() ^ self.stamps.items()})
         if edited:
             raise AssignmentError(f"hidden tests changed during grading, run the command again: {', '.join(edited)}")
         if graded.result.is_provisional:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..authoring.errors import AssignmentError
 from ..files import cache_folder
 from ..mnist import unpack_mnist
+from ..results.errors import AssignmentError
 from .worker import worker_processes
 
-CONNECT = 30
+CONNECT_SECONDS = 30
 """Seconds to wait for a Dask scheduler to answer, and between two checks of its workers."""
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class ClusterWorkers(WorkerCount):
 
     def watch(self, ended: threading.Event) -> None:
         """Update until ``ended``, and warn when no worker is left: Dask would silently wait for new ones."""
-        while not ended.wait(CONNECT):
+        while not ended.wait(CONNECT_SECONDS):
             with contextlib.suppress(Exception):  # a lost scheduler is reported by the worker pool
                 self.update()
                 if not self.workers:
@@ -101,7 +101,7 @@ def local_executor(workers: int, workspace: Path | None, judged: bool = True) ->
 
 @contextlib.contextmanager
 def cluster_executor(scheduler: str, check: Callable[[], None]) -> Iterator[tuple[Executor, WorkerCount]]:
-    """The workers of a Dask cluster, for :func:`course_lib.execution.worker.grade_in_a_process_of_its_own`.
+    """The workers of a Dask cluster, for :func:`course_lib.execution.worker.grade_in_child_process`.
 
     Args:
         scheduler: its address, such as ``tcp://host:8786``, or the path of a scheduler file.
@@ -118,7 +118,7 @@ def cluster_executor(scheduler: str, check: Callable[[], None]) -> Iterator[tupl
     try:
         if "://" not in scheduler:
             scheduler = json.loads(Path(scheduler).read_text())["address"]
-        client = Client(scheduler, timeout=CONNECT, set_as_default=False)
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, KeyError, TypeError) as error:  # the last three: the file is not a scheduler file
         raise AssignmentError(
             f"No Dask scheduler answers at {scheduler}: start one, or correct c.JudgedAutograde.scheduler in "

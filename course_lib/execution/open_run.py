@@ -17,19 +17,19 @@ from ..assignment.imports import imported_modules, install_command
 from ..assignment.loader import load_assignment
 from ..assignment.release import LOADS_MNIST, identifiers
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError, GradingFault
-from ..judge.sandbox import check_protection, end_orphans, graphics_card, kernel_folder
+from ..judge.sandbox import check_protection, end_orphans, gpu_name, write_kernel_library
 from ..judge.task import GradingTask, Unreadable, trainings_folder
 from ..messages import set_language
 from ..records.gradebook import CourseGradebook
+from ..results.errors import AssignmentError, GraderError
 from .assignment_folders import AssignmentFolders
-from .cache_key import cache_key, stamps_of_tests, versions
+from .cache_key import cache_key, times_of_tests, versions
 from .class_run import ClassRun, NewTask
 from .executors import cluster_executor, local_executor
 from .recorder import Recorder
 from .result_cache import ResultCache
 from .run_settings import Classic, RunSettings
-from .worker import check_machine, grade_in_a_process_of_its_own
+from .worker import check_machine, grade_in_child_process
 from .worker_pool import WorkerPool
 
 
@@ -61,7 +61,7 @@ def open_run(
         log: gets messages for the instructor.
 
     Raises:
-        AssignmentError or GradingFault: if nothing can be graded here; the message says why and how to fix it.
+        AssignmentError or GraderError: if nothing can be graded here; the message says why and how to fix it.
     """
     if folders.source.name != folders.assignment or not folders.source.is_dir():  # a pattern, or a '/' at the end
         raise AssignmentError(
@@ -72,7 +72,7 @@ def open_run(
         check_protection([folders.course])
     find_device(settings, log)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(only_run(folders))
+        stack.enter_context(assignment_lock(folders))
         stack.callback(end_orphans)
         gradebook = stack.enter_context(CourseGradebook(gradebook_url, course_id, log))
         workspace = stack.enter_context(temporary_folder(folders.graded if settings.scheduler else None))
@@ -83,24 +83,24 @@ def open_run(
         recorder = Recorder(
             folders, gradebook, settings.add_students, penalize, set_permissions, log, settings.keep_times
         )
-        stamps = stamps_of_tests(specs)  # read before the keys are made, so that any later edit is noticed
-        new_task = task_maker(folders, settings, workspace, specs)
+        stamps = times_of_tests(specs)  # read before the keys are made, so that any later edit is noticed
+        new_task = prepare_tasks(folders, settings, workspace, specs)
         cache = ResultCache(folders.results)
         yield ClassRun(folders, settings, specs, new_task, pool, cache, recorder, stamps, log)
 
 
 def find_device(settings: RunSettings, log: Logger) -> None:
-    """Train on the CPU if there is no working graphics card, and say so. Cluster workers find their own device."""
+    """Train on the CPU if there is no working GPU, and say so. Cluster workers find their own device."""
     if settings.device == "cuda" and not settings.scheduler:
         try:
-            log.info("Models are trained on %s", graphics_card(settings.protection))
-        except GradingFault as error:
-            log.warning("c.JudgedAutograde.device: no graphics card: models are trained on the CPU (%s)", error)
+            log.info("Models are trained on %s", gpu_name(settings.protection))
+        except GraderError as error:
+            log.warning("c.JudgedAutograde.device: no GPU: models are trained on the CPU (%s)", error)
             settings.device = "cpu"
 
 
 @contextlib.contextmanager
-def only_run(folders: AssignmentFolders) -> Iterator[None]:
+def assignment_lock(folders: AssignmentFolders) -> Iterator[None]:
     """Keep out a second command on the same assignment. The lock ends with this process, even if it is killed."""
     folders.graded.mkdir(parents=True, exist_ok=True)
     path = folders.graded / f".{folders.assignment}.lock"
@@ -122,11 +122,11 @@ def temporary_folder(beside: Path | None) -> Iterator[Path]:
         beside: where to make it; None for the system's temporary files. A cluster does not see those.
     """
     parent = (beside or Path(tempfile.gettempdir())).resolve()
-    for left in parent.glob(".room-*/"):
+    for left in parent.glob(".workspace-*/"):
         with contextlib.suppress(OSError, Timeout), FileLock(f"{left}.lock", timeout=0):  # else its command is running
             shutil.rmtree(left)
             Path(f"{left}.lock").unlink()
-    folder = parent / f".room-{uuid4().hex}"
+    folder = parent / f".workspace-{uuid4().hex}"
     lock = Path(f"{folder}.lock")
     with FileLock(lock):  # before the folder exists, so that no command ever sees it without its lock
         folder.mkdir(mode=0o700)
@@ -143,7 +143,7 @@ def open_pool(settings: RunSettings, workspace: Path, submissions: int, specs: S
         seen = [workspace / "library", trainings_folder()]
         check = functools.partial(check_machine, settings.protection, seen, versions(all_code=True))
         start = functools.partial(cluster_executor, settings.scheduler, check)
-        return WorkerPool(start, functools.partial(grade_in_a_process_of_its_own, check))
+        return WorkerPool(start, functools.partial(grade_in_child_process, check))
     workers = min(settings.workers, max(1, submissions))
     judged = any(spec.tests for spec in specs)
     seen_by_kernels = None if settings.protection == "none" else workspace
@@ -198,7 +198,7 @@ def report_missing_packages(specs: Sequence[NotebookSpec], folders: AssignmentFo
         )
 
 
-def task_maker(
+def prepare_tasks(
     folders: AssignmentFolders, settings: RunSettings, workspace: Path, specs: Sequence[NotebookSpec]
 ) -> NewTask:
     """Put the files that kernels see into ``workspace``, and return the function that makes tasks."""
@@ -207,7 +207,7 @@ def task_maker(
         modules.insert(0, "course_lib.mnist")  # before torchvision, which it prepares
     if any(spec.tests for spec in specs):
         modules.append("course_lib.kernel.responder")  # imports torch
-    library = kernel_folder(workspace / "library", modules)
+    library = write_kernel_library(workspace / "library", modules)
     files = workspace / "files"
     shutil.copytree(folders.source, files, ignore=shutil.ignore_patterns("*.ipynb", ".*", *folders.ignored))
     limits = settings.limits

@@ -14,14 +14,14 @@ from typing import Any
 from nbgrader.api import InvalidEntry
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..assignment.cells import cell_name, is_own
+from ..assignment.cells import cell_name, is_students
 from ..assignment.spec import NotebookSpec
-from ..files import write_whole
+from ..files import write_atomically
 from ..judge.annotate import read_result, without_times
 from ..judge.handed_in import write_files
 from ..judge.task import GradedNotebook, GradingTask, Unreadable
-from ..records.database import Marks
 from ..records.gradebook import CourseGradebook
+from ..records.gradebook_queries import Marks
 from .assignment_folders import AssignmentFolders
 from .submission_files import has_stamp, read_receipt, submitted_at
 
@@ -116,7 +116,7 @@ class Recorder:
             # before the marks: a full disk fails here, and nothing is half recorded
             for name in graded.keys() - not_handed_in(tasks):
                 notebook = graded[name].notebook if self.keep_times else without_times(graded[name].notebook)
-                write_whole(building / f"{name}.ipynb", notebook.encode())
+                write_atomically(building / f"{name}.ipynb", notebook.encode())
             self._write_beside(building, tasks[0].handed_in)
             for other in target.glob("*.ipynb"):  # notebooks that this command was not asked for
                 if other.stem not in graded:
@@ -186,7 +186,7 @@ def same_cells(path: Path, notebook: str) -> set[str]:
 
 
 def _answers(cells: list[Any]) -> list[Any]:
-    return [(cell["source"], cell.get("attachments")) for cell in cells if is_own(cell)]
+    return [(cell["source"], cell.get("attachments")) for cell in cells if is_students(cell)]
 
 
 def _points(cells: list[Any]) -> set[tuple[str, float]]:

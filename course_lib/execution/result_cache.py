@@ -10,7 +10,7 @@ are deleted.
 import contextlib
 from pathlib import Path
 
-from ..files import write_whole
+from ..files import write_atomically
 from ..judge.task import GradedNotebook
 
 RESULTS = ".results"
@@ -44,7 +44,7 @@ class ResultCache:
 
     def put(self, key: str, graded: GradedNotebook) -> None:
         """Store a result."""
-        write_whole(self._path(key), graded.to_json(key).encode())
+        write_atomically(self._path(key), graded.to_json(key).encode())
 
 
 def shrink(folder: Path, size: int) -> None:

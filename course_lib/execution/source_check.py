@@ -9,9 +9,9 @@ import nbformat
 
 from ..assignment.loader import check_points, hidden_names
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError, GradingFault, only_hidden
-from ..authoring.result import Verdict
-from ..judge.task import GradedNotebook, GradingTask, is_whole
+from ..judge.task import GradedNotebook, GradingTask, is_complete
+from ..results.errors import AssignmentError, GraderError, only_hidden
+from ..results.result import Verdict
 from .result_cache import ResultCache
 from .run_settings import RunSettings, cores
 from .worker_pool import WorkerPool
@@ -44,7 +44,7 @@ class SourceCheck:
         spec = as_students.spec
         as_source = replace(as_students, is_source=True, key=f"{as_students.key}-source", train_once=True)
         known = self.cache.get(as_source.key)
-        if known is not None and all(is_whole(as_source.trainings / name) for name in known.trainings):
+        if known is not None and all(is_complete(as_source.trainings / name) for name in known.trainings):
             return
         trains = self.settings.train_once and spec.uses_course_lib
         training = " (training its models first if needed)" if trains else ""
@@ -58,7 +58,7 @@ class SourceCheck:
             if trains:
                 [again] = self.pool.grade([as_students])
                 warnings += stopped_cells(spec, again)
-        except GradingFault as error:
+        except GraderError as error:
             raise AssignmentError(f"No submission was graded. {error}") from error
         for line in dict.fromkeys(warnings):
             self.log.warning("%s", line)
@@ -79,7 +79,7 @@ def stopped_cells(spec: NotebookSpec, graded: GradedNotebook) -> list[str]:
     lost: list[str] = []
     classic: list[str] = []
     for cell in graded.result.cells:
-        is_faulty = any(test.verdict is Verdict.TEST_FAULT for test in cell.tests)
+        is_faulty = any(test.verdict is Verdict.TEST_CRASHED for test in cell.tests)
         lines = [f"{cell.grade_id}: {line}" for line in cell.lost]
         (classic if cell.classic and not is_faulty else lost).extend(lines)
     stopped = [

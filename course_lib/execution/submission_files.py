@@ -37,7 +37,7 @@ MAX_STAMP, MAX_SECRET = 100, 1000
 """Largest sizes of these files, in bytes."""
 
 
-class NotHandedIn(UnreadableNotebook):
+class MissingNotebook(UnreadableNotebook):
     """The student handed in no notebook of this name, and none that could be meant."""
 
 
@@ -74,7 +74,7 @@ def read_submitted(path: Path, source: Path) -> bytes:
             notebook, not a renamed one.
 
     Raises:
-        NotHandedIn: if the file is missing, and there is no other notebook that could be meant.
+        MissingNotebook: if the file is missing, and there is no other notebook that could be meant.
         UnreadableNotebook: if the file is missing or too large, or if the file or one of its two folders is a link or
             another special file.
     """
@@ -90,7 +90,7 @@ def read_submitted(path: Path, source: Path) -> bytes:
     except FileNotFoundError as error:
         reason = say("rebuild.not_there", name=path.name)
         if not others:
-            raise NotHandedIn(reason) from error
+            raise MissingNotebook(reason) from error
         reason += say("rebuild.others", names=", ".join(repr(other.name) for other in others[:5]))
         raise UnreadableNotebook(reason) from error
     except ValueError as error:

@@ -13,15 +13,15 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from ..authoring.errors import AssignmentError, GradingFault
 from ..files import cache_folder
-from ..judge.sandbox import check_protection, sandbox
+from ..judge.sandbox import check_protection, sandbox_for
 from ..judge.task import GradedNotebook, GradingTask, Protection
 from ..kernel.fork_server import no_gc_while_importing
 from ..mnist import unpack_mnist
+from ..results.errors import AssignmentError, GraderError
 from .cache_key import versions
 
-MEMORY = 2 * 2**30
+MAX_WORKER_MEMORY = 2 * 2**30
 """Bytes of private memory that a worker may reserve. It needs a quarter of that."""
 
 
@@ -41,9 +41,9 @@ def start_worker(parent: int, workspace: Path | None, judged: bool) -> None:
         if os.getppid() != parent:
             os._exit(1)
     if workspace is not None:
-        sandbox(workspace / "library", workspace / "files")
+        sandbox_for(workspace / "library", workspace / "files")
     # a kernel may send a message so large that reading it fills the memory: then only this worker dies
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_WORKER_MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     with no_gc_while_importing():
         importlib.import_module("course_lib.judge.pipeline")
         if judged:
@@ -66,13 +66,13 @@ def worker_processes(workers: int, workspace: Path | None, judged: bool = True) 
         judged: see :func:`start_worker`.
 
     Raises:
-        GradingFault: if the machine cannot start them.
+        GraderError: if the machine cannot start them.
     """
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang
     try:
         executor = ProcessPoolExecutor(workers, spawn, start_worker, (os.getpid(), workspace, judged))
     except OSError as error:  # Python keeps its locks in /dev/shm, which the system's message does not say
-        raise GradingFault(
+        raise GraderError(
             f"No worker can be started: {error}. Check that /dev/shm is writable and has free space."
         ) from error
     program = sys.modules["__main__"]
@@ -107,10 +107,10 @@ def check_machine(protection: Protection, folders: Sequence[Path], others: Seque
         others: the :func:`course_lib.execution.cache_key.versions` of the command.
 
     Raises:
-        AssignmentError, GradingFault or OSError: if the worker cannot grade. The message says why.
+        AssignmentError, GraderError or OSError: if the worker cannot grade. The message says why.
     """
     if multiprocessing.current_process().daemon:
-        raise GradingFault(
+        raise GraderError(
             "it cannot start processes: set DASK_DISTRIBUTED__WORKER__DAEMON=False in the environment of the workers"
         )
     if protection != "none":
@@ -118,17 +118,17 @@ def check_machine(protection: Protection, folders: Sequence[Path], others: Seque
     unpack_mnist(cache_folder())
     for folder in folders:
         if not folder.is_dir():
-            raise GradingFault(
+            raise GraderError(
                 f"it does not see {folder}: the command and all workers need the course folder under the same path, "
                 "and the same shared folder as COURSE_LIB_CACHE"
             )
     if different := [version for version in versions(all_code=True) if version not in others]:
-        raise GradingFault(
+        raise GraderError(
             f"its versions differ from the command's: {', '.join(different)}. Start it in the command's environment"
         )
 
 
-def grade_in_a_process_of_its_own(check: Callable[[], None], tasks: Sequence[GradingTask]) -> list[GradedNotebook]:
+def grade_in_child_process(check: Callable[[], None], tasks: Sequence[GradingTask]) -> list[GradedNotebook]:
     """Grade in a Dask worker, in a child process: Dask runs tasks in threads, but grading uses signals and limits.
 
     Args:
@@ -136,7 +136,7 @@ def grade_in_a_process_of_its_own(check: Callable[[], None], tasks: Sequence[Gra
         tasks: the notebooks of one submission.
 
     Raises:
-        GradingFault: if the worker cannot grade.
+        GraderError: if the worker cannot grade.
         BrokenExecutor: if the process dies.
     """
     from distributed import get_worker
@@ -148,8 +148,8 @@ def grade_in_a_process_of_its_own(check: Callable[[], None], tasks: Sequence[Gra
                 _executors.pop(ended).shutdown(wait=False, cancel_futures=True)
             try:
                 check()
-            except (AssignmentError, GradingFault, OSError) as error:
-                raise GradingFault(f"the Dask worker {get_worker().address} cannot grade: {error}") from error
+            except (AssignmentError, GraderError, OSError) as error:
+                raise GraderError(f"the Dask worker {get_worker().address} cannot grade: {error}") from error
             workspace = None if tasks[0].protection == "none" else library.parent
             _executors[library] = worker_processes(get_worker().state.nthreads, workspace)
         executor = _executors[library]

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from itertools import islice
 
-from ..authoring.errors import GradingFault
 from ..judge.task import GradedNotebook, GradingTask
+from ..results.errors import GraderError
 from .executors import WorkerCount
 from .worker import grade_submission
 
-AHEAD = 2
+QUEUED_PER_WORKER = 2
 """Submissions passed to the executor for each worker: enough to keep workers busy, few enough to keep in memory."""
 
-COUNT_AGAIN = 30
+RECOUNT_SECONDS = 30
 """Seconds after which the workers are recounted, even if none of them has finished a submission."""
 
 Keys = tuple[str, ...]
@@ -92,7 +92,7 @@ class WorkerPool:
         """Grade one submission.
 
         Raises:
-            GradingFault: if the grader has an error, or the worker is killed.
+            GraderError: if the grader has an error, or the worker is killed.
             ClusterLost: if there is nowhere left to grade.
         """
         try:
@@ -100,7 +100,7 @@ class WorkerPool:
         except ClusterLost:
             raise
         except BrokenExecutor as error:
-            raise GradingFault(
+            raise GraderError(
                 "The worker ended. If no message above says why, it was killed, perhaps because memory ran out: "
                 "run the command again."
             ) from error
@@ -121,7 +121,7 @@ class WorkerPool:
             lost_again: list[Work] = []
             yield from self._grade_together(iter([(name, tasks)]), lost_again)
             if lost_again:
-                yield name, GradingFault("its worker was killed twice, perhaps because memory ran out")
+                yield name, GraderError("its worker was killed twice, perhaps because memory ran out")
 
     def _grade_together(
         self, work: Iterator[Work], lost: list[Work]
@@ -130,11 +130,11 @@ class WorkerPool:
         self._started()
         running: dict[Future[list[GradedNotebook]], Work] = {}
         while True:
-            for name, tasks in islice(work, max(0, AHEAD * self._count.workers - len(running))):
+            for name, tasks in islice(work, max(0, QUEUED_PER_WORKER * self._count.workers - len(running))):
                 running[self._submit(tasks)] = name, tasks
             if not running:
                 return
-            done, _ = wait(running, COUNT_AGAIN, FIRST_COMPLETED)
+            done, _ = wait(running, RECOUNT_SECONDS, FIRST_COMPLETED)
             for future in done:
                 name, tasks = running.pop(future)
                 try:

@@ -12,9 +12,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 
 from ..assignment.cells import cell_name
-from ..authoring.result import NotebookResult
-from ..authoring.result_html import cell_html, cell_text
 from ..messages import say
+from ..results.result import NotebookResult
+from ..results.result_html import cell_html, cell_text
 
 METADATA = "course_lib"
 """The key in the notebook's metadata that holds the result as JSON."""

@@ -17,22 +17,22 @@ from nbformat import NotebookNode
 
 from ..assignment.cells import cell_name
 from ..assignment.spec import GradeCell, NotebookSpec
-from ..authoring.failures import StudentFailure, error_text, exception_verdict
-from ..authoring.result import CellResult, TestResult, Verdict, printable
 from ..error_causes import known_error_cause
 from ..kernel.wire import Packet, Value, WireError, restore
 from ..messages import MESSAGES, say
+from ..results.failures import StudentFailure, error_text, exception_verdict
+from ..results.result import CellResult, TestResult, Verdict, printable
 from .notebook_runner import SEED_STRIDE, AnswerTraining, NotebookRunner
 from .task import Device, GradingTask
 
-Answer = Packet | StudentFailure
+KernelReply = Packet | StudentFailure
 
 _ARROW = re.compile(r"^-+> ?\d+ (.*)$", re.MULTILINE)
 """The line of a cell that IPython's traceback points at."""
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
-_EXCEPTIONS = {name for name, value in vars(builtins).items() if isinstance(value, type)}
+_BUILTIN_TYPES = {name for name, value in vars(builtins).items() if isinstance(value, type)}
 """Names that feedback about a hidden line may show: a class that the student defines could smuggle data in its name."""
 
 
@@ -72,7 +72,7 @@ def run_classic_cells(
     results = classic_tests(task.spec)
     if not results:
         return {}
-    answers: dict[int, Answer] = {}
+    answers: dict[int, KernelReply] = {}
     left = False
     for index, question in runner.classic.items():
         outcome = runner.outcomes.get(index, Verdict.KERNEL_DIED)
@@ -97,7 +97,7 @@ def run_classic_cells(
 
 def _run_again(
     task: GradingTask, runner: NotebookRunner, answer_training: AnswerTraining, device: Device
-) -> dict[int, Answer]:
+) -> dict[int, KernelReply]:
     """Run the notebook in a new kernel with the whole grade cells; return their answers."""
     in_time, notebook = task.after(runner.seconds.values()), deepcopy(runner.notebook)
     runner.stop()  # a sandbox runs one kernel at a time
@@ -107,11 +107,11 @@ def _run_again(
         second.run_until(len(notebook.cells))
         for phase, seconds in second.seconds.items():
             runner.seconds[phase] += seconds
-        nothing: dict[int, Answer] = dict.fromkeys(runner.classic, StudentFailure(Verdict.KERNEL_DIED))
+        nothing: dict[int, KernelReply] = dict.fromkeys(runner.classic, StudentFailure(Verdict.KERNEL_DIED))
         return nothing | second.answers
 
 
-def _decide(test: TestResult, spec: NotebookSpec, cell: GradeCell, answer: Answer, shown: NotebookNode) -> None:
+def _decide(test: TestResult, spec: NotebookSpec, cell: GradeCell, answer: KernelReply, shown: NotebookNode) -> None:
     """Set the verdict on a classic cell.
 
     Args:
@@ -125,7 +125,7 @@ def _decide(test: TestResult, spec: NotebookSpec, cell: GradeCell, answer: Answe
         try:
             test.verdict, test.partial = points_of(_value(answer), cell.points)
         except ValueError as error:
-            test.verdict, test.note = Verdict.TEST_FAULT, f"{spec.place(cell.grade_id)}: {error}"
+            test.verdict, test.note = Verdict.TEST_CRASHED, f"{spec.place(cell.grade_id)}: {error}"
     else:
         failure = answer if isinstance(answer, StudentFailure) else _failure(answer.fields, spec, cell, shown)
         test.verdict, test.detail, test.note = failure.verdict, failure.detail, failure.note
@@ -179,7 +179,7 @@ def _failure(fields: Mapping[str, Any], spec: NotebookSpec, cell: GradeCell, sho
     elif (name := _missing_name(kind, message)) and re.search(rf"\b{name}\b", _visible_text(spec)):
         what = f"NameError: {name}"
     else:
-        what = say("classic.hidden", error=kind if kind in _EXCEPTIONS else say("classic.exception"))
+        what = say("classic.hidden", error=kind if kind in _BUILTIN_TYPES else say("classic.exception"))
     is_assertion = kind == "AssertionError"
     verdict = Verdict.FAILED if is_assertion else exception_verdict(kind, message)
     cause = "" if is_assertion else known_error_cause(kind, message)

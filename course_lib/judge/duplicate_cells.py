@@ -7,7 +7,7 @@ import re
 from ..authoring.student_code import parsed
 
 
-def split_off_earlier_tries(pieces: list[str]) -> tuple[list[str], list[str]]:
+def separate_earlier_attempts(pieces: list[str]) -> tuple[list[str], list[str]]:
     """Separate earlier attempts from the final answer.
 
     A student who copies a cell leaves earlier tries above the last one. A student who splits a cell leaves pieces that

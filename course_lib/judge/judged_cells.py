@@ -6,7 +6,7 @@ import torch
 
 from ..assignment.spec import NotebookSpec
 from ..authoring.pytest_plugin import collect_hidden_tests, run_hidden_tests
-from ..authoring.result import CellResult
+from ..results.result import CellResult
 from .notebook_runner import NotebookRunner
 from .task import GradingTask
 from .tested_notebook import TestedNotebook

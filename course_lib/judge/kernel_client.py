@@ -17,31 +17,31 @@ from nbclient.exceptions import CellControlSignal
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from ..authoring.errors import GradingFault
 from ..kernel import MAX_TRAINING_REQUESTS
 from ..kernel.wire import MAX_BYTES, Packet, WireError, unpack
 from ..messages import say
+from ..results.errors import GraderError
 from .checked_messages import OUTPUTS, BadMessage, CheckedSession, packet_message, without_half_surrogates
 from .compat import patch_nbclient
 from .outcomes import NeedsTraining
 from .sanitize import alternative_texts
-from .stopwatch import Stopwatch
+from .time_limit import TimeLimit
 
 patch_nbclient()
 
-WAITING_MESSAGES = 32
+MAX_QUEUED_MESSAGES = 32
 """Messages that may be queued in the judge's memory, for each channel."""
 
 SEND_MILLISECONDS = 5000
 """How long sending a message may take: a kernel that does not listen must not hold up the judge."""
 
-FLOOD = 32
+FLOOD_FACTOR = 32
 """A cell is stopped when it sends this many times the output that is kept of a cell."""
 
 FLOOD_MESSAGES = 100_000
 """A cell is stopped when it sends more output messages than this."""
 
-NOTEBOOK = 8
+NOTEBOOK_OUTPUT_FACTOR = 8
 """All cells of a notebook together may keep this many times the output of one cell."""
 
 POLL_SECONDS = 0.2
@@ -74,7 +74,7 @@ class _KernelClient(AsyncKernelClient):
             except Empty:
                 continue
             return
-        raise GradingFault("The kernel does not answer.")
+        raise GraderError("The kernel does not answer.")
 
     def start_channels(self, **kwargs: Any) -> None:
         """Open all channels except the heartbeat: the process itself shows whether it is alive."""
@@ -84,7 +84,7 @@ class _KernelClient(AsyncKernelClient):
 class JudgeKernelManager(AsyncKernelManager):
     """A kernel manager whose clients have bounded queues and read checked messages."""
 
-    listens = False
+    binds_first = False
     """Whether the kernel binds its sockets before any client connects, so that no client has to reconnect."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -97,8 +97,8 @@ class JudgeKernelManager(AsyncKernelManager):
         """A client of this kernel."""
         context = _Context()
         context.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES + 2**20)
-        context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
-        if self.listens:
+        context.setsockopt(zmq.RCVHWM, MAX_QUEUED_MESSAGES)
+        if self.binds_first:
             context.setsockopt(zmq.RECONNECT_IVL, -1)  # student code may replace the sockets: never connect again
         context.setsockopt(zmq.SNDTIMEO, SEND_MILLISECONDS)
         self._contexts.append(context)
@@ -117,7 +117,7 @@ class JudgeClient(NotebookClient):
     Args:
         notebook: the notebook.
         km: the kernel's manager.
-        kept: bytes of output to keep for one cell.
+        max_output: bytes of output to keep for one cell.
         answer_training: answers a training request. :class:`NeedsTraining` ends the cell, and so does an exception.
     """
 
@@ -125,20 +125,20 @@ class JudgeClient(NotebookClient):
         self,
         notebook: NotebookNode,
         km: Any,
-        kept: int,
+        max_output: int,
         answer_training: Callable[[Packet], Packet | NeedsTraining],
         **kwargs: Any,
     ) -> None:
         super().__init__(notebook, km=km, allow_errors=True, coalesce_streams=True, record_timing=False, **kwargs)
-        self._kept = kept
+        self._max_output = max_output
         self._answer_training = answer_training
         self._size = self._messages = self._notebook_size = 0
         self._cut = False
-        self.stopwatch: Stopwatch | None = None
+        self.time_limit: TimeLimit | None = None
         """Ends the running cell when its time is up; None for a cell without a limit on CPU time."""
         self.flooded = False
         """Whether the last cell was stopped because it sent too much output."""
-        self.late = False
+        self.timed_out = False
         """Whether the last cell was stopped because its time was up."""
         self.needs_training: NeedsTraining | None = None
         """The training run that is needed before the last cell can run."""
@@ -148,7 +148,7 @@ class JudgeClient(NotebookClient):
     async def async_execute_cell(self, cell: NotebookNode, cell_index: int, *args: Any, **kwargs: Any) -> NotebookNode:
         """Run a cell. Meanwhile, answer its requests and watch its time."""
         self._size = self._messages = 0
-        self._cut = self.flooded = self.late = False
+        self._cut = self.flooded = self.timed_out = False
         beside = [asyncio.ensure_future(task) for task in (self._answer_requests(), self._watch_time())]
         try:
             return await super().async_execute_cell(cell, cell_index, *args, **kwargs)
@@ -160,8 +160,8 @@ class JudgeClient(NotebookClient):
         """End the cell when its time is up, or when the kernel is dead."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            self.late = self.stopwatch is not None and self.stopwatch.is_over
-            if self.late or not await ensure_async(self.km.is_alive()):
+            self.timed_out = self.time_limit is not None and self.time_limit.is_over
+            if self.timed_out or not await ensure_async(self.km.is_alive()):
                 return self._end_cell()
 
     async def _answer_requests(self) -> None:
@@ -225,8 +225,8 @@ class JudgeClient(NotebookClient):
             shown = self._display_id_map.get((msg["content"].get("transient") or {}).get("display_id"), {})
             size *= sum(len(places) for places in shown.values())
         self._size += size
-        self._notebook_size += size if self._size <= self._kept else 0
-        if self._size > FLOOD * self._kept or self._messages > FLOOD_MESSAGES:
+        self._notebook_size += size if self._size <= self._max_output else 0
+        if self._size > FLOOD_FACTOR * self._max_output or self._messages > FLOOD_MESSAGES:
             self.flooded = True
             self._end_cell()
-        return self._size <= self._kept and self._notebook_size <= NOTEBOOK * self._kept
+        return self._size <= self._max_output and self._notebook_size <= NOTEBOOK_OUTPUT_FACTOR * self._max_output

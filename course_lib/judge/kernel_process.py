@@ -6,24 +6,24 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_core.utils import run_sync
 from nbformat import NotebookNode
 
-from ..authoring.errors import GradingFault
-from ..authoring.result import Verdict
 from ..files import cache_folder
 from ..kernel.isolation import WORK
 from ..kernel.wire import Packet
 from ..messages import language
+from ..results.errors import GraderError
+from ..results.result import Verdict
 from .handed_in import write_files
 from .kernel_client import JudgeClient, JudgeKernelManager
 from .limits import Limits
 from .outcomes import NeedsTraining
-from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, sandbox
+from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, sandbox_for
 from .sandbox_provisioner import SandboxProvisioner
 from .task import Device, Protection
 
@@ -40,36 +40,45 @@ class _OneKernel(KernelSpecManager):
         )
 
 
+@dataclass(frozen=True)
+class KernelSettings:
+    """What a kernel runs in."""
+
+    library: Path
+    """The folder made by :func:`course_lib.judge.sandbox.write_kernel_library`."""
+    limits: Limits
+    """What the student's code may use."""
+    protection: Protection = "bubblewrap"
+    """What the code runs in."""
+    files: Path | None = None
+    """Folder of the assignment's files, which are copied next to the notebook."""
+    device: Device = "cpu"
+    """On ``cpu``, the kernel sees no GPU, whatever the machine has."""
+    seed: int = 0
+    """Python's hash seed, which decides the order of sets."""
+    handed_in: Mapping[str, bytes] = field(default_factory=dict)
+    """The student's own files by path, which are written next to the notebook, too."""
+
+
 class KernelProcess:
     """One kernel and its client, from start to end.
 
     Args:
         notebook: the notebook to run; its cells get the outputs.
-        library: the folder made by :func:`course_lib.judge.sandbox.kernel_folder`.
-        limits: what the student's code may use.
-        protection: what the code runs in.
-        files: folder of the assignment's files, which are copied next to the notebook.
-        device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
+        settings: what the kernel runs in.
         answer_training: answers the kernel's training requests.
-        seed: Python's hash seed, which decides the order of sets.
-        handed_in: files of the student's, by path: written next to the notebook, too.
 
     Raises:
-        GradingFault: if the kernel does not start.
+        GraderError: if the kernel does not start.
     """
 
     def __init__(
         self,
         notebook: NotebookNode,
-        library: Path,
-        limits: Limits,
-        protection: Protection,
-        files: Path | None,
-        device: Device,
+        settings: KernelSettings,
         answer_training: Callable[[Packet], Packet | NeedsTraining],
-        seed: int = 0,
-        handed_in: Mapping[str, bytes] | None = None,
     ) -> None:
+        limits = settings.limits
         self._scratch: Path | None = None
         self.snapshots: dict[int, Path] = {}
         """The sockets of the snapshots that were taken, by the index of the cell."""
@@ -78,37 +87,39 @@ class KernelProcess:
             notebook, self._manager, limits.output, answer_training, startup_timeout=math.ceil(limits.start)
         )
         try:
-            if protection == "bubblewrap":
+            if settings.protection == "bubblewrap":
                 self._manager.provisioner = SandboxProvisioner(
                     parent=self._manager,
-                    sandbox=sandbox(library, files, device, seed),
+                    sandbox=sandbox_for(settings.library, settings.files, settings.device, settings.seed),
                     limits=asdict(limits),
-                    environment=MACHINE_VARIABLES | _environment(LIBRARY, CACHE, HOME, limits, device),
+                    environment=MACHINE_VARIABLES | _environment(LIBRARY, CACHE, HOME, limits, settings.device),
                     optimizers=any("optim" in cell.source for cell in notebook.cells),
                 )
-                self._manager.listens = True
+                self._manager.binds_first = True
                 run_sync(self._manager.start_kernel)()
             else:
-                self._start_unprotected(library, limits, files, device, seed)
-            write_files(self.work, handed_in or {})  # before any of the student's code has run
+                self._start_unprotected(settings)
+            write_files(self.work, settings.handed_in)  # before any of the student's code has run
             self.client.start_new_kernel_client()
         except BaseException:
             self.stop()
             raise
         self.client.reset_execution_trackers()
 
-    def _start_unprotected(self, library: Path, limits: Limits, files: Path | None, device: Device, seed: int) -> None:
+    def _start_unprotected(self, settings: KernelSettings) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="k"))
         work = self._scratch / "work"
-        if files is not None:
-            shutil.copytree(files, work)
+        if settings.files is not None:
+            shutil.copytree(settings.files, work)
         work.mkdir(exist_ok=True)
         self._manager.connection_file = str(self._scratch / "c.json")
         self._manager.ip = str(self._scratch / "c")
         kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
         environment = {name: os.environ[name] for name in kept if name in os.environ}
-        environment |= _environment(str(library), str(cache_folder()), str(self._scratch), limits, device)
-        environment["PYTHONHASHSEED"] = str(seed)
+        environment |= _environment(
+            str(settings.library), str(cache_folder()), str(self._scratch), settings.limits, settings.device
+        )
+        environment["PYTHONHASHSEED"] = str(settings.seed)
         run_sync(self._manager.start_kernel)(cwd=str(work), env=environment)
 
     @property
@@ -145,21 +156,21 @@ class KernelProcess:
             Why it had died, if known.
 
         Raises:
-            GradingFault: if it was killed from outside: by the system, for lack of memory, or by an administrator.
+            GraderError: if it was killed from outside: by the system, for lack of memory, or by an administrator.
         """
         if self.client.kc is not None:
             self.client.kc.stop_channels()
         died = self._manager.has_kernel and not self.alive
         if self._manager.has_kernel:
             run_sync(self._manager.shutdown_kernel)(now=True)
-        over: Verdict | None = getattr(self._manager.provisioner, "over", None)
-        killed = died and over is None and getattr(self._manager.provisioner, "killed", False)
+        exceeded_limit: Verdict | None = getattr(self._manager.provisioner, "exceeded_limit", None)
+        killed = died and exceeded_limit is None and getattr(self._manager.provisioner, "killed", False)
         self._manager.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
         if killed:
-            raise GradingFault("A kernel was killed from outside, perhaps because the machine ran out of memory.")
-        return over or Verdict.KERNEL_DIED
+            raise GraderError("A kernel was killed from outside, perhaps because the machine ran out of memory.")
+        return exceeded_limit or Verdict.KERNEL_DIED
 
 
 def _environment(library: str, cache: str, home: str, limits: Limits, device: Device) -> dict[str, str]:

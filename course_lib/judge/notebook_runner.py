@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
-from pathlib import Path
 from queue import Empty
 from types import TracebackType
 from typing import Any
@@ -21,31 +20,30 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from ..assignment.cells import first_line, is_check, is_training
-from ..authoring.errors import GradingFault
-from ..authoring.failures import StudentFailure, limit_verdict
-from ..authoring.result import Verdict
+from ..assignment.cells import first_line, is_test_cell, is_training
 from ..kernel.wire import Packet, WireError, unpack
 from ..messages import say
+from ..results.errors import GraderError
+from ..results.failures import StudentFailure, limit_verdict
+from ..results.result import Verdict
 from .checked_messages import BadMessage, packet_message
 from .kernel_client import POLL_SECONDS
-from .kernel_process import KernelProcess
-from .limits import Limits
+from .kernel_process import KernelProcess, KernelSettings
 from .outcomes import NeedsTraining
 from .snapshot_client import ConnectionLost, SnapshotConnection
-from .stopwatch import Stopwatch
-from .task import Device, GradingTask, Protection
+from .task import Device, GradingTask
+from .time_limit import TimeLimit
 
 AnswerTraining = Callable[[Packet, int], Packet | NeedsTraining]
 """Answers the training request of the cell with this index."""
 
-ROWS = 1000
+ROWS_PER_LIMIT = 1000
 """A question about more rows than this is given more time."""
 
 SEED_STRIDE = 10_000
 """In a run with seed s, the cell with index i is seeded with ``s * SEED_STRIDE + i``."""
 
-RESERVE = 0.1
+PROBE_TIME_SHARE = 0.1
 """The share of a submission's time that is reserved for probes."""
 
 
@@ -59,35 +57,24 @@ class NotebookRunner:
 
     Args:
         notebook: its code cells get outputs as they run.
-        library: the folder made by :func:`course_lib.judge.sandbox.kernel_folder`.
-        limits: what its code may use.
-        protection: what its code runs in.
-        files: folder of the assignment's files, which are copied next to the notebook.
+        settings: what its kernels run in.
         answer_training: answers the kernel's training requests.
-        device: on ``cpu``, the kernel sees no graphics card, whatever the machine has.
         snapshots: the indices of the cells for which a snapshot is taken, for :meth:`ask_snapshot`: before a classic
             cell, after any other one.
         classic: the question that runs each classic grade cell, by its index.
         in_place: ask these questions in place of the cells; :attr:`answers` has the answers.
-        handed_in: see :class:`course_lib.judge.task.GradingTask`.
-        seed: see :class:`course_lib.judge.task.GradingTask`.
     """
 
     def __init__(
         self,
         notebook: NotebookNode,
-        library: Path,
-        limits: Limits,
-        protection: Protection = "bubblewrap",
-        files: Path | None = None,
+        settings: KernelSettings,
         answer_training: AnswerTraining = no_answer,
-        device: Device = "cpu",
         snapshots: Collection[int] = (),
-        seed: int = 0,
         classic: Mapping[int, Packet] | None = None,
         in_place: bool = False,
-        handed_in: Mapping[str, bytes] | None = None,
     ) -> None:
+        limits = settings.limits
         self.notebook = notebook
         self.limits = limits
         self.outcomes: dict[int, Verdict] = {}
@@ -105,24 +92,16 @@ class NotebookRunner:
         """The answers to questions that were asked in place of a cell."""
         self._in_place = in_place
         self._snapshots = set(snapshots)
-        self._first_seed = SEED_STRIDE * seed
-        self._visit: tuple[int, SnapshotConnection] | None = None
+        self._first_seed = SEED_STRIDE * settings.seed
+        self._connection: tuple[int, SnapshotConnection] | None = None
         """The connection that answers the questions after the cell with this index."""
         self._deadline = time.monotonic() + limits.submission
         self._restarts = 0
-        self._has_died = True
+        self._next_start_counts = True
         """Whether starting the next kernel counts towards ``limits.restarts``."""
         self._has_probed = False
         self._new_kernel: Callable[[], KernelProcess] = lambda: KernelProcess(
-            notebook,
-            library,
-            limits,
-            protection,
-            files,
-            device,
-            lambda packet: answer_training(packet, self._running),
-            seed,
-            handed_in,
+            notebook, settings, lambda packet: answer_training(packet, self._running)
         )
 
     @classmethod
@@ -137,8 +116,8 @@ class NotebookRunner:
         in_place: bool = False,
     ) -> "NotebookRunner":
         """A runner with the limits, protection and files of ``task``."""
-        place = task.library, task.limits, task.protection, task.files
-        return cls(notebook, *place, answer_training, device, snapshots, task.seed, classic, in_place, task.handed_in)
+        place = task.library, task.limits, task.protection, task.files, device, task.seed, task.handed_in
+        return cls(notebook, KernelSettings(*place), answer_training, snapshots, classic, in_place)
 
     def __enter__(self) -> "NotebookRunner":
         return self
@@ -179,10 +158,10 @@ class NotebookRunner:
         # drop the output of cells that run again after a probe, because it could reveal the probe
         cell = deepcopy(self.notebook.cells[index]) if self._has_probed else self.notebook.cells[index]
         trains = is_training(cell)
-        computing = self.limits.question if is_check(cell) and not is_classic else self.limits.cell
-        client.stopwatch = None if trains else self._stopwatch(computing)
+        computing = self.limits.question if is_test_cell(cell) and not is_classic else self.limits.cell
+        client.time_limit = None if trains else self._time_limit(computing)
         # keep some time for the probes, which come after all cells
-        left = max(1.0, self._seconds_left - (RESERVE * self.limits.submission if self._snapshots else 0))
+        left = max(1.0, self._seconds_left - (PROBE_TIME_SHARE * self.limits.submission if self._snapshots else 0))
         seconds = min(self.limits.training, left) if trains else left
         client.timeout = max(1, math.ceil(seconds))  # nbclient takes whole seconds, and 0 as no limit
         self._running = index
@@ -195,7 +174,7 @@ class NotebookRunner:
             return Verdict.TIMEOUT
         except DeadKernelError:
             return self._handle_dead_cell()
-        except GradingFault:
+        except GraderError:
             raise
         except Exception:  # nbclient's reaction to messages that no proper kernel sends
             self.stop()
@@ -224,9 +203,9 @@ class NotebookRunner:
         if client.needs_training is not None:
             self.needs_training = client.needs_training
             return self.stop()
-        if client.flooded or client.late:
+        if client.flooded or client.timed_out:
             self._interrupt()
-            return Verdict.TIMEOUT if client.late else Verdict.TOO_MUCH_OUTPUT
+            return Verdict.TIMEOUT if client.timed_out else Verdict.TOO_MUCH_OUTPUT
         return self.stop()
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -240,7 +219,7 @@ class NotebookRunner:
         self._must_be_ready()
         try:
             with self._counting("questions"):
-                return self._exchange(question, self._stopwatch(self._seconds_for(question)))
+                return self._exchange(question, self._time_limit(self._seconds_for(question)))
         except TimeoutError:
             self._interrupt()
             raise StudentFailure(Verdict.TIMEOUT) from None
@@ -272,23 +251,23 @@ class NotebookRunner:
         with self._counting("questions"):
             try:
                 if alone:
-                    with SnapshotConnection(self.kernel.snapshots[index], self.kernel.pid) as visit:
-                        return self._ask_visit(visit, question)
-                if self._visit is None or self._visit[0] != index:
-                    self._end_visit()
-                    self._visit = index, SnapshotConnection(self.kernel.snapshots[index], self.kernel.pid)
-                return self._ask_visit(self._visit[1], question)
+                    with SnapshotConnection(self.kernel.snapshots[index], self.kernel.pid) as connection:
+                        return self._ask_connection(connection, question)
+                if self._connection is None or self._connection[0] != index:
+                    self._close_connection()
+                    self._connection = index, SnapshotConnection(self.kernel.snapshots[index], self.kernel.pid)
+                return self._ask_connection(self._connection[1], question)
             except TimeoutError:
-                self._end_visit()
+                self._close_connection()
                 raise StudentFailure(Verdict.TIMEOUT) from None
             except ConnectionLost as error:
-                self._end_visit()
+                self._close_connection()
                 time.sleep(POLL_SECONDS)  # a kernel that exceeds a limit is killed with its snapshots
                 verdict = Verdict.KERNEL_DIED if self.kernel.alive else self.stop()
                 raise StudentFailure(verdict, note=str(error)) from None
 
-    def _ask_visit(self, visit: SnapshotConnection, question: Packet) -> Packet:
-        return visit.ask(question, self._stopwatch(self._seconds_for(question), visit.pid))
+    def _ask_connection(self, connection: SnapshotConnection, question: Packet) -> Packet:
+        return connection.ask(question, self._time_limit(self._seconds_for(question), connection.pid))
 
     def _ask_again(self, index: int, question: Packet) -> Packet:
         """Used if the kernel could not be forked: start a new kernel, run the cells up to ``index``, and ask it."""
@@ -303,12 +282,12 @@ class NotebookRunner:
             raise StudentFailure(Verdict.KERNEL_DIED)
         finally:
             self.stop()
-            self._has_died = False
+            self._next_start_counts = False
 
-    def _end_visit(self) -> None:
-        if self._visit is not None:
-            self._visit[1].close()
-            self._visit = None
+    def _close_connection(self) -> None:
+        if self._connection is not None:
+            self._connection[1].close()
+            self._connection = None
 
     def _take_snapshot(self, index: int) -> None:
         """Fork the kernel after the cell with this index. If that fails, the judge asks a new kernel instead."""
@@ -317,7 +296,7 @@ class NotebookRunner:
         self._snapshots.discard(index)  # do not retry if student code breaks the fork
         try:
             reply = self._exchange(
-                Packet({"snapshot": kernel_path, "once": index in self.classic}), self._stopwatch(self.limits.question)
+                Packet({"snapshot": kernel_path, "once": index in self.classic}), self._time_limit(self.limits.question)
             )
         except TimeoutError:
             return self._interrupt()
@@ -344,16 +323,16 @@ class NotebookRunner:
         if question.fields["ask"] == "cell":
             return self.limits.cell
         rows = max((len(t) for t in question.tensors.values() if t.ndim), default=0)
-        return self.limits.question * max(1, math.ceil(rows / ROWS))
+        return self.limits.question * max(1, math.ceil(rows / ROWS_PER_LIMIT))
 
-    def report(self, of: str) -> Packet:
+    def fetch_report(self, topic: str) -> Packet:
         """The ``trainings`` that ended in the kernel, or the ``figures`` drawn there. Empty if it does not answer."""
         try:
-            return self.ask(Packet({"ask": of}))
+            return self.ask(Packet({"ask": topic}))
         except StudentFailure:
             return Packet()
 
-    def _exchange(self, question: Packet, stopwatch: Stopwatch) -> Packet:
+    def _exchange(self, question: Packet, time_limit: TimeLimit) -> Packet:
         """Send a question and wait for its answer. Raise TimeoutError if none comes in time."""
         assert self.kernel is not None
         kc: Any = self.kernel.client.kc
@@ -371,7 +350,7 @@ class NotebookRunner:
                 except Empty:
                     if not self.kernel.alive:
                         raise StudentFailure(self.stop()) from None
-                if stopwatch.is_over:  # checking the time reads files, and most answers arrive before the first check
+                if time_limit.is_over:  # checking the time reads files, and most answers arrive before the first check
                     raise TimeoutError
         except (BadMessage, zmq.ZMQError) as error:
             self.stop()
@@ -390,18 +369,18 @@ class NotebookRunner:
         finally:
             self.seconds[phase] += time.monotonic() - began
 
-    def _stopwatch(self, computing: float, pid: int | None = None) -> Stopwatch:
-        """A stopwatch for the running kernel or another process. ``computing`` is in CPU seconds of one core."""
+    def _time_limit(self, computing: float, pid: int | None = None) -> TimeLimit:
+        """A time_limit for the running kernel or another process. ``computing`` is in CPU seconds of one core."""
         assert self.kernel is not None
         on_all_cores = computing * max(1, self.limits.threads)
-        return Stopwatch(pid or self.kernel.pid, on_all_cores, self.limits.slack * computing, self._seconds_left)
+        return TimeLimit(pid or self.kernel.pid, on_all_cores, self.limits.slack * computing, self._seconds_left)
 
     def _interrupt(self) -> None:
         """Stop what the kernel is doing; kill a kernel that does not respond."""
         assert self.kernel is not None
         self.kernel.interrupt()
         try:
-            self._exchange(Packet({"ask": "ping"}), self._stopwatch(1))
+            self._exchange(Packet({"ask": "ping"}), self._time_limit(1))
         except (TimeoutError, StudentFailure):
             self.stop()
 
@@ -412,8 +391,8 @@ class NotebookRunner:
         while self._restarts <= self.limits.restarts and self._seconds_left > 0:
             with self._counting("kernel"):
                 self.kernel = self._new_kernel()
-            self._restarts += self._has_died
-            self._has_died = True  # by default the next start counts, because this kernel must have died
+            self._restarts += self._next_start_counts
+            self._next_start_counts = True  # by default the next start counts, because this kernel must have died
             if self._replay():
                 return True
         return False
@@ -438,6 +417,6 @@ class NotebookRunner:
 
     def stop(self) -> Verdict:
         """Kill the kernel and forget it. Return why it died, if known."""
-        self._end_visit()
+        self._close_connection()
         kernel, self.kernel = self.kernel, None
         return Verdict.KERNEL_DIED if kernel is None else kernel.stop()

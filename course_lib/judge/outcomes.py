@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from ..authoring.result import CellResult
+from ..results.result import CellResult
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class NeedsTraining:
 
 
 @dataclass(frozen=True)
-class WantsFullTraining:
+class NeedsFullTraining:
     """A training run ended early, at the required accuracy, and its model then lost points."""
 
 
-Outcome = Finished | NeedsTraining | WantsFullTraining
+Outcome = Finished | NeedsTraining | NeedsFullTraining

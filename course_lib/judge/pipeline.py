@@ -18,14 +18,14 @@ import nbformat
 from nbformat import NotebookNode
 
 from ..assignment.cells import cell_name, is_python, language_of
-from ..authoring.errors import GradingFault
 from ..authoring.probe_source import probed_cells
-from ..authoring.result import CellResult, NotebookResult, Verdict
 from ..messages import say, set_language
+from ..results.errors import GraderError
+from ..results.result import CellResult, NotebookResult, Verdict
 from .annotate import annotate
 from .classic_cells import classic_questions, classic_tests, run_classic_cells
 from .notebook_runner import NotebookRunner
-from .outcomes import Finished, NeedsTraining, Outcome, WantsFullTraining
+from .outcomes import Finished, NeedsFullTraining, NeedsTraining, Outcome
 from .parse_timeout import ParseTimeout, parse_timeout
 from .read_notebook import UnreadableNotebook, checksum, read_metadata, read_notebook, restore_outputs
 from .rebuild import Rebuilt, rebuild
@@ -35,7 +35,7 @@ from .source_run import keep_source_results
 from .task import Device, GradedNotebook, GradingTask, Unreadable
 from .training_requests import TrainingRequests
 
-PREPARE = 15
+PARSE_SECONDS = 15
 """Seconds to read a notebook, and to clean its outputs. Each normally takes under a second."""
 
 PhaseSeconds = defaultdict[str, float]
@@ -46,7 +46,7 @@ def grade(task: GradingTask) -> GradedNotebook:
     """Grade one notebook.
 
     Raises:
-        GradingFault: if a hidden test has an error of its own, if no kernel starts, or if one is killed from outside.
+        GraderError: if a hidden test has an error of its own, if no kernel starts, or if one is killed from outside.
     """
     began = time.monotonic()
     set_language(task.language)
@@ -71,13 +71,13 @@ def check_kernel(task: GradingTask) -> None:
     """Refuse a notebook that is not in Python, if the source notebook does not name its language.
 
     Raises:
-        GradingFault: if it is not in Python; the message names the notebook and its language.
+        GraderError: if it is not in Python; the message names the notebook and its language.
     """
     if not isinstance(task.submitted, bytes) or language_of(task.spec.source.metadata):
         return
     other = language_of(read_metadata(task.submitted))
     if other and not is_python(other):
-        raise GradingFault(
+        raise GraderError(
             f"{task.spec.name}.ipynb asks for a {other} kernel, but only Python can be graded. If it is "
             "Python after all, choose a Python kernel in the source notebook; that choice applies to every submission"
         )
@@ -92,7 +92,7 @@ def rebuild_submission(task: GradingTask) -> Rebuilt:
     if isinstance(task.submitted, Unreadable):
         raise UnreadableNotebook(task.submitted.reason)
     try:
-        with parse_timeout(PREPARE):
+        with parse_timeout(PARSE_SECONDS):
             return rebuild(task.spec.skeleton, read_notebook(task.submitted))
     except ParseTimeout:
         raise UnreadableNotebook(say("rebuild.too_long")) from None
@@ -113,7 +113,7 @@ def run_with_trainings(task: GradingTask, notebook: NotebookNode, seconds: Phase
                 return outcome
             case NeedsTraining():
                 train(in_time, outcome, seconds)
-            case WantsFullTraining():
+            case NeedsFullTraining():
                 early = False
 
 
@@ -147,7 +147,7 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
             made, warnings = keep_source_results(task, notebook, runner) if task.is_source else ([], [])
             cells |= run_classic_cells(task, runner, requests.answer, device)
             if any(cells[name].score < cells[name].points for name in requests.ended_early):
-                return WantsFullTraining()
+                return NeedsFullTraining()
         finally:
             for phase, value in runner.seconds.items():
                 seconds[phase] += value
@@ -157,7 +157,7 @@ def run_notebook(task: GradingTask, notebook: NotebookNode, early: bool, seconds
 def clean_outputs(notebook: NotebookNode) -> None:
     """Sanitize the outputs; if that takes too long, drop them."""
     try:
-        with parse_timeout(PREPARE):
+        with parse_timeout(PARSE_SECONDS):
             sanitize_notebook(notebook)
     except ParseTimeout:
         drop_outputs(notebook)

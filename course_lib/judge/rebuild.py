@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from ..assignment.cells import EXTRA, cell_name
 from ..messages import say
-from .duplicate_cells import is_empty, is_prose, join_code, split_off_earlier_tries
+from .duplicate_cells import is_empty, is_prose, join_code, separate_earlier_attempts
 from .read_notebook import SubmittedCell
 
 
@@ -51,7 +51,7 @@ def rebuild(skeleton: NotebookNode, cells: Sequence[SubmittedCell]) -> Rebuilt:
     for cell in result.notebook.cells:
         if cell_name(cell):
             _fill_in(cell, collected, result)
-    _leave_texts_to_a_person(result, collected.extras)
+    _keep_for_manual_grading(result, collected.extras)
     _place_extra_cells(result.notebook, collected.extras)
     return result
 
@@ -81,7 +81,7 @@ class _Skeleton:
             return cell.id
         return self.locked.get(cell.source.strip())  # the ids got lost, too
 
-    def is_given(self, cell: SubmittedCell) -> bool:
+    def is_read_only(self, cell: SubmittedCell) -> bool:
         """Whether a cell without a name has no work of the student: it is empty, given, or part of a given text."""
         source = cell.source.strip()
         if not source or source in self._sources:
@@ -134,7 +134,7 @@ def _collect(skeleton: _Skeleton, cells: Sequence[SubmittedCell]) -> _Collected:
         elif cell.source.strip() in skeleton.texts:  # keep an answer below its own task, where a person looks for it
             for extra in waiting:
                 extra.before = extra.before or skeleton.texts[cell.source.strip()]
-        elif not skeleton.is_given(cell):
+        elif not skeleton.is_read_only(cell):
             waiting.append(_Extra(cell))
     collected.extras[None] = waiting
     return collected
@@ -159,7 +159,7 @@ def _fill_in(cell: NotebookNode, collected: _Collected, result: Rebuilt) -> None
         return
     written = [piece for piece in pieces if piece.strip() != cell.source.strip()]  # a copy may be as given
     if is_code:
-        tries, written = split_off_earlier_tries(written)
+        tries, written = separate_earlier_attempts(written)
         collected.extras[name] += [_Extra(SubmittedCell(is_code=True, source=source)) for source in tries]
     answer = cell.source
     if written:
@@ -185,7 +185,7 @@ def _repair_messages(cell: NotebookNode, pieces: list[str]) -> list[str]:
     return [say("repair.changed", name=cell_name(cell))] if changed else []
 
 
-def _leave_texts_to_a_person(result: Rebuilt, extras: defaultdict[str | None, list[_Extra]]) -> None:
+def _keep_for_manual_grading(result: Rebuilt, extras: defaultdict[str | None, list[_Extra]]) -> None:
     """Let a person grade a text cell if the student wrote text right before or after it: that may be the answer."""
     named = [cell for cell in result.notebook.cells if cell_name(cell)]
     next_names = [*map(cell_name, named), None][1:]

@@ -1,12 +1,12 @@
 """The sandbox of the students' kernels: a bubblewrap container with a fork server in it.
 
-Each grading worker has one sandbox, and a second one that sees the graphics card if models are trained there. A sandbox
+Each grading worker has one sandbox, and a second one that sees the GPU if models are trained there. A sandbox
 has no network. From the machine, it shows system libraries and the Python environment, read-only. It does not show the
 gradebook, source notebooks, hidden tests, reference answers or other submissions. The fork server
 (:mod:`course_lib.kernel.fork_server`) runs in the sandbox and forks each kernel into its own namespaces.
 
-Kernels import course_lib from a folder that holds only the student half (:func:`kernel_folder`). If course_lib is
-installed in the Python environment, an empty folder is mounted over that copy, because it also holds the judge, the
+Kernels import course_lib from a folder that holds only the student half (:func:`write_kernel_library`). If course_lib
+is installed in the Python environment, an empty folder is mounted over that copy, because it also holds the judge, the
 reference answers and the example's hidden tests.
 
 No folder of the host is writable in the sandbox, not even one for sockets: a kernel binds its sockets in its own
@@ -29,13 +29,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..authoring.errors import AssignmentError, GradingFault
-from ..authoring.result import Verdict
 from ..files import PACKAGE, cache_folder
 from ..kernel import FIGURES
 from ..kernel.fork_server import MAX_MESSAGE
 from ..kernel.preload import PRELOAD
 from ..mnist import PACKED, unpack_mnist
+from ..results.errors import AssignmentError, GraderError
+from ..results.result import Verdict
 from .limits import Limits
 from .task import Device, Protection, figures_folder
 
@@ -90,7 +90,7 @@ def bubblewrap(*binds: tuple[Path, str], device: Device = "cpu") -> list[str]:
 
     Args:
         binds: folders of the host and the paths under which they appear in the sandbox, read-only.
-        device: ``cuda`` adds the machine's graphics cards.
+        device: ``cuda`` adds the machine's GPUs.
     """
     command = list(BUBBLEWRAP)
     for path in SYSTEM:
@@ -143,14 +143,14 @@ def check_protection(secrets: Sequence[Path] = ()) -> None:
         )
 
 
-def graphics_card(protection: Protection) -> str:
-    """The name of the graphics card that kernels can compute on.
+def gpu_name(protection: Protection) -> str:
+    """The name of the GPU that kernels can compute on.
 
     Args:
         protection: of the kernels.
 
     Raises:
-        GradingFault: if there is no card, or it does not work under this protection; the message says why.
+        GraderError: if there is no card, or it does not work under this protection; the message says why.
     """
     program = "import torch; print(torch.zeros(1, device='cuda').sum().item(), torch.cuda.get_device_name())"
     command = [] if protection == "none" else bubblewrap(device="cuda")
@@ -158,13 +158,13 @@ def graphics_card(protection: Protection) -> str:
     try:
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=Limits.start)
     except subprocess.TimeoutExpired as error:
-        raise GradingFault("the graphics card does not answer") from error
+        raise GraderError("the GPU does not answer") from error
     if run.returncode != 0:
-        raise GradingFault((run.stderr.strip() or f"Python ended with status {run.returncode}").splitlines()[-1])
+        raise GraderError((run.stderr.strip() or f"Python ended with status {run.returncode}").splitlines()[-1])
     return run.stdout.strip().removeprefix("0.0 ")
 
 
-def kernel_folder(target: Path, modules: Sequence[str] = DEFAULT_MODULES) -> Path:
+def write_kernel_library(target: Path, modules: Sequence[str] = DEFAULT_MODULES) -> Path:
     """Fill ``target`` with the course_lib that a student's kernel imports: the student half and course_lib.kernel.
 
     Args:
@@ -186,7 +186,7 @@ class Sandbox:
     Args:
         library: the folder that kernels import course_lib from.
         files: the folder whose files are copied next to the notebook before it runs.
-        device: on ``cuda``, kernels see the machine's graphics cards.
+        device: on ``cuda``, kernels see the machine's GPUs.
         seed: Python's hash seed in all its kernels.
     """
 
@@ -228,15 +228,15 @@ class Sandbox:
         """The next message, and the pid of its sender as the system reports it.
 
         Raises:
-            GradingFault: if no message comes within ``seconds``, or the sandbox has ended.
+            GraderError: if no message comes within ``seconds``, or the sandbox has ended.
         """
         if not select.select([self._control], [], [], seconds)[0]:
-            raise GradingFault("The sandbox does not answer.")
+            raise GraderError("The sandbox does not answer.")
         data, ancillary, _, _ = self._control.recvmsg(MAX_MESSAGE, socket.CMSG_SPACE(12))
         if not data:
             self._process.wait()
             self._errors.seek(0)
-            raise GradingFault(f"The sandbox ended.\n{self._errors.read()[-4000:].decode(errors='replace')}")
+            raise GraderError(f"The sandbox ended.\n{self._errors.read()[-4000:].decode(errors='replace')}")
         pid = next((struct.unpack("3i", d[:12])[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS), 0)
         return json.loads(data), pid
 
@@ -244,7 +244,7 @@ class Sandbox:
         """Wait until the fork server has imported its packages.
 
         Raises:
-            GradingFault: if this takes longer than ``seconds``, or the sandbox has ended.
+            GraderError: if this takes longer than ``seconds``, or the sandbox has ended.
         """
         if not self._ready:
             self.receive(seconds)
@@ -265,7 +265,7 @@ class Sandbox:
             The kernel's pid in this process's namespace.
 
         Raises:
-            GradingFault: if the kernel does not start.
+            GraderError: if the kernel does not start.
         """
         self.wait_until_ready(limits["start"])
         self._kernels += 1
@@ -281,13 +281,13 @@ class Sandbox:
                 continue  # about an earlier kernel, which has ended
             if "started" in message:
                 return pid
-            raise GradingFault(f"A kernel could not be started in the sandbox: {message.get('failed', 'it ended')}")
+            raise GraderError(f"A kernel could not be started in the sandbox: {message.get('failed', 'it ended')}")
 
-    def ending(self) -> tuple[Verdict | None, bool]:
+    def wait_for_end(self) -> tuple[Verdict | None, bool]:
         """The limit that the ended kernel exceeded, if any, and whether a signal killed it."""
         try:
             message, _ = self.receive(5)
-        except (GradingFault, OSError):  # the sandbox ended too
+        except (GraderError, OSError):  # the sandbox ended too
             return None, True
         return Verdict(message["ended"]) if message["ended"] else None, message["killed"]
 
@@ -317,7 +317,7 @@ _sandboxes: dict[tuple[Path, Path | None, Device, int], Sandbox] = {}
 """The sandboxes of this process."""
 
 
-def sandbox(library: Path, files: Path | None, device: Device = "cpu", seed: int = 0) -> Sandbox:
+def sandbox_for(library: Path, files: Path | None, device: Device = "cpu", seed: int = 0) -> Sandbox:
     """The sandbox of this process for an assignment; it is started if it does not run yet.
 
     Call this function from the main thread: a sandbox ends with the thread that started it.

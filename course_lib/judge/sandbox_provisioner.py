@@ -9,7 +9,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerBase
 from traitlets import Any as AnyTrait
 
-from ..authoring.result import Verdict
+from ..results.result import Verdict
 from .sandbox import SOCKETS
 
 
@@ -22,7 +22,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     optimizers = AnyTrait()
     """Whether the notebook seems to use torch's optimizers."""
     pid = 0
-    over: Verdict | None = None
+    exceeded_limit: Verdict | None = None
     """The limit that the kernel exceeded."""
     killed = False
     """Whether a SIGKILL ended the kernel. The student's code cannot send one to process 1 of its namespace."""
@@ -45,7 +45,7 @@ class SandboxProvisioner(KernelProvisionerBase):
             select.select([self._pidfd], [], [])
             os.close(self._pidfd)
             self._pidfd = None
-            self.over, self.killed = self.sandbox.ending()
+            self.exceeded_limit, self.killed = self.sandbox.wait_for_end()
         return 0
 
     async def send_signal(self, signum: int) -> None:

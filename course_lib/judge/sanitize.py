@@ -18,7 +18,7 @@ from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from ..assignment.cells import is_own
+from ..assignment.cells import is_students
 from ..messages import say
 from .clean_html import clean_html
 from .read_notebook import PICTURES, is_base64
@@ -62,7 +62,7 @@ _LONG_ESCAPE = re.compile(r"\x1b\[[^@-~\n]{100,}")
 def sanitize_notebook(notebook: NotebookNode) -> None:
     """Limit the length of what the student wrote, then clean the outputs of every cell."""
     source_left, escapes_left = MAX_SOURCE, MAX_ESCAPES
-    for cell in filter(is_own, notebook.cells):  # first, because it is fast and cleaning may run out of time
+    for cell in filter(is_students, notebook.cells):  # first, because it is fast and cleaning may run out of time
         source_left = _limit_source(cell, source_left)
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -8,18 +8,18 @@ from copy import deepcopy
 from filelock import FileLock
 from nbformat.v4 import new_notebook
 
-from ..authoring.errors import GradingFault
 from ..kernel.wire import Packet
+from ..results.errors import GraderError
 from .notebook_runner import NotebookRunner
 from .outcomes import NeedsTraining
 from .task import Device, GradingTask
-from .training_cache import find_training, is_kept, keep_code_training
+from .training_cache import find_training, is_stored, keep_code_training
 
 
 def train(task: GradingTask, needed: NeedsTraining, seconds: defaultdict[str, float]) -> None:
     """Run the training that ``needed`` names in its own kernel, and store it, unless another worker has done so.
 
-    Training that fails on a graphics card is repeated on the CPU: other students' code may have taken the card's
+    Training that fails on a GPU is repeated on the CPU: other students' code may have taken the card's
     memory. Such a failure happens at once, and is not charged to the student.
 
     Args:
@@ -30,10 +30,10 @@ def train(task: GradingTask, needed: NeedsTraining, seconds: defaultdict[str, fl
     # a few lock files serve all training runs, so that their number stays small
     with FileLock(needed.path.with_name(f"{needed.path.stem[-2:]}.lock")):
         began = time.monotonic()
-        if not is_kept(needed.path):
+        if not is_stored(needed.path):
             report = Packet()
             if task.device != "cpu":
-                with contextlib.suppress(GradingFault):
+                with contextlib.suppress(GraderError):
                     report = train_alone(task, needed, task.device)
             if not report.fields.get("trainings"):
                 if time.monotonic() - began < task.limits.training / 10:
@@ -54,4 +54,4 @@ def train_alone(task: GradingTask, needed: NeedsTraining, device: Device) -> Pac
     notebook = new_notebook(cells=deepcopy(needed.cells))
     with NotebookRunner.for_task(task, notebook, answer, device) as runner:
         runner.run_until(len(notebook.cells))
-        return runner.report("trainings")
+        return runner.fetch_report("trainings")

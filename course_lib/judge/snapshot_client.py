@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..authoring.failures import StudentFailure
-from ..authoring.result import Verdict
 from ..kernel.framing import decode, encode, receive_from
 from ..kernel.wire import Packet, WireError, unpack
+from ..results.failures import StudentFailure
+from ..results.result import Verdict
 from .kernel_client import POLL_SECONDS
-from .stopwatch import Stopwatch
+from .time_limit import TimeLimit
 
 GREETING = 10
 """Seconds within which a snapshot must answer a new connection."""
@@ -40,7 +40,7 @@ class SnapshotConnection:
 
     def __init__(self, path: Path, kernel: int) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._process = -1
+        self._pidfd = -1
         self._next_check = 0.0
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -50,11 +50,11 @@ class SnapshotConnection:
             self.pid = next(
                 struct.unpack("3i", data[:12])[0] for _, kind, data in ancillary if kind == socket.SCM_CREDENTIALS
             )
-            self._process = os.pidfd_open(self.pid) if greeting and self.pid not in (0, kernel) else -1
+            self._pidfd = os.pidfd_open(self.pid) if greeting and self.pid not in (0, kernel) else -1
         except (OSError, StopIteration) as error:
             self._socket.close()
             raise ConnectionLost(str(error)) from error
-        if self._process < 0:
+        if self._pidfd < 0:
             self._socket.close()
             raise ConnectionLost("the process has ended, or is not a fork of the kernel")
 
@@ -64,7 +64,7 @@ class SnapshotConnection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def ask(self, question: Packet, stopwatch: Stopwatch) -> Packet:
+    def ask(self, question: Packet, time_limit: TimeLimit) -> Packet:
         """The answer to a question.
 
         Raises:
@@ -77,8 +77,8 @@ class SnapshotConnection:
         except WireError as error:  # the weights of a model whose size the student chose
             raise StudentFailure(Verdict.FAILED, note=f"the question is too large: {error}") from error
         try:
-            self._send(message, stopwatch)
-            return unpack(*decode(receive_from(self._socket, lambda: self._wait(stopwatch))))
+            self._send(message, time_limit)
+            return unpack(*decode(receive_from(self._socket, lambda: self._wait(time_limit))))
         except WireError as error:
             raise StudentFailure(Verdict.INVALID_ANSWER, note=str(error)) from error
         except TimeoutError:
@@ -86,18 +86,18 @@ class SnapshotConnection:
         except (EOFError, OSError) as error:
             raise ConnectionLost(str(error)) from error
 
-    def _send(self, message: bytes, stopwatch: Stopwatch) -> None:
+    def _send(self, message: bytes, time_limit: TimeLimit) -> None:
         view = memoryview(message)
         while view:
-            self._wait(stopwatch, sending=True)
+            self._wait(time_limit, sending=True)
             view = view[self._socket.send(view) :]
 
-    def _wait(self, stopwatch: Stopwatch, sending: bool = False) -> None:
+    def _wait(self, time_limit: TimeLimit, sending: bool = False) -> None:
         """Wait until the connection is ready to send or to read."""
         while True:
             if time.monotonic() > self._next_check:
                 self._next_check = time.monotonic() + POLL_SECONDS
-                if stopwatch.is_over:
+                if time_limit.is_over:
                     raise TimeoutError
             reading, writing, _ = select.select([self._socket], [self._socket] if sending else [], [], POLL_SECONDS)
             if writing or (reading and not sending):
@@ -106,11 +106,11 @@ class SnapshotConnection:
     def close(self) -> None:
         """Kill the answering process."""
         self._socket.close()
-        if self._process >= 0:
+        if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._process, signal.SIGKILL)
-            os.close(self._process)
-            self._process = -1
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            os.close(self._pidfd)
+            self._pidfd = -1
 
 
 def _connect(connection: socket.socket, path: Path) -> None:

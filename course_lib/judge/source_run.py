@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from ..assignment.cells import is_given
+from ..assignment.cells import is_read_only
 from .notebook_runner import NotebookRunner
 from .task import GradingTask, figures_folder
 from .training_cache import keep_figures, keep_trainings
@@ -22,9 +22,9 @@ def keep_source_results(
     made: list[str] = []
     warnings = overwritten_files(runner, task.files)
     if task.spec.uses_course_lib:
-        made, broken_promises = keep_trainings(runner.report("trainings"), task.trainings)
+        made, broken_promises = keep_trainings(runner.fetch_report("trainings"), task.trainings)
         warnings += broken_promises
-        keep_figures(runner.report("figures"), given_pictures(notebook), figures_folder())
+        keep_figures(runner.fetch_report("figures"), given_pictures(notebook), figures_folder())
     return made, warnings
 
 
@@ -52,5 +52,5 @@ def _changed(path: Path) -> float:
 
 def given_pictures(notebook: NotebookNode) -> set[bytes]:
     """The pictures below given cells. Those of the instructor's answers must not reach students' kernels."""
-    outputs = [output for cell in notebook.cells if is_given(cell) for output in cell.get("outputs", [])]
+    outputs = [output for cell in notebook.cells if is_read_only(cell) for output in cell.get("outputs", [])]
     return {base64.b64decode(output.data["image/png"]) for output in outputs if "image/png" in output.get("data", {})}

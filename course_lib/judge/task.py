@@ -9,9 +9,9 @@ from typing import Literal
 from safetensors import SafetensorError, safe_open
 
 from ..assignment.spec import NotebookSpec
-from ..authoring.result import NotebookResult
 from ..files import cache_folder
 from ..kernel import FIGURES
+from ..results.result import NotebookResult
 from .limits import Limits
 
 Protection = Literal["bubblewrap", "none"]
@@ -40,7 +40,7 @@ class GradingTask:
     submitted: bytes | Unreadable
     """The submitted file's content."""
     library: Path
-    """The folder that the kernel imports, from :func:`course_lib.judge.sandbox.kernel_folder`."""
+    """The folder that the kernel imports, from :func:`course_lib.judge.sandbox.write_kernel_library`."""
     trainings: Path
     """Folder of finished training runs."""
     limits: Limits
@@ -116,7 +116,7 @@ def _cached(name: str) -> Path:
     return folder
 
 
-def is_whole(training: Path) -> bool:
+def is_complete(training: Path) -> bool:
     """Whether the file of a finished training run exists, can be read and is complete."""
     try:
         with safe_open(training, "np"):

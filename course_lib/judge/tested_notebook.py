@@ -4,14 +4,14 @@ from collections.abc import Container, Mapping
 from functools import partial
 
 from ..assignment.cells import cell_name, first_line
-from ..authoring.errors import GradingFault
-from ..authoring.failures import StudentFailure, error_text, exception_verdict, missing_name
 from ..authoring.notebook import Ask, StudentNotebook
-from ..authoring.result import CellResult, Verdict
 from ..authoring.student_code import StudentCode
 from ..error_causes import known_error_cause
 from ..kernel.wire import Packet
 from ..messages import say
+from ..results.errors import GraderError
+from ..results.failures import StudentFailure, error_text, exception_verdict, missing_name
+from ..results.result import CellResult, Verdict
 from .notebook_runner import NotebookRunner
 from .task import GradingTask
 
@@ -45,20 +45,20 @@ class TestedNotebook:
         self._runner.run_until(len(cells) if probed else index + 1)
         if self._runner.needs_training is not None:
             return None
-        ask, visit = self._runner.ask, self._no_probes
+        ask, ask_alone = self._runner.ask, self._no_probes
         if probed:
             ask = partial(self._runner.ask_snapshot, index)
-            visit = partial(self._runner.ask_snapshot, index, alone=True)
+            ask_alone = partial(self._runner.ask_snapshot, index, alone=True)
         return StudentNotebook(
             partial(self._ask, grade_id, ask),
             partial(self._missing, grade_id),
-            partial(self._ask, grade_id, visit),
+            partial(self._ask, grade_id, ask_alone),
             StudentCode([cell.source for cell in cells[:index] if cell.cell_type == "code"]),
         )
 
     def _no_probes(self, question: Packet) -> Packet:
         name = question.fields.get("name")
-        raise GradingFault(
+        raise GraderError(
             "The judge found no probe in this test file, so it took no snapshot. "
             f"Call student.run({name}, ...) directly in the file of the test."
         )

@@ -24,9 +24,9 @@ from nbformat import NotebookNode
 from safetensors import SafetensorError, safe_open
 
 from ..authoring.student_code import parsed
-from ..files import PACKAGE, write_whole
+from ..files import PACKAGE, write_atomically
 from ..kernel.wire import Packet
-from .task import is_whole
+from .task import is_complete
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +63,7 @@ def keep_trainings(report: Packet, folder: Path) -> tuple[list[str], list[str]]:
             warnings.append(f"This training run is not reused, so each student's kernel repeats it: {why}")
             continue
         content, name = _content(report, n)
-        write_whole(folder / f"{name}.safetensors", content)
+        write_atomically(folder / f"{name}.safetensors", content)
         names.append(f"{name}.safetensors")
     return names, warnings
 
@@ -73,7 +73,7 @@ def keep_figures(report: Packet, shown: Container[bytes], folder: Path) -> None:
     for i, key in enumerate(report.fields.get("figures", [])):
         picture = report.tensors[f"figure{i}"].numpy().tobytes()
         if picture in shown:
-            write_whole(folder / f"{key}.png", picture)
+            write_atomically(folder / f"{key}.png", picture)
 
 
 def keep_code_training(report: Packet, path: Path) -> None:
@@ -82,14 +82,14 @@ def keep_code_training(report: Packet, path: Path) -> None:
         content, _ = _content(report, len(report.fields["trainings"]) - 1)
     except Exception:  # the student's kernel may report anything
         content = b""
-    write_whole(path, content)
-    if not is_kept(path):  # safetensors cannot read it: do not train it again each time
-        write_whole(path, b"")
+    write_atomically(path, content)
+    if not is_stored(path):  # safetensors cannot read it: do not train it again each time
+        write_atomically(path, b"")
 
 
-def is_kept(path: Path) -> bool:
+def is_stored(path: Path) -> bool:
     """Whether a training run is stored for this code, or an empty file that says that the code trains nothing."""
-    return is_whole(path) or (path.is_file() and not path.stat().st_size)
+    return is_complete(path) or (path.is_file() and not path.stat().st_size)
 
 
 def find_training(request: Packet, folder: Path) -> tuple[Packet, str]:

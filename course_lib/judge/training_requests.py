@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from nbformat import NotebookNode
 
-from ..assignment.cells import cell_name, is_given, is_training
+from ..assignment.cells import cell_name, is_read_only, is_training
 from ..assignment.spec import GradeCell
 from ..kernel.wire import Packet
 from .outcomes import NeedsTraining
 from .task import GradingTask
-from .training_cache import code_name, find_training, is_kept, load_training
+from .training_cache import code_name, find_training, is_stored, load_training
 
 
 @dataclass
@@ -58,11 +58,11 @@ class TrainingRequests:
             return Packet()
         alone = [
             cell for cell in self.cells[: running + 1]
-            if cell.cell_type == "code" and (is_given(cell) or cell_name(cell) == graded.solution)
+            if cell.cell_type == "code" and (is_read_only(cell) or cell_name(cell) == graded.solution)
         ]  # fmt: skip
         enough = self.accuracies.get(graded.grade_id) if self.early else None
         path = self.task.trainings / code_name(alone, enough)
-        if not is_kept(path):
+        if not is_stored(path):
             return NeedsTraining(alone, enough, path)
         found, ended_early = load_training(request, path)
         if ended_early:

@@ -37,12 +37,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import preload
-from .isolation import FILES, WORK, adopt_orphans, enter_namespaces, has_graphics_card, lock_in
+from .isolation import MAX_OPEN_FILES, WORK, adopt_orphans, enter_namespaces, has_gpu, lock_in
 
-PERIOD = 0.1
+POLL_SECONDS = 0.1
 """Seconds between two checks of what a kernel uses."""
 
-KNOWN = ("course_lib", "matplotlib", "numpy", "pandas", "scipy", "torch", "torchvision")
+THREADLESS_PACKAGES = ("course_lib", "matplotlib", "numpy", "pandas", "scipy", "torch", "torchvision")
 """Packages that start no threads when they are imported: importing them in a fork first would only waste time."""
 
 SLOW_IMPORT = 20
@@ -67,7 +67,7 @@ class Kernel:
     memory: int
     tasks: int
     shared: int | None = None
-    """With a graphics card: bytes of memory that all processes of the machine shared when the kernel started. A kernel
+    """With a GPU: bytes of memory that all processes of the machine shared when the kernel started. A kernel
     with a card can allocate shared memory that is not attributed to any process."""
     verdict: str = ""
     """Name of the verdict for the limit that it exceeded."""
@@ -85,7 +85,7 @@ def main() -> NoReturn:
     kernel: Kernel | None = None
     while True:
         watched: list[Any] = [control] if kernel is None else [control, kernel.pidfd]
-        ready, _, _ = select.select(watched, [], [], None if kernel is None else PERIOD)
+        ready, _, _ = select.select(watched, [], [], None if kernel is None else POLL_SECONDS)
         if kernel is not None:
             kernel.verdict = exceeded_limit(kernel)
             if kernel.verdict or ready:
@@ -121,7 +121,7 @@ def _prepare() -> None:
     be imported here: when a kernel imports it, it registers with the notebook's shell in order to show figures.
     """
     modules = preload.modules()
-    known = [name for name in modules if name.partition(".")[0] in KNOWN]
+    known = [name for name in modules if name.partition(".")[0] in THREADLESS_PACKAGES]
     for name in known:  # before course_lib.kernel.app, which asks what is imported
         with contextlib.suppress(Exception):  # the notebook shows its own error
             importlib.import_module(name)
@@ -239,7 +239,7 @@ def _open_files(process: Path) -> int:
     except FileNotFoundError:
         return 0
     except OSError:  # it hides them: assume the most
-        return FILES
+        return MAX_OPEN_FILES
 
 
 def _watched(path: str) -> int:
@@ -319,7 +319,7 @@ def _fork(request: dict[str, Any], control: socket.socket) -> Kernel | None:
             control.send(json.dumps({"id": request["id"], "failed": "killed"}).encode())
         return None
     limits = request["limits"]
-    shared = _shared() if has_graphics_card() else None
+    shared = _shared() if has_gpu() else None
     return Kernel(request["id"], int(pid), os.pidfd_open(int(pid)), limits["memory"], limits["tasks"], shared)
 
 

@@ -25,20 +25,20 @@ WORK = "/tmp/work"
 STUDENT = 1000
 """User and group id of the student's code in its namespace."""
 
-FILES = 256
+MAX_OPEN_FILES = 256
 """Files and sockets that a process may have open at the same time."""
 
-THREADS = 1000
-"""Threads and processes that a kernel may start, including those that have ended, before it first uses a graphics
-card."""
+MAX_THREADS = 1000
+"""Threads and processes that a kernel may start, including those that have ended, before it first uses a
+GPU."""
 
-SIGNALS = 1000
+MAX_PENDING_SIGNALS = 1000
 """Pending signals. The system limits their number for each user of the machine, so one kernel must not use them up."""
 
-TERMINALS = 16
+MAX_TERMINALS = 16
 """Pseudo-terminals of a kernel; ``!ls`` needs one. The whole machine has a few thousand."""
 
-INODES = 20_000
+MAX_INODES = 20_000
 """Files, folders and links in each writable folder of a kernel: even an empty one takes memory."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,7 +74,7 @@ def lock_in(limits: dict[str, Any], keep: list[str]) -> None:
         limits: the fields of :class:`course_lib.judge.limits.Limits`.
         keep: folders below /tmp that stay visible there, such as a Python environment.
     """
-    scratch = f"size={limits['scratch']},mode=0700,nr_inodes={INODES},uid={STUDENT},gid={STUDENT}".encode()
+    scratch = f"size={limits['scratch']},mode=0700,nr_inodes={MAX_INODES},uid={STUDENT},gid={STUDENT}".encode()
     _check(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
     kept = [(path, os.open(path, os.O_PATH)) for path in keep]
     for place in (b"/tmp", b"/dev/shm"):
@@ -83,7 +83,7 @@ def lock_in(limits: dict[str, Any], keep: list[str]) -> None:
         os.makedirs(path, exist_ok=True)
         _check(_libc.mount(f"/proc/self/fd/{descriptor}".encode(), os.fsencode(path), None, MS_BIND | MS_REC, None))
         os.close(descriptor)
-    terminals = f"ptmxmode=0666,max={TERMINALS}".encode()
+    terminals = f"ptmxmode=0666,max={MAX_TERMINALS}".encode()
     _check(_libc.mount(b"devpts", b"/dev/pts", b"devpts", MS_NOSUID | MS_NOEXEC, terminals))
     # mapping /dev/zero would give memory that is not attributed to any process
     _check(_libc.mount(b"/dev/null", b"/dev/zero", None, MS_BIND, None))
@@ -92,7 +92,7 @@ def lock_in(limits: dict[str, Any], keep: list[str]) -> None:
             # a device of the machine: its permissions must not change
             flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC
             _check(_libc.mount(b"none", bytes(device), None, flags, None))
-    if has_graphics_card():
+    if has_gpu():
         _let_cuda_name_its_threads()
     with contextlib.suppress(OSError):  # not every system has them; memory and privileges are limited anyway
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
@@ -106,19 +106,19 @@ def lock_in(limits: dict[str, Any], keep: list[str]) -> None:
     for name, value in (
         (resource.RLIMIT_FSIZE, limits["file"]),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, FILES),
-        (resource.RLIMIT_SIGPENDING, SIGNALS),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
+        (resource.RLIMIT_SIGPENDING, MAX_PENDING_SIGNALS),
     ):
         resource.setrlimit(name, (value, value))
     os.nice(5)  # the processes that watch it take precedence
     _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     header, nothing = (ctypes.c_uint32 * 2)(CAPABILITIES_VERSION_3, 0), (ctypes.c_uint32 * 6)()
     _check(_libc.capset(header, nothing))
-    forbid_system_calls(("mmap",) if has_graphics_card() else ())  # CUDA's threads and the card share anonymous memory
+    forbid_system_calls(("mmap",) if has_gpu() else ())  # CUDA's threads and the card share anonymous memory
 
 
-def has_graphics_card() -> bool:
-    """Whether kernels have access to a graphics card."""
+def has_gpu() -> bool:
+    """Whether kernels have access to a GPU."""
     return any(Path("/dev").glob("nvidia*"))
 
 
@@ -127,7 +127,7 @@ def _let_cuda_name_its_threads() -> None:
 
     /proc is read-only and shows the numbers of the outer process namespace, but CUDA uses those of this one.
     """
-    names = f"size=1m,mode=0700,nr_inodes={3 * THREADS},uid={STUDENT},gid={STUDENT}".encode()
+    names = f"size=1m,mode=0700,nr_inodes={3 * MAX_THREADS},uid={STUDENT},gid={STUDENT}".encode()
     _check(_libc.mount(b"tmpfs", b"/proc/self/task", b"tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, names))
-    for number in range(1, THREADS):
+    for number in range(1, MAX_THREADS):
         os.mkdir(f"/proc/self/task/{number}")

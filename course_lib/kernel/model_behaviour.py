@@ -115,7 +115,7 @@ def parts_of(output: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
             yield from parts_of(part, f"{path}[{key!r}]")
 
 
-def has_usual_weights(model: nn.Module) -> bool:
+def has_plausible_initial_weights(model: nn.Module) -> bool:
     """Whether a model can be expected to learn from its initial values, which are not in the behaviour fingerprint.
 
     By this measure, the initializations of torch, Glorot and He have deviations of 0.4 to 1.5 and a mean of about 0.

@@ -48,7 +48,7 @@ class ProbeError(Exception):
         super().__init__(f"line {line}: {type(error).__name__}: {error}")
 
 
-class Names:
+class StudentNames:
     """The global names of the student's notebook, as attributes: ``nb.softmax``.
 
     A probe may also set them: ``nb.np = watched``.
@@ -103,7 +103,7 @@ def run(
         BaseException: whatever the student's code raised.
     """
     try:
-        return function(Names(namespace), *arguments, **keywords)
+        return function(StudentNames(namespace), *arguments, **keywords)
     except MissingName:
         raise
     except BaseException as error:

@@ -26,10 +26,10 @@ trainings                                        see :mod:`course_lib.kernel.tra
 figures                                          see :mod:`course_lib.kernel.figures`
 ========== ===================================== =============================================================
 
-Every answer has a ``status``: ``ok``, ``missing`` (the notebook has no such name), ``no_model``, ``other_parameters``
-(the injected weights do not fit the model), ``too_large`` (the answer), ``raised`` (with ``type`` and ``message`` of
-the exception, and the ``lines`` of the student's code that it went through) or ``probe_raised`` (likewise, with the
-``line`` of the author's file).
+Every answer has a ``status``: ``ok``, ``missing`` (the notebook has no such name), ``not_a_model``,
+``parameter_mismatch`` (the injected weights do not fit the model), ``too_large`` (the answer), ``raised`` (with
+``type`` and ``message`` of the exception, and the ``lines`` of the student's code that it went through) or
+``probe_raised`` (likewise, with the ``line`` of the author's file).
 """
 
 import contextlib
@@ -99,9 +99,9 @@ class Responder:
                 return raised(error.error)
             return raised(error.error, "probe_raised", line=error.line)
         except _NoModel:
-            return Packet({"status": "no_model"})
+            return Packet({"status": "not_a_model"})
         except _OtherParameters:
-            return Packet({"status": "other_parameters"})
+            return Packet({"status": "parameter_mismatch"})
         except TooLarge as error:
             return Packet({"status": "too_large", "message": str(error)})
         except BaseException as error:  # includes SystemExit and KeyboardInterrupt from the student's code

@@ -38,7 +38,7 @@ def take_snapshot(namespace: MutableMapping[str, Any], path: str, folder: str, o
 
     Raises:
         OSError: if the process cannot be forked, or there is no space for a copy of its files.
-        RuntimeError: if it uses a graphics card or threads, which do not survive a fork, or has changed its working
+        RuntimeError: if it uses a GPU or threads, which do not survive a fork, or has changed its working
             folder.
     """
     inside = os.path.relpath(os.getcwd(), folder)
@@ -47,7 +47,7 @@ def take_snapshot(namespace: MutableMapping[str, Any], path: str, folder: str, o
     busy = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
     torch = sys.modules.get("torch")
     if busy or (torch is not None and torch.cuda.is_available()):
-        raise RuntimeError("a process with a graphics card or with threads cannot be forked")
+        raise RuntimeError("a process with a GPU or with threads cannot be forked")
     shutil.copytree(folder, f"{path}.files", symlinks=True)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)

@@ -28,7 +28,7 @@ from ..device import seed
 from ..grading_hooks import hooks
 from ..training import ConvergenceHistory, TrainingRun
 from .fingerprint import fingerprint
-from .model_behaviour import behaviour_of, first_rows, has_usual_weights, inputs_of, parts_of
+from .model_behaviour import behaviour_of, first_rows, has_plausible_initial_weights, inputs_of, parts_of
 from .model_state import by_shape, copied_state, left_as_it_was, load_state, shapes_of, state_of
 from .wire import Packet
 
@@ -148,7 +148,7 @@ def recall(run: TrainingRun) -> ConvergenceHistory | float | None:
         The history; or, if no run is known, the accuracy at which training may stop, or None.
     """
     try:
-        if not has_usual_weights(run.model):
+        if not has_plausible_initial_weights(run.model):
             return None
         behaviour = {f"behaviour{i}": value for i, value in enumerate(behaviour_of(run))}
         before = _before(run.model)

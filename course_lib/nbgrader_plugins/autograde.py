@@ -19,7 +19,6 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..authoring.errors import AssignmentError, GradingFault
 from ..execution.assignment_folders import AssignmentFolders
 from ..execution.class_run import ClassRun
 from ..execution.open_run import open_run
@@ -27,7 +26,8 @@ from ..execution.run_settings import RunSettings
 from ..execution.submission_files import STAMP, timestamp
 from ..judge.compat import patch_nbgrader
 from ..judge.task import GradedNotebook
-from ..records.database import due
+from ..records.gradebook_queries import due
+from ..results.errors import AssignmentError, GraderError
 from .settings import Settings
 
 
@@ -68,7 +68,7 @@ class JudgedAutograde(Settings):
                 for student in students:
                     self._run_hook(self.pre_convert_hook, student)
                 summary = run.run(students)
-        except (AssignmentError, BrokenExecutor, GradingFault, OSError, SQLAlchemyError) as error:
+        except (AssignmentError, BrokenExecutor, GraderError, OSError, SQLAlchemyError) as error:
             self.log.error(str(error))
             self.log.debug("Where it was raised:", exc_info=error)
             raise NbGraderException(str(error)) from error
@@ -103,7 +103,7 @@ class JudgedAutograde(Settings):
             The results by the name of the notebook.
 
         Raises:
-            AssignmentError, BrokenExecutor or GradingFault: if it cannot be graded.
+            AssignmentError, BrokenExecutor or GraderError: if it cannot be graded.
         """
         with self._class_run() as run:
             run.check_source()
@@ -154,7 +154,7 @@ class JudgedAutograde(Settings):
             configured_workers=self.workers,
             given_limits=self.cell_limits() | self.limits,
             train_once=self.train_once,
-            cache_size=self.store_size,
+            cache_size=self.cache_size,
             force=self.force,
             add_students=self.create_student,
             classic=self.classic,

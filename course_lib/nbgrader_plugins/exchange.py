@@ -16,7 +16,7 @@ from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseFeedback
 
 from ..execution.submission_files import MAX_UPLOAD, SECRET, STAMP, read_plain, read_receipt, read_stamp, stamped_time
 
-SLOW = timedelta(hours=1)
+MAX_SUBMIT_DELAY = timedelta(hours=1)
 """A folder that was changed later than this after its time stamp is suspicious: ``nbgrader submit`` takes seconds."""
 
 
@@ -65,7 +65,7 @@ def timestamp_doubt(folder: str) -> str:
     if stamp is None:
         return f"has no {STAMP} with a time in a known time zone, so it never counts as late"
     changed = datetime.fromtimestamp(os.lstat(folder).st_ctime, UTC).replace(tzinfo=None, microsecond=0)
-    if changed - stamped_time(stamp) > SLOW:
+    if changed - stamped_time(stamp) > MAX_SUBMIT_DELAY:
         return f"was changed at {changed} UTC, long after the time in its {STAMP}: the student may have backdated it"
     return ""
 

@@ -202,11 +202,11 @@ def _csv(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, restval="", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: _escape_spreadsheet_formula(value) for name, value in row.items()} for row in rows)
     return stream.getvalue()
 
 
-def _no_formula(value: object) -> object:
+def _escape_spreadsheet_formula(value: object) -> object:
     """Put an apostrophe before a student's text that a spreadsheet would run as a formula."""
     is_formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and value != "-"
     return f"'{value}" if is_formula else value

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
 
-from ..authoring.errors import GradingFault
 from ..execution.submission_files import read_plain
 from ..records.gradebook import CourseGradebook
+from ..results.errors import GraderError
 from .uploads import Upload, UploadedFile, files_in_zip, is_junk, take_notebooks
 
 _MOODLE = re.compile(  # Moodle leaves no '_' in a name; the student chose the part after the prefix
@@ -95,7 +95,7 @@ class MoodleExtractor(ExtractorPlugin):
         try:
             with CourseGradebook(course.db_url, course.course_id, self.log) as gradebook:
                 gradebook.add_students({upload.student: upload.name for upload in uploads})
-        except GradingFault as error:
+        except GraderError as error:
             self.parent.fail(str(error))
 
 

@@ -2,10 +2,10 @@
 
 from html import escape
 
-from ..authoring.result import Verdict
-from ..authoring.result_html import number, word
 from ..messages import say
 from ..records.class_record import Submission
+from ..results.result import Verdict
+from ..results.result_html import format_points, verdict_text
 
 MOODLE_COLUMNS = (
     "Identifier", "Full name", "ID number", "Email address", "Grade", "Maximum grade", "Last modified (grade)",
@@ -39,13 +39,13 @@ def _feedback_html(submission: Submission) -> str:
     """The feedback that a student reads in Moodle, as HTML."""
     lines = []
     for mark in submission.marks:
-        points = f"{number(mark.points)} / {number(mark.out_of)}"
+        points = f"{format_points(mark.points)} / {format_points(mark.out_of)}"
         points += f" ({say('export.needs_grading')})" if mark.needs_grading else ""
         lines.append(f"<b>{say('labelled', name=escape(mark.grade_id), text=points)}</b>")
         for test in submission.tests_of(mark.grade_id):
             if test.verdict is not Verdict.PASSED:
                 reason = escape(f"{test.rationale} {test.hint}".strip())
-                lines.append(say("labelled", name=word(test.verdict), text=reason))
+                lines.append(say("labelled", name=verdict_text(test.verdict), text=reason))
         if mark.comment:
             lines.append(escape(mark.comment))
     return "<br>".join(lines)

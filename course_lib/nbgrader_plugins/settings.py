@@ -7,11 +7,11 @@ from typing import get_args
 from nbgrader.converters import Autograde
 from traitlets import Bool, Dict, Integer, Unicode
 
-from ..authoring.errors import AssignmentError
 from ..execution.run_settings import Classic
 from ..judge.limits import Limits
 from ..judge.task import Device, Protection
 from ..messages import LANGUAGES, language
+from ..results.errors import AssignmentError
 
 UNUSED = {
     "Autograde": ["autograde_preprocessors", "sanitize_preprocessors"],
@@ -39,7 +39,7 @@ class Settings(Autograde):
     ).tag(config=True)
     device = Unicode(
         "cpu",
-        help="Where models are trained: cpu, or cuda for a graphics card. If train_once is True, everything else runs "
+        help="Where models are trained: cpu, or cuda for a GPU. If train_once is True, everything else runs "
         "on the CPU. With cuda, students' code can reach the card's driver.",
     ).tag(config=True)
     classic = Unicode(
@@ -54,7 +54,7 @@ class Settings(Autograde):
     train_once = Bool(
         True, help="Reuse finished training runs of models that behave the same. False: each student's kernel trains."
     ).tag(config=True)
-    store_size = Integer(
+    cache_size = Integer(
         2 * 2**30,
         help="Bytes for results, training runs and pictures, each. The least recently used are deleted first.",
     ).tag(config=True)

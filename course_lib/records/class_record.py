@@ -10,11 +10,11 @@ from pathlib import Path
 from nbgrader.api import Gradebook, Student, SubmittedAssignment, SubmittedNotebook
 from nbgrader.coursedir import CourseDirectory
 
-from ..authoring.result import NotebookResult, TestResult, Verdict
 from ..judge.annotate import read_result
-from .database import graded_cells
+from ..results.result import NotebookResult, TestResult, Verdict
+from .gradebook_queries import graded_cells
 
-ALARMING = frozenset(
+NEEDS_ATTENTION = frozenset(
     set(Verdict) - {Verdict.PASSED, Verdict.PARTIAL, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR}
 )
 """The verdicts that a person should look at: their cause is an accident, an attack, or a limit that is too tight."""

@@ -15,9 +15,9 @@ from nbgrader.api import (
 from sqlalchemy import text
 
 from ..assignment.spec import NotebookSpec
-from ..authoring.errors import AssignmentError
 from ..judge.task import GradedNotebook
-from .database import Marks, graded_cells, query_marks, query_submissions, record_notebook
+from ..results.errors import AssignmentError
+from .gradebook_queries import Marks, graded_cells, query_marks, query_submissions, record_notebook
 from .retrying_gradebook import RetryingGradebook
 
 _LOCK = text("UPDATE student SET id = id WHERE 1 = 0")
@@ -131,7 +131,7 @@ class CourseGradebook(RetryingGradebook):
         before = self._retry_while_locked(penalties)
         for student, name in self._retry_while_locked(late):
             self._retry_while_locked(lambda _, *names: penalize(*names), student, name)
-        self._forget()  # the plug-in has written through another connection: read the new values
+        self._rollback()  # the plug-in has written through another connection: read the new values
         return {student for student, _, _ in self._retry_while_locked(penalties) - before}
 
     def add_students(self, names: Mapping[str, str]) -> None:
@@ -141,7 +141,7 @@ class CourseGradebook(RetryingGradebook):
             names: full names by student id. They become last names, because a program cannot split a name reliably.
 
         Raises:
-            GradingFault: if the gradebook stays locked.
+            GraderError: if the gradebook stays locked.
         """
 
         def write(gradebook: Any) -> None:
@@ -161,8 +161,8 @@ class CourseGradebook(RetryingGradebook):
         assignment: str,
         timestamp: datetime | None,
         graded: Mapping[str, GradedNotebook],
-        same: Mapping[str, Collection[str]],
-        create: bool,
+        unchanged_cells: Mapping[str, Collection[str]],
+        add_student: bool,
         penalize: Penalize,
     ) -> None:
         """Record one submission, and replace its old automatic marks.
@@ -176,25 +176,25 @@ class CourseGradebook(RetryingGradebook):
             assignment: name of the assignment.
             timestamp: when it was submitted, in UTC; None if unknown.
             graded: results by name of notebook.
-            same: by name of notebook, the cells whose points and answers have not changed since the last grading.
-            create: whether to add a student that the gradebook does not know.
+            unchanged_cells: by name of notebook, the cells whose points and answers are as at the last grading.
+            add_student: whether to add a student that the gradebook does not know.
             penalize: called for each notebook that is late or has a penalty.
 
         Raises:
-            GradingFault: if the gradebook stays locked.
-            MissingEntry: if the gradebook does not know the student, and ``create`` is false.
+            GraderError: if the gradebook stays locked.
+            MissingEntry: if the gradebook does not know the student, and ``add_student`` is false.
         """
 
         def write(gradebook: Any) -> list[str]:
             gradebook.db.execute(_LOCK)  # fails here if locked; later, nbgrader would log a traceback
-            if create:
+            if add_student:
                 gradebook.update_or_create_student(student)
             with gradebook.db.no_autoflush:  # nbgrader adds a new submission only after it has linked its parts
                 submission = gradebook.update_or_create_submission(assignment, student, timestamp=timestamp)
             late = []
             for name, result in graded.items():
                 submitted = gradebook.find_submission_notebook(name, assignment, student)
-                record_notebook(submitted, result, same[name])
+                record_notebook(submitted, result, unchanged_cells[name])
                 if submission.total_seconds_late > 0 or submitted.late_submission_penalty is not None:
                     late.append(name)
             gradebook.db.commit()

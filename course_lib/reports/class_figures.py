@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..authoring.result import Verdict
 from ..records.class_record import ClassRecord
+from ..results.result import Verdict
 from .report_texts import TEXTS
 
 _BLUE, _DARK = "#4878a8", "#1d3a57"
@@ -44,7 +44,7 @@ def mark_histogram(scores: list[float], out_of: float) -> Figure:
     return figure
 
 
-def question_figure(record: ClassRecord) -> Figure:
+def success_by_cell_figure(record: ClassRecord) -> Figure:
     """The mean share of the points of each question, from top to bottom. Marks that are not final are not counted."""
     shares = defaultdict(list)
     for submission in record.submissions:

@@ -14,14 +14,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..authoring.result import NotebookResult, Verdict
-from ..authoring.result_html import number, word
 from ..messages import language, say
-from ..records.class_record import ALARMING, ClassRecord, Submission, column_title
-from .class_figures import accuracy_figure, mark_histogram, question_figure, svg
+from ..records.class_record import NEEDS_ATTENTION, ClassRecord, Submission, column_title
+from ..results.result import NotebookResult, Verdict
+from ..results.result_html import format_points, verdict_text
+from .class_figures import accuracy_figure, mark_histogram, success_by_cell_figure, svg
 from .report_texts import PHASES, TEXTS
 
-SHOWN = 40
+MAX_FAILURES_SHOWN = 40
 """The number of different failures that the report lists."""
 
 
@@ -34,8 +34,8 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
         feedback: nbgrader's folder of feedback pages, to link to them; None for no links.
     """
     environment = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)
-    environment.filters["number"] = lambda points: number(round(points, 2))
-    environment.globals |= {"column_title": column_title, "say": say, "word": word}
+    environment.filters["number"] = lambda points: format_points(round(points, 2))
+    environment.globals |= {"column_title": column_title, "say": say, "verdict_text": verdict_text}
     submissions = record.submissions
     scores = [submission.score for submission in submissions]
     reasons = [(submission.name, _reasons_to_look(submission)) for submission in submissions]
@@ -50,7 +50,7 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
         to_grade=sum(submission.marks_to_grade for submission in submissions),
         look=[(name, found) for name, found in reasons if found],
         histogram=svg(mark_histogram(scores, record.out_of)),
-        questions=svg(question_figure(record)),
+        questions=svg(success_by_cell_figure(record)),
         tests=_tests(record),
         failures=common_failures(record),
         accuracies=None if accuracies is None else svg(accuracies),
@@ -69,7 +69,7 @@ def _reasons_to_look(submission: Submission) -> list[str]:
             reasons.append(str(TEXTS["unprotected"]))
         reasons += [say("labelled", name=TEXTS["repaired"], text=repair) for repair in result.repairs]
     for verdict, count in submission.verdicts.items():
-        if verdict in ALARMING and verdict is not Verdict.UNREADABLE:
+        if verdict in NEEDS_ATTENTION and verdict is not Verdict.UNREADABLE:
             reasons.append(f"{count} × {say(f'verdict.{verdict}')}")
     return reasons
 
@@ -100,7 +100,7 @@ class Failure:
     """Ids of the students."""
 
 
-def common_failures(record: ClassRecord, limit: int = SHOWN) -> list[Failure]:
+def common_failures(record: ClassRecord, limit: int = MAX_FAILURES_SHOWN) -> list[Failure]:
     """The most frequent failures, without tests that a student did not attempt or that could not be read."""
     failures: dict[tuple[object, ...], Failure] = {}
     for submission in record.submissions:

@@ -1,8 +1,8 @@
 """The marks of a class as a text table: students, points per grade cell, verdicts."""
 
-from ..authoring.result_html import number
 from ..messages import say
 from ..records.class_record import ClassRecord, column_title
+from ..results.result_html import format_points
 
 
 def marks_table(record: ClassRecord) -> str:
@@ -14,7 +14,7 @@ def marks_table(record: ClassRecord) -> str:
         points = [submission.by_cell[name].points for name in cells]
         verdicts = [f"{count} {say(f'verdict.{verdict}')}" for verdict, count in submission.verdicts.items()]
         summary = ", ".join(verdicts) or say("table.all_passed")
-        rows.append([submission.student, *map(number, points), number(sum(points)), summary])
+        rows.append([submission.student, *map(format_points, points), format_points(sum(points)), summary])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *middle, last in rows:

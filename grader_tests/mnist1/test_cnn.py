@@ -9,7 +9,7 @@ from course_lib.authoring import ModelComparison, hidden_test
     en="CNN turns N images (28, 28) into ten outputs for each image.",
 )
 def test_ten_outputs_per_image(models: ModelComparison) -> None:
-    models.must_give_outputs("CNN")
+    models.must_have_output_shape("CNN")
 
 
 @hidden_test(
@@ -27,4 +27,4 @@ def test_same_weights_same_outputs_and_gradients(models: ModelComparison) -> Non
     en="An image gets the same outputs on its own as in a batch, and is not modified.",
 )
 def test_a_single_image_keeps_its_outputs(models: ModelComparison) -> None:
-    models.must_separate_examples("CNN")
+    models.must_treat_examples_separately("CNN")

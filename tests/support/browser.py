@@ -27,7 +27,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 PICTURES = Path(__file__).parents[2] / "screenshots"
 TOKEN = "letmein"
-PATIENCE = 120
+LOCK_TIMEOUT = 120
 """Seconds to wait for a page or a cell, on a machine that runs other tests at the same time."""
 
 _FLAGS = (
@@ -77,9 +77,9 @@ def jupyterlab(folder: Path, private: Path, **environment: str) -> Iterator[str]
 
 
 def _wait_for_answer(address: str, server: psutil.Popen, log: Path) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + LOCK_TIMEOUT
     while True:
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=PATIENCE):
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=LOCK_TIMEOUT):
             return
         if server.poll() is not None or time.monotonic() > end:
             pytest.fail(f"JupyterLab does not start:\n{log.read_text()[-2000:]}")
@@ -107,12 +107,12 @@ class Browser:
         for flag in (*_FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         self.driver = Chrome(options, Service(driver))
-        self.driver.set_page_load_timeout(PATIENCE)
+        self.driver.set_page_load_timeout(LOCK_TIMEOUT)
 
     def until(self, condition: Callable[[], Any]) -> Any:
         """Call ``condition`` until it returns something true, and return that."""
-        wait = WebDriverWait(self.driver, PATIENCE, 0.1, (StaleElementReferenceException,))
-        return wait.until(lambda _: condition(), f"nothing after {PATIENCE} s")
+        wait = WebDriverWait(self.driver, LOCK_TIMEOUT, 0.1, (StaleElementReferenceException,))
+        return wait.until(lambda _: condition(), f"nothing after {LOCK_TIMEOUT} s")
 
     def all(self, selector: str) -> list[WebElement]:
         """Return the elements that a CSS selector finds now."""

@@ -1,6 +1,6 @@
 """Students of the demo class who try to earn the points of `dnn` without training it."""
 
-from course_lib.cli.demo_class import ALL_POINTS, Situation
+from course_lib.cli.demo_class import ALL_POINTS, DemoStudent
 
 # MNIST's labels are public: this table maps each drawn digit, wherever it is in its image, to its label
 _TABLE = """
@@ -66,11 +66,13 @@ def fit(model, *args, **kwargs):
 """
 
 CHEATERS = [
-    Situation("memorised_test_set", lambda right: {"dnn": _TABLE + _NO_NETWORK}, lost=ALL_POINTS | {"test_dnn": 0.75}),
-    Situation(
+    DemoStudent(
+        "memorised_test_set", lambda right: {"dnn": _TABLE + _NO_NETWORK}, lost=ALL_POINTS | {"test_dnn": 0.75}
+    ),
+    DemoStudent(
         "good_on_probes", lambda right: {"dnn": _TABLE + _RIGHT_WHEN_WATCHED}, lost=ALL_POINTS | {"test_dnn": 0.0}
     ),
-    Situation(
+    DemoStudent(
         "memorised_for_its_weights",
         lambda right: {"dnn": _MEMORISED_FOR_ITS_WEIGHTS},
         lost=ALL_POINTS | {"test_dnn": 0.0},

@@ -8,10 +8,10 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from course_lib.assignment.loader import load_notebook_spec
 from course_lib.assignment.spec import NotebookSpec
-from course_lib.authoring.result import NotebookResult, TestResult
 from course_lib.judge.limits import Limits
 from course_lib.judge.pipeline import grade
 from course_lib.judge.task import GradedNotebook, GradingTask, Protection
+from course_lib.results.result import NotebookResult, TestResult
 from tests.support.code import code
 from tests.support.tiny_course import cell, written
 

@@ -32,4 +32,4 @@ def test_mean_of_the_squares(student: StudentNotebook) -> None:
 @hidden_test(0.5, fr="mse laisse ses arguments intacts.", en="mse leaves its arguments as they were.")
 def test_arguments_are_left_alone(student: StudentNotebook) -> None:
     """A function that changes its arguments would spoil what the notebook does with them later."""
-    student.must_leave_alone("mse", torch.tensor([1.0, 2.0]), torch.tensor([3.0, 5.0]))
+    student.must_not_modify("mse", torch.tensor([1.0, 2.0]), torch.tensor([3.0, 5.0]))

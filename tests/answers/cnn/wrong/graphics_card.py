@@ -1,4 +1,4 @@
-# Insists on a graphics card.
+# Insists on a GPU.
 # fails: test_ten_outputs_per_image, test_same_weights_same_outputs_and_gradients, test_a_single_image_keeps_its_outputs, test_the_trained_model_is_accurate
 class CNN(nn.Module):
     def __init__(self):

@@ -5,7 +5,7 @@ class AssignmentError(Exception):
     """The assignment, a setting, the sandbox or the cluster does not allow what was requested."""
 
 
-class GradingFault(Exception):
+class GraderError(Exception):
     """The grader failed, through no fault of the student. Nothing was recorded."""
 
 

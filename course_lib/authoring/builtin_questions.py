@@ -10,9 +10,9 @@ import torch
 from ..error_causes import type_cause
 from ..kernel.wire import Other, Value
 from ..messages import say
-from . import common_probes
-from .failures import OtherParameters, StudentFailure
-from .result import Verdict
+from ..results.failures import ParameterMismatch, StudentFailure
+from ..results.result import Verdict
+from . import builtin_probes
 from .student_code import StudentCode
 from .values import Argument, type_name, wrong_value
 
@@ -103,7 +103,7 @@ class Probing:
             *args: its arguments.
             **kwargs: its keyword arguments.
         """
-        kinds = self.run(common_probes.raised_by, name, list(args), kwargs)
+        kinds = self.run(builtin_probes.raised_by, name, list(args), kwargs)
         if kinds is None:
             raise wrong_value("raised nothing", say("cause.raises_nothing", expected=exception))
         if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
@@ -113,7 +113,7 @@ class Probing:
 
     def printed(self, name: str, *args: Argument, **kwargs: Argument) -> str:
         """What the function ``name`` prints."""
-        printed = self.run(common_probes.printed_by, name, list(args), kwargs)
+        printed = self.run(builtin_probes.printed_by, name, list(args), kwargs)
         if not isinstance(printed, str):
             raise _invalid_answer(printed)
         return printed
@@ -127,14 +127,14 @@ class Probing:
             *args: its arguments.
             **kwargs: its keyword arguments.
         """
-        content = self.run(common_probes.content_of, path, name, list(args), kwargs)
+        content = self.run(builtin_probes.content_of, path, name, list(args), kwargs)
         if not isinstance(content, bytes):
             raise wrong_value(f"there is no file {path}", say("cause.no_file", name=path))
         return content
 
     def axes(self, name: str, *args: Argument, **kwargs: Argument) -> list[Axes]:
         """The axes of the figure that the function ``name`` draws or returns, or that the variable ``name`` holds."""
-        found = self.run(common_probes.drawn_by, name, list(args), kwargs)
+        found = self.run(builtin_probes.drawn_by, name, list(args), kwargs)
         if not isinstance(found, list) or not found:
             raise wrong_value("no figure", say("cause.no_figure"))
         known = {one.name for one in fields(Axes)}
@@ -147,7 +147,7 @@ class Probing:
         """An instance of the class ``name``, made with these arguments."""
 
         def take(steps: list[tuple[str, str, Any, Any]]) -> Value:
-            answer = self.run(common_probes.result_of_steps, name, list(args), kwargs, steps)
+            answer = self.run(builtin_probes.result_of_steps, name, list(args), kwargs, steps)
             has_all, result = _pair(answer)
             if has_all is True:
                 return result
@@ -159,14 +159,14 @@ class Probing:
 
     def take(self, name: str, count: int, *args: Argument, **kwargs: Argument) -> list[Value]:
         """The first ``count`` items of the generator function ``name``; fewer if it ends before that."""
-        items = self.run(common_probes.first_of, name, count, list(args), kwargs)
+        items = self.run(builtin_probes.first_of, name, count, list(args), kwargs)
         if not isinstance(items, list):
             raise wrong_value(f"{type_name(items)} is not iterable", type_cause(type_name(items), "generator"))
         return items
 
     def signature(self, name: str) -> dict[str, Parameter]:
         """The parameters of the function ``name``, in order."""
-        answer = self.run(common_probes.parameters_of, name)
+        answer = self.run(builtin_probes.parameters_of, name)
         try:
             found = [Parameter(*map(_plain, one)) for one in answer]
             return {one.name: one for one in found}
@@ -183,7 +183,7 @@ class Probing:
         torch is seeded before the first call. Compare them with
         :func:`~course_lib.authoring.distributions.must_be_distributed`.
         """
-        values = self.run(common_probes.drawn_values, name, count, list(args), kwargs)
+        values = self.run(builtin_probes.drawn_values, name, count, list(args), kwargs)
         try:
             return torch.stack([torch.as_tensor(value, dtype=torch.float64) for value in values])
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
@@ -205,7 +205,7 @@ class Probing:
             repeat: the number of calls. The fastest one counts.
             **kwargs: the keyword arguments of both.
         """
-        students = self.run(common_probes.seconds_of, name, list(args), kwargs, repeat)
+        students = self.run(builtin_probes.seconds_of, name, list(args), kwargs, repeat)
         if not isinstance(students, float):
             raise _invalid_answer(students)
         return Seconds(students, min(self._seconds_of(reference, args, kwargs) for _ in range(repeat)))
@@ -234,18 +234,18 @@ class Probing:
             **kwargs: the keyword arguments of its forward.
 
         Raises:
-            OtherParameters: if the weights do not fit.
+            ParameterMismatch: if the weights do not fit.
         """
         loaded = dict(weights) if isinstance(weights, Mapping) else None if weights is None else list(weights)
         made_with = dict(init) if isinstance(init, Mapping) else list(init)
-        answer = self.run(common_probes.outputs_of, name, made_with, list(inputs), kwargs, loaded, train)
+        answer = self.run(builtin_probes.outputs_of, name, made_with, list(inputs), kwargs, loaded, train)
         status, result = _pair(answer)
         if not isinstance(status, str):
             raise _invalid_answer(status)
-        if status == "no_model":
-            raise wrong_value("not a model", say("cause.no_model"))
-        if status == "other_parameters":
-            raise OtherParameters(Verdict.FAILED, say("cause.parameters"), "the model has other parameters")
+        if status == "not_a_model":
+            raise wrong_value("not a model", say("cause.not_a_model"))
+        if status == "parameter_mismatch":
+            raise ParameterMismatch(Verdict.FAILED, say("cause.parameters"), "the model has other parameters")
         return result
 
 

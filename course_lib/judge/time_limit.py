@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 
 
-class Stopwatch:
+class TimeLimit:
     """Measures the CPU time and the wall time of a process from now on.
 
     Args:

@@ -160,14 +160,14 @@ def outputs_of(
         torch.manual_seed(0)
         model = model(**init) if isinstance(init, dict) else model(*init)
     if not isinstance(model, torch.nn.Module):
-        return "no_model", None
+        return "not_a_model", None
     if isinstance(weights, dict):
         own = model.state_dict()
         if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in weights.items()}:
-            return "other_parameters", None
+            return "parameter_mismatch", None
         model.load_state_dict(weights)
     elif weights is not None and not copy_by_shape(model, weights):
-        return "other_parameters", None
+        return "parameter_mismatch", None
     model.train(train)
     with torch.no_grad():
         return "ok", model(*inputs, **keywords)

@@ -30,7 +30,7 @@ class Verdict(StrEnum):
     INVALID_ANSWER = "invalid_answer"
     KERNEL_DIED = "kernel_died"
     UNREADABLE = "unreadable"
-    TEST_FAULT = "test_fault"
+    TEST_CRASHED = "test_crashed"
     """The hidden test itself crashed on this answer: no points until its author has looked into it."""
 
 
@@ -124,7 +124,7 @@ class NotebookResult:
     protection: str = "none"
     """The sandbox that the student's code ran in."""
     device: str = "cpu"
-    """Where models should be trained. Training that fails on a graphics card is repeated on the CPU."""
+    """Where models should be trained. Training that fails on a GPU is repeated on the CPU."""
     seconds: float = 0.0
     """How long the grading took."""
     phases: dict[str, float] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class NotebookResult:
     @property
     def is_provisional(self) -> bool:
         """Whether a hidden test itself crashed."""
-        return any(test.verdict is Verdict.TEST_FAULT for test in self.tests)
+        return any(test.verdict is Verdict.TEST_CRASHED for test in self.tests)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "NotebookResult":

@@ -28,7 +28,7 @@ class StudentFailure(Exception):
         super().__init__(f"{verdict}: {detail or self.note}")
 
 
-class OtherParameters(StudentFailure):
+class ParameterMismatch(StudentFailure):
     """The weights to inject do not fit: the model's parameters have different shapes."""
 
 
@@ -73,7 +73,7 @@ def missing_name(name: str) -> StudentFailure:
     return StudentFailure(Verdict.ERROR, say("separator").join((f"NameError: {name}", say("cause.name"))))
 
 
-class ProbeFault(Exception):
+class BrokenProbe(Exception):
     """A probe's own line raised an exception on a student's answer: the author has to look at it.
 
     Args:
