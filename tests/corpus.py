@@ -62,7 +62,7 @@ class Answer:
     @property
     def is_possible_here(self) -> bool:
         """Whether the answer does the same here as while grading, where kernels have no GPU."""
-        return not (self.name == "gpu_name" and torch.cuda.is_available())
+        return not (self.name == "graphics_card" and torch.cuda.is_available())
 
     def namespace(self) -> dict[str, object]:
         """The global variables of a notebook with this answer. A cell that stops keeps what it has defined."""

@@ -45,9 +45,8 @@ def test_no_given_cell_serves_the_tests_only(name: str) -> None:
     assert [source for source in given if "def " in source or "class " in source] == []
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "optimizer" else pytest.param(name, marks=pytest.mark.long) for name in NAMES]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
 def test_an_assignment_of_the_cookbook(name: str, cookbook: Path) -> None:
     """Right answers earn every point, wrong and forged ones fail what they should; nbgrader's commands agree."""
     checked = course(cookbook, "check", name)

@@ -120,7 +120,7 @@ def _first_random_number() -> int:
         "The source notebook writes data.csv",
         "f/right/list.py: a hidden test crashes on it: ",
         "f/wrong/right.py: wrong, but it passes every test",
-        "f/wrong/other.py: it passes test_given",
+        "f/wrong/other.py: it should fail test_given, but passes",
     ],
 )
 def test_a_problem_is_named(faulty: str, problem: str) -> None:

@@ -228,11 +228,11 @@ def test_the_doctor_compares_the_packages(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_doctor_says_how_to_get_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_LIB_CACHE", "/proc/no/such/folder")
-    monkeypatch.setattr(doctor_machine, "DISK", 10**18)
-    monkeypatch.setattr(doctor_machine, "WORKER", 10**15)
+    monkeypatch.setattr(doctor_machine, "MIN_FREE_DISK", 10**18)
+    monkeypatch.setattr(doctor_machine, "WORKER_MEMORY", 10**15)
     data, computing = by_name(doctor_machine.check_data()), by_name(doctor_machine.check_computing())
     assert "COURSE_LIB_CACHE" in data["MNIST"].fix
-    assert "Make room" in data["disk of course"].fix
+    assert "Make room" in data["course disk"].fix
     assert "workers = 1" in computing["memory"].fix
 
 
@@ -300,7 +300,7 @@ def test_the_doctor_reads_assignments_as_autograde_does(folder: Path) -> None:
     found = assignments()
     assert "add up to" in found["assignment points"].fix
     assert "SyntaxError" in found["assignment syntax"].fix
-    assert "several notebooks have cells" in found["assignment ids"].fix
+    assert "several notebooks have a cell" in found["assignment ids"].fix
     assert "new.ipynb" in found["assignment broken"].fix
     assert "test_mes.py: no grade cell has this name" in found["assignment stray"].fix
     assert "test_data" not in found["assignment stray"].fix
@@ -317,10 +317,10 @@ def test_the_doctor_compares_source_and_gradebook(folder: Path) -> None:
     notebook.cells = [cell for cell in notebook.cells if "mean" not in cell.id]
     nbformat.write(notebook, path)
     found = assignments()["assignment tiny"]
-    assert "The gradebook has other cells than tiny/tiny.ipynb" in found.fix
+    assert "The cells in the gradebook differ from those of tiny/tiny.ipynb" in found.fix
     assert "generate_assignment tiny --force" in found.fix
     path.rename(path.with_name("other.ipynb"))
-    assert "The gradebook has other notebooks" in assignments()["assignment tiny"].fix
+    assert "The notebooks of tiny in the gradebook differ" in assignments()["assignment tiny"].fix
 
 
 @pytest.mark.usefixtures("alembic")
@@ -407,7 +407,7 @@ def test_adopt_names_what_cannot_be_graded(course: Run, ps1: Path) -> None:
     path = ps1 / "source" / "ps1" / "problem2.ipynb"
     path.write_text(path.read_text().replace('"python"', '"R"'))
     _, shown = course("adopt", ".")
-    assert "✗ problem2.ipynb: cannot be graded. its kernel is of the language 'R'" in shown
+    assert "✗ problem2.ipynb: cannot be graded. the language of its kernel is 'R'" in shown
     assert "problem1.ipynb: 4 classic" in shown
     status, _ = course("adopt", "source")
     assert "is not a course" in str(status)

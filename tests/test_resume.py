@@ -251,12 +251,12 @@ def test_the_message_on_other_notebooks_says_how_to_fix_it(course: Path, monkeyp
     """`generate_assignment` refuses if there are marks, so the message must not advise it alone."""
     source = course / "source" / "tiny" / "tiny.ipynb"
     source.rename(source.with_name("other.ipynb"))
-    with pytest.raises(NbGraderException, match=r"other notebooks .*\(other, tiny\).* assignment remove tiny"):
+    with pytest.raises(NbGraderException, match=r"differ from those .*\(other, tiny\).* assignment remove tiny"):
         autograde_here(course, monkeypatch)
     source.with_name("other.ipynb").rename(source)
     with open_gradebook(course) as gradebook:
         gradebook.add_notebook("further", "tiny")
-    with pytest.raises(NbGraderException, match=r"other notebooks .*\(further\).* assignment remove tiny"):
+    with pytest.raises(NbGraderException, match=r"differ from those .*\(further\).* assignment remove tiny"):
         autograde_here(course, monkeypatch)
 
 
@@ -507,6 +507,7 @@ def test_a_fault_of_the_machine_is_reported_briefly(course: Path) -> None:
     assert "Traceback" not in run.stderr + more.stderr
 
 
+@pytest.mark.long
 def test_the_temporary_folder_of_a_killed_command_is_removed(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -516,17 +517,17 @@ def test_the_temporary_folder_of_a_killed_command_is_removed(
     monkeypatch.setenv("TMPDIR", str(temporary))
     hand_in(course, "dora", written(notebook(f"import time; time.sleep(20)\n{ADD}")))
     command = subprocess.Popen([sys.executable, "-m", "nbgrader", "autograde", "tiny"], cwd=course)
-    while not list(temporary.glob(".room*/library")) and command.poll() is None:
+    while not list(temporary.glob(".workspace*/library")) and command.poll() is None:
         time.sleep(0.05)
     command.kill()
     command.wait()
-    [left] = temporary.glob(".room*/")
+    [left] = temporary.glob(".workspace*/")
     hand_in(course, "dora", RIGHT)
     with FileLock(f"{left}.lock"):
         autograde(course)
         assert left.exists(), "as long as it is locked"
     autograde(course)
-    assert not list(temporary.glob(".room*"))
+    assert not list(temporary.glob(".workspace*"))
 
 
 def test_a_submission_that_is_no_folder_is_reported(course: Path) -> None:

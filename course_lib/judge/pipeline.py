@@ -78,7 +78,7 @@ def check_kernel(task: GradingTask) -> None:
     other = language_of(read_metadata(task.submitted))
     if other and not is_python(other):
         raise GraderError(
-            f"{task.spec.name}.ipynb asks for a {other} kernel, but only Python can be graded. If it is "
+            f"{task.spec.name}.ipynb asks for a kernel for {other}, but only Python can be graded. If it is "
             "Python after all, choose a Python kernel in the source notebook; that choice applies to every submission"
         )
 
