@@ -50,6 +50,8 @@ def test_one_cell_is_checked_alone(tmp_path: Path) -> None:
     assert code_ == 0, said
     code_, said = checked(tmp_path, "--cell", "test_mean")
     assert (code_, "NameError: canary" in said) == (1, True)
+    (tmp_path / "grader_tests" / "tiny" / "test_mean.py").unlink()
+    assert checked(tmp_path, "--cell", "test_mean")[0] == 0, "a classic cell, too"
 
 
 PROBLEMS = """

@@ -278,6 +278,16 @@ def judge(course: Path, assignment: str, **settings: object) -> JudgedAutograde:
     return JudgedAutograde(coursedir=app.coursedir, parent=app, **settings)
 
 
+def test_a_folder_that_cannot_be_read_stops_nobody(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for student in ("anna", "bob"):
+        submit(course, student, RIGHT)
+    monkeypatch.setattr("os.listdir", lambda path: ["file"] if "anna" in path else open(f"{path}/nothing/file"))
+    monkeypatch.chdir(course)
+    command = judge(course, "small")
+    command.init_notebooks()
+    assert [folder.split("/")[-2] for folder in command.assignments] == ["anna"]
+
+
 @pytest.mark.parametrize(("setting", "value", "said"), [
     ("language", "de", "'de' is not one of fr, en"), ("protection", "chroot", "'chroot' is not one of bubblewrap, none"),
     ("device", "tpu", "'tpu' is not one of cpu, cuda"), ("workers", -1, "-1 is negative"), ("limits", {"cell": "60"}, "cell is '60', but must be a number"),

@@ -107,9 +107,9 @@ def _answers(folder: Path | None, course: Path, specs: Sequence[NotebookSpec]) -
 
 
 def _with_cell(specs: list[NotebookSpec], cell: str) -> NotebookSpec:
-    known = {grade_id: spec for spec in specs for grade_id in spec.tests}
+    known = {found.grade_id: spec for spec in specs for found in spec.automatic}
     if cell not in known:
-        raise AssignmentError(f"there is no grade cell '{cell}' with hidden tests; the cells are {', '.join(known)}")
+        raise AssignmentError(f"no grade cell '{cell}' is graded automatically; these are: {', '.join(known)}")
     return known[cell]
 
 

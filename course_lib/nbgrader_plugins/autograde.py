@@ -46,9 +46,14 @@ class JudgedAutograde(Settings):
         folders = [folder for folder in found if Path(folder).is_dir()]
         for other in sorted(set(found).difference(folders)):
             self.log.error("%s is skipped: it is not a folder, or it is a broken link", other)
-        for empty in [folder for folder in folders if not os.listdir(folder)]:
-            self.log.warning("%s is skipped: it is empty", empty)
-            folders.remove(empty)
+        for folder in list(folders):
+            try:
+                if not os.listdir(folder):
+                    self.log.warning("%s is skipped: it is empty", folder)
+                    folders.remove(folder)
+            except OSError as error:
+                self.log.error("%s is skipped: it cannot be read (%s)", folder, error.strerror)
+                folders.remove(folder)
         if not folders:
             message = f"No submissions were found in {pattern}"
             self.log.error(message)
