@@ -10,35 +10,56 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checks import CheckFailed, check
+    from .checks import CheckFailed, Property, check, check_properties
     from .confusion import confusion_matrix, display_confusion_matrix, plot_confusion_matrix
     from .device import choose_device
+    from .exercise import Exercise, Task
     from .messages import language, set_language
     from .mnist import load_mnist, unpack_mnist
+    from .mnist1_exercise import check_answer, hand_in, hint, progress
     from .plots import plot_history, plot_image, plot_images
     from .training import ConvergenceHistory, convergence_history_CrossEntropyLoss, evaluate, training_loop
 
 __all__ = [
     "CheckFailed",
     "ConvergenceHistory",
+    "Exercise",
+    "Property",
+    "Task",
     "check",
+    "check_answer",
+    "check_properties",
     "choose_device",
     "confusion_matrix",
     "convergence_history_CrossEntropyLoss",
     "display_confusion_matrix",
     "evaluate",
+    "hand_in",
+    "hint",
     "language",
     "load_mnist",
     "plot_confusion_matrix",
     "plot_history",
     "plot_image",
     "plot_images",
+    "progress",
     "set_language",
     "training_loop",
     "unpack_mnist",
 ]
 
-_MODULES = ("messages", "torchvision_compat", "mnist", "device", "checks", "training", "plots", "confusion")
+_MODULES = (
+    "messages",
+    "torchvision_compat",
+    "mnist",
+    "device",
+    "checks",
+    "exercise",
+    "mnist1_exercise",
+    "training",
+    "plots",
+    "confusion",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -52,9 +73,9 @@ def __getattr__(name: str) -> Any:
     for module in _MODULES:
         found = importlib.import_module(f"{__name__}.{module}")
         globals().update({public: getattr(found, public) for public in __all__ if public in found.__all__})
-    from .checks import show_to_do_in_one_line
+    from .cards import show_to_do_calmly
 
-    show_to_do_in_one_line()
+    show_to_do_calmly()
     return globals()[name]
 
 

@@ -1,4 +1,4 @@
-"""The visible self-checks. They call a student's function or model, show the result and one likely cause of an error.
+"""The visible self-checks. They call a student's function or model and say which properties of the answer hold.
 
 A check does not count for the mark. It runs in the student's own notebook and takes less than a second.
 """
@@ -6,8 +6,8 @@ A check does not count for the mark. It runs in the student's own notebook and t
 import builtins
 import linecache
 import sys
-from collections.abc import Callable
-from html import escape
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from textwrap import shorten
 from traceback import walk_tb
 from typing import Any
@@ -18,91 +18,41 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 from torch import nn
 
+from .cards import Card, CheckFailed, is_stub, unfinished
 from .compare import close
 from .device import seed
 from .error_causes import FUNCTIONS, known_error_cause
 from .messages import Text, say
 
-__all__ = ["CheckFailed", "check", "is_model_class", "is_stub"]
+__all__ = ["CheckFailed", "Property", "check", "check_properties", "first_missed", "is_model_class"]
 
-_STYLE = {  # symbol and colour, with a contrast of at least 3.9:1 on white and on black; text has the page's colour
-    "right": ("✓", "#23863b"),
-    "not_yet": ("✗", "#c05e00"),
-    "to_do": ("…", "#737b86"),
-}
+Hint = Text | tuple[str, str] | str
+"""A text for students: in French and in English, or in one language."""
 
-
-def _title(verdict: str) -> str:
-    """The verdict as a symbol and a word."""
-    return f"{_STYLE[verdict][0]} {say(f'check.{verdict}')}"
+MAX_SHOWN = 12
+"""A card shows the numbers of a tensor if there are no more than this."""
 
 
-class Card:
-    """What a self-check displays: its verdict, the call, the result and one likely cause.
+@dataclass(frozen=True)
+class Property:
+    """One property of an answer. A check calls what the student wrote and says whether the property holds.
 
-    Args:
-        name: what is checked, such as a function.
-        verdict: a key of ``_STYLE``.
-        lines: label and text of each line.
+    Without any expectation, the property holds if the call raises no exception.
     """
 
-    def __init__(self, name: str, verdict: str, lines: list[tuple[str, str]]) -> None:
-        self.name = name
-        self.verdict = verdict
-        self.lines = lines
-
-    def __repr__(self) -> str:
-        return "\n".join([self.title, *(f"  {say('labelled', name=name, text=text)}" for name, text in self.lines)])
-
-    @property
-    def title(self) -> str:
-        """The verdict as a symbol and a word."""
-        return _title(self.verdict)
-
-    def _repr_html_(self) -> str:
-        symbol, colour = _STYLE[self.verdict]
-        rows = "".join(
-            "<div>" + say("labelled", name=f"<b>{escape(name)}</b>", text=self._text_html(name, text)) + "</div>"
-            for name, text in self.lines
-        )
-        return (
-            f"<div role='status' style='border-left:6px solid {colour};padding:.4em .8em;margin:.2em 0;"
-            f"background:color-mix(in srgb,{colour} 10%,transparent)'>"
-            f"<div style='font-weight:bold;font-size:1.1em'><span style='color:{colour}'>{symbol}</span>"
-            f" {escape(say(f'check.{self.verdict}'))}</div>{rows}</div>"
-        )
-
-    @staticmethod
-    def _text_html(name: str, text: str) -> str:
-        return escape(text) if name == say("check.cause") else f"<code>{escape(text)}</code>"
-
-
-class CheckFailed(AssertionError):
-    """Raised by a check that fails, so that nbgrader's "Validate" notices; Jupyter shows only one line of it."""
-
-    def __init__(self, card: Card) -> None:
-        super().__init__(repr(card))
-        self.card = card
-
-    def _render_traceback_(self) -> list[str]:
-        return [say("labelled", name=self.card.title, text=self.card.name)]
-
-
-def show_to_do_in_one_line() -> None:
-    """Make the notebook show one line instead of a traceback for an unfinished cell (``NotImplementedError``)."""
-    shell = get_ipython()
-    if shell is None:
-        return
-
-    def show(shell: Any, kind: Any, error: Any, traceback: Any, tb_offset: int | None = None) -> list[str]:
-        if is_stub(error):
-            lines = [say("labelled", name=_title("to_do"), text=_unfinished(error))]
-        else:
-            lines = shell.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset)
-        shell._showtraceback(kind, error, lines)
-        return lines
-
-    shell.set_custom_exc((NotImplementedError,), show)
+    name: str
+    """Of a function, a model, a model class (the check makes an instance) or a variable."""
+    args: Sequence[object] = ()
+    """Arguments of the call. Without arguments, the value itself is checked."""
+    says: Hint = ""
+    """The sentence on the card, such as "each row sums to 1". By default, the expected type, shape and dtype."""
+    type: builtins.type | None = None
+    shape: tuple[int, ...] | None = None
+    dtype: Any = None
+    equals: object = None
+    holds: Callable[[Any], bool] | None = None
+    hint: Hint | Callable[[Any], Hint | None] = ""
+    """One likely cause of a failure, or a function that finds it in the wrong result; None if it finds none."""
 
 
 def is_model_class(value: Any) -> bool:
@@ -112,11 +62,6 @@ def is_model_class(value: Any) -> bool:
     """
     is_class = isinstance(value, builtins.type) and issubclass(value, nn.Module)
     return is_class and not str(value.__module__).startswith("torch.")
-
-
-def is_stub(error: BaseException) -> bool:
-    """Whether ``error`` comes from an unfinished cell; PyTorch's own NotImplementedErrors have a message."""
-    return isinstance(error, NotImplementedError) and not error.args
 
 
 def _raised_cause(subject: object, error: Exception, namespace: dict[str, Any]) -> str | None:
@@ -143,20 +88,11 @@ def _last_was_no_python() -> bool:
     return last is not None and isinstance(last.error_before_exec, SyntaxError)
 
 
-def _unfinished(error: BaseException) -> str:
-    """The sentence that names the unfinished function or class, which may be far from the cell that was run."""
-    name = "<module>"
-    for frame, _ in walk_tb(error.__traceback__):
-        name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)  # Python 3.10 has no co_qualname
-    name = name.split(".")[0]
-    return say("check.unfinished_cell") if name.startswith("<") else say("check.unfinished", name=name)
-
-
 def _summary(value: object) -> str:
     """A value in one short line: a tensor's dtype and shape, and the content of a small one."""
     if isinstance(value, torch.Tensor):
         head = f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-        if value.numel() > 30 or value.layout is not torch.strided:
+        if value.numel() > MAX_SHOWN or value.layout is not torch.strided:
             return head
         return f"{head} {_numbers(value.tolist())}"
     if isinstance(value, nn.Module):
@@ -186,43 +122,158 @@ def _raised(error: Exception) -> tuple[str, str]:
     return say("check.raised"), f"{type(error).__name__}: {error}"
 
 
-def _first_problem(
-    value: object,
-    type_: type | None,
-    shape: tuple[int, ...] | None,
-    dtype: Any,
-    equals: object,
-    holds: Callable[[Any], bool] | None,
-    likely: str,
-) -> str | None:
-    """The first expectation that ``value`` does not meet, as a sentence followed by the ``likely`` cause, or None."""
-    likely = likely and f" {likely[0].upper()}{likely[1:]}"  # follows another sentence
-    if likely and likely[-1] not in ".?!":
-        likely += "."
+def _first_problem(value: Any, expected: Property) -> tuple[str, str] | None:
+    """The first expectation that ``value`` does not meet, as a sentence, and the likely cause; either may be empty."""
+    type_, shape, dtype = expected.type, expected.shape, expected.dtype
+    likely = _likely(expected, value)
     of_type = likely if type_ else ""  # if the check names no type, its hint is about the values
     if type_ is None and (shape is not None or dtype is not None):
         type_ = torch.Tensor
-    if value is None and any(expected is not None for expected in (type_, shape, dtype, equals, holds)):
-        return say("cause.no_return")
+    expects = (type_, expected.equals, expected.holds)
+    if value is None and any(one is not None for one in expects):
+        return "", say("cause.no_return")
+    if type_ is torch.Tensor and not isinstance(value, torch.Tensor) and (confused := _confused(value)):
+        return "", confused
     if type_ is not None and type(value).__name__ in FUNCTIONS:
-        return say("cause.not_called")
+        return "", say("cause.not_called")
     if isinstance(value, np.generic) and type_ in (int, float):  # the judge accepts them as int and float
         value = value.item()
     if type_ is not None and (not isinstance(value, type_) or (type_ is int and isinstance(value, bool))):
-        actual = "tuple" if isinstance(value, tuple) else type(value).__name__  # the type of max(dim=1) is called 'max'
-        return say("check.type", expected=type_.__name__, actual=actual) + of_type
+        return say("check.type", expected=type_.__name__, actual=type(value).__name__), of_type
     if isinstance(value, torch.Tensor) and value.layout is not torch.strided:
-        return say("cause.sparse")
+        return "", say("cause.sparse")
     if isinstance(value, torch.Tensor | np.ndarray):
         if shape is not None and tuple(value.shape) != shape:
-            return say("check.shape", expected=shape, actual=tuple(value.shape)) + likely
+            return say("check.shape", expected=shape, actual=tuple(value.shape)), likely
         if dtype is not None and value.dtype != dtype:
-            return say("check.dtype", expected=dtype, actual=value.dtype)
-    if equals is not None and not _equal(value, equals):
-        return say("check.value") + likely
-    if holds is not None and not holds(value):
-        return say("check.value") + likely
+            return say("check.dtype", expected=dtype, actual=value.dtype), ""
+    if expected.equals is not None and not _equal(value, expected.equals):
+        return "", likely
+    if expected.holds is not None and not expected.holds(value):
+        return "", likely
     return None
+
+
+def _confused(value: object) -> str | None:
+    """Why a value is no tensor, if it is a usual confusion."""
+    if type(value).__module__ == "torch.return_types":
+        return say("cause.return_types")
+    if isinstance(value, nn.Module):
+        return say("cause.layer")
+    return None
+
+
+def _likely(expected: Property, value: Any = None) -> str:
+    """The likely cause in an author's words; empty if there is none for this value."""
+    hint: Any = expected.hint
+    if callable(hint):
+        try:
+            hint = hint(value)
+        except Exception:  # it was written for values of the right type and shape
+            hint = None
+    return _text(hint or "")
+
+
+def _text(hint: Hint) -> str:
+    return str(Text(*hint)) if isinstance(hint, tuple) and not isinstance(hint, Text) else str(hint)
+
+
+def _sentence(expected: Property) -> str:
+    """What the card says about a property."""
+    if expected.says:
+        return _text(expected.says)
+    parts = [] if expected.type is None else [expected.type.__name__]
+    parts += [] if expected.dtype is None else [str(expected.dtype).removeprefix("torch.")]
+    parts += [] if expected.shape is None else [say("check.of_shape", shape=expected.shape)]
+    if expected.equals is not None or expected.holds is not None or not parts:
+        parts.append(say("check.as_expected"))
+    return f"{expected.name}{say('colon')}{', '.join(parts)}"
+
+
+@dataclass
+class _Finding:
+    """What became of one property."""
+
+    verdict: str
+    lines: list[tuple[str, str]]
+    """The call and its result."""
+    cause: str = ""
+    missed: str = ""
+    """What does not hold; empty if there is no better sentence than that of the property."""
+
+
+def _verify(expected: Property, namespace: dict[str, Any]) -> _Finding:
+    name, args = expected.name, expected.args
+    called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
+    lines = [(say("check.called" if args else "check.variable"), called)]
+    if namespace.get(name) is None:
+        cause = say("cause.is_none") if name in namespace else say("check.missing", name=name)
+        return _Finding("to_do", [], cause)
+    subject = namespace[name]
+    try:
+        with torch.random.fork_rng(devices=[]):
+            seed(0)
+            if is_model_class(subject):
+                subject = subject()
+            with torch.set_grad_enabled(not isinstance(subject, nn.Module)):  # a function may train something
+                value = subject(*args) if args else subject
+    except Exception as error:
+        if is_stub(error):
+            return _Finding("to_do", [], unfinished(error))
+        return _Finding(
+            "not_yet", [*lines, _raised(error)], _raised_cause(subject, error, namespace) or _likely(expected)
+        )
+    lines.append((say("check.returned"), _summary(value)))
+    try:
+        problem = _first_problem(value, expected)
+    except Exception as error:  # the property is undefined for this value, such as the argmax of booleans
+        lines.append(_raised(error))
+        return _Finding("not_yet", lines, known_error_cause(error.__class__.__name__, str(error)) or _likely(expected))
+    if problem is None:
+        return _Finding("right", lines)
+    missed, cause = problem
+    return _Finding("not_yet", lines, cause, missed or _text(expected.says) or say("check.value"))
+
+
+def first_missed(properties: Sequence[Property], namespace: dict[str, Any]) -> Card:
+    """The card of an answer: the properties that hold, and the first one that does not, with its likely cause.
+
+    Args:
+        properties: what to verify, in this order.
+        namespace: the global variables of the notebook.
+    """
+    names = ", ".join(dict.fromkeys(expected.name for expected in properties))
+    verified: list[str] = []
+    for expected in properties:
+        found = _verify(expected, namespace)
+        if found.verdict != "right":
+            break
+        verified.append(_sentence(expected))
+    lines = [*found.lines] if found.verdict != "right" or len(properties) == 1 else []
+    if found.cause:
+        lines.append((say("check.next" if found.verdict == "to_do" else "check.cause"), found.cause))
+    missed = found.missed or (_sentence(expected) if found.verdict == "not_yet" and len(properties) > 1 else "")
+    return Card(names, found.verdict, lines, list(dict.fromkeys(verified)), missed)
+
+
+def check_properties(properties: Sequence[Property], namespace: dict[str, Any] | None = None) -> None:
+    """Check an answer, and show one card: see :func:`first_missed`.
+
+    Args:
+        properties: what to verify, in this order.
+        namespace: the global variables of the notebook; by default those of the caller.
+
+    Raises:
+        CheckFailed: if a property does not hold, after the card has been shown.
+    """
+    namespace = sys._getframe(1).f_globals if namespace is None else namespace
+    if _last_was_no_python():
+        card = Card(properties[0].name, "not_yet", [(say("check.cause"), say("check.no_python"))])
+    else:
+        card = first_missed(properties, namespace)
+    display(card)
+    if card.verdict != "right":
+        raise CheckFailed(card)
 
 
 def check(
@@ -233,7 +284,8 @@ def check(
     dtype: Any = None,
     equals: object = None,
     holds: Callable[[Any], bool] | None = None,
-    hint: tuple[str, str] | str | None = None,
+    hint: Hint | None = None,
+    says: Hint = "",
 ) -> None:
     """Check one function, model or variable of the notebook and show the result as a card.
 
@@ -247,46 +299,10 @@ def check(
         equals: expected result. Tensors and arrays may differ by 1e-4, floats by 1e-6, also inside containers.
         holds: returns whether the result has a certain property.
         hint: one likely cause of a failure, in French and in English, or in one language.
+        says: what the card says if the property holds; by default, the expected type, shape and dtype.
 
     Raises:
         CheckFailed: if the check fails, after the card has been shown.
     """
-    namespace = sys._getframe(1).f_globals  # those of the calling notebook
-    called = name if not args else f"{name}({', '.join(_summary(a) for a in args)})"
-    lines = [(say("check.called" if args else "check.variable"), called)]
-    cause, verdict = None, "not_yet"
-    likely = str(Text(*hint)) if isinstance(hint, tuple) else hint or ""
-    if _last_was_no_python():
-        cause = say("check.no_python")
-    elif namespace.get(name) is None:
-        cause = say("cause.is_none") if name in namespace else say("check.missing", name=name)
-        verdict = "to_do"
-    else:
-        subject = namespace[name]
-        try:
-            with torch.random.fork_rng(devices=[]):
-                seed(0)
-                if is_model_class(subject):
-                    subject = subject()
-                with torch.set_grad_enabled(not isinstance(subject, nn.Module)):  # a function may train something
-                    value = subject(*args) if args else subject
-        except Exception as error:
-            if is_stub(error):
-                cause, verdict = _unfinished(error), "to_do"
-            else:
-                lines.append(_raised(error))
-                cause = _raised_cause(subject, error, namespace) or likely
-        else:
-            lines.append((say("check.returned"), _summary(value)))
-            try:
-                cause = _first_problem(value, type, shape, dtype, equals, holds, likely)
-                verdict = "right" if cause is None else verdict
-            except Exception as error:  # the property is undefined for this value, such as the argmax of booleans
-                lines.append(_raised(error))
-                cause = known_error_cause(error.__class__.__name__, str(error)) or likely
-    if cause:
-        lines.append((say("check.cause"), cause))
-    card = Card(name, verdict, lines)
-    display(card)
-    if verdict != "right":
-        raise CheckFailed(card)
+    expected = Property(name, args, says, type, shape, dtype, equals, holds, hint or "")
+    check_properties([expected], sys._getframe(1).f_globals)

@@ -22,9 +22,16 @@ class Text(NamedTuple):
         return self.fr if language() == "fr" else self.en
 
 
+TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
+"""What a released notebook has in place of a free-text answer."""
+
 MESSAGES: dict[str, Text] = {
     # self-checks
-    "check.right": Text("Correct", "Correct"),
+    "check.right": Text("Semble juste jusqu'ici", "Looks right so far"),
+    "check.more": Text("La notation vérifie davantage de cas.", "The grading checks more cases."),
+    "check.next": Text("Prochaine étape", "Next step"),
+    "check.of_shape": Text("forme {shape}", "shape {shape}"),
+    "check.as_expected": Text("valeur attendue", "the expected value"),
     "check.not_yet": Text("Pas encore", "Not yet"),
     "check.to_do": Text("À faire", "To do"),
     "check.called": Text("Appelé", "Called"),
@@ -34,6 +41,7 @@ MESSAGES: dict[str, Text] = {
     "check.cause": Text("Cause probable", "Likely cause"),
     "labelled": Text("{name} : {text}", "{name}: {text}"),
     "separator": Text(" ; ", "; "),
+    "colon": Text(" : ", ": "),
     "check.missing": Text(
         "« {name} » n'existe pas encore : la cellule au-dessus doit définir ce nom, exécutez-la jusqu'au bout.",
         "'{name}' does not exist yet. The cell above should define it; run that cell to the end.",
@@ -67,6 +75,31 @@ MESSAGES: dict[str, Text] = {
     "check.name": Text(
         "un nom n'est pas défini : une faute de frappe, ou une cellule qui n'a pas été exécutée ?",
         "a name is not defined. Is there a typo, or has a cell not been run?",
+    ),
+    # hints, progress, handing in
+    "hint.level": Text("{title}, indice {level} sur {levels}", "{title}, hint {level} of {levels}"),
+    "hint.unknown": Text(
+        "Il n'y a pas d'indice pour « {name} ». Il y en a pour : {names}.",
+        "There is no hint for '{name}'. There are hints for: {names}.",
+    ),
+    "progress.title": Text("{done} sur {total} semblent justes", "{done} of {total} look right"),
+    "progress.to_do": Text("à faire", "still to do"),
+    "progress.written": Text("répondu, une personne le notera", "answered, a person will grade it"),
+    "progress.no_text": Text("pas encore de réponse", "no answer yet"),
+    "hand_in.no_file": Text(
+        "Le fichier de ce notebook est introuvable : gardez un seul notebook dans son dossier, puis recommencez.",
+        "The file of this notebook was not found. Keep one notebook in its folder, then try again.",
+    ),
+    "hand_in.old": Text(
+        "Attention : le notebook est enregistré depuis {minutes} minutes. Enregistrez-le (Ctrl+S), puis recommencez.",
+        "Careful: the notebook was last saved {minutes} minutes ago. Save it (Ctrl+S), then run this again.",
+    ),
+    "hand_in.renamed": Text(
+        "{old} est rendu sous le nom du devoir, {new}.", "{old} is handed in under the name of the assignment, {new}."
+    ),
+    "hand_in.written": Text(
+        "Déposez ce fichier : {path}\nReçu, à garder : {receipt}",
+        "Upload this file: {path}\nReceipt, to keep: {receipt}",
     ),
     # training
     "training.to_do": Text(
@@ -290,6 +323,14 @@ MESSAGES: dict[str, Text] = {
     "cause.arguments": Text(
         "une fonction ou une couche est appelée avec d'autres arguments que ceux qu'elle attend.",
         "a function or a layer does not get the arguments that it expects.",
+    ),
+    "cause.return_types": Text(
+        "max, min, sort et topk avec dim rendent deux tenseurs : prenez .values ou .indices (ou argmax).",
+        "max, min, sort and topk with dim return two tensors: take .values or .indices (or use argmax).",
+    ),
+    "cause.layer": Text(
+        "c'est une couche ou un modèle : appelez-le avec vos données, comme une fonction.",
+        "this is a layer or a model: call it with your data, like a function.",
     ),
     "cause.none": Text(
         "une valeur est None : une fonction qui ne retourne rien, il manque peut-être return.",

@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from torch import nn
 
 from course_lib import CheckFailed, check
-from course_lib.checks import show_to_do_in_one_line
+from course_lib.cards import show_to_do_calmly
 from course_lib.messages import set_language
 
 # What a student's notebook defines: `check` looks names up in the globals of its caller, here this module.
@@ -147,7 +147,7 @@ def failure(name: str, *args: object, **expected: Any) -> str:
 def test_a_passed_check_shows_the_call_and_the_result(capsys: pytest.CaptureFixture[str]) -> None:
     check("halves", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.tensor([0.5, 0.5]))
     text = capsys.readouterr().out
-    for part in ("Correct", "halves(float32 (2,) [1, 1])", "[0.5, 0.5]"):
+    for part in ("Semble juste jusqu'ici", "halves(float32 (2,) [1, 1])", "[0.5, 0.5]", "vérifie davantage"):
         assert part in text
 
 
@@ -159,10 +159,10 @@ ONES = torch.ones(2)
     [
         (("halves", ONES), {"shape": (3,)}, ("(3,)", "(2,)")),
         (("halves", ONES), {"dtype": torch.int64}, ("torch.int64",)),
-        (("halves", ONES), {"equals": ONES, "hint": HINT}, ("Moitié",)),
+        (("halves", ONES), {"equals": ONES, "hint": HINT}, ("Cause probable : moitié",)),
         (("halves", ONES), {"holds": lambda x: x.sum() == 2}, ("valeurs",)),
         (("halves", ONES), {"type": float}, ("on attend float, et non Tensor",)),
-        (("maximum_and_index", torch.ones(2, 2)), {"shape": (2,)}, ("on attend Tensor, et non tuple",)),
+        (("maximum_and_index", torch.ones(2, 2)), {"shape": (2,)}, ("prenez .values ou .indices",)),
         (("sparse", ONES), {"equals": ONES}, ("float32 (2,)", ".to_dense()")),
         (("sparse", ONES), {"shape": (2,)}, (".to_dense()",)),
         (("same", True), {"type": int}, ("on attend int, et non bool",)),
@@ -170,9 +170,9 @@ ONES = torch.ones(2)
         (("returns_nothing", 1), {"holds": bool}, ("il manque return",)),
         (("returns_nothing", 1), {"shape": (2,), "hint": HINT}, ("il manque return",)),
         (("size_method",), {"type": int}, ("il manque ()",)),
-        (("number",), {"equals": 4, "hint": HINT}, ("Variable : number", "3", "Moitié.")),
+        (("number",), {"equals": 4, "hint": HINT}, ("Variable : number", "3", "Cause probable : moitié")),
         (("number",), {"dtype": torch.int64}, ("on attend Tensor, et non int",)),
-        (("Layer", torch.ones(2, 3)), {"shape": (2, 3)}, ("Tensor",)),
+        (("Layer", torch.ones(2, 3)), {"shape": (2, 3)}, ("une couche ou un modèle : appelez-le",)),
     ],
 )
 def test_a_wrong_result_is_shown_with_a_cause(
@@ -236,7 +236,7 @@ def test_a_property_that_raises_is_shown_as_a_wrong_result(
     ("call", "parts"),
     [
         (("unfinished", ONES), ("unfinished contient encore",)),
-        (("Unfinished", ONES), ("Cause probable : Unfinished contient encore",)),
+        (("Unfinished", ONES), ("Prochaine étape : Unfinished contient encore",)),
         (("absent", ONES), ("absent", "doit définir ce nom")),
         (("nothing",), ("nothing", "vaut None")),
     ],
@@ -259,18 +259,19 @@ def test_an_unknown_error_without_a_hint_has_no_cause(call: tuple[Any, ...], exp
 def test_a_hint_is_shown_only_where_it_applies() -> None:
     """It explains wrong values, or the type that the check names. Any other wrong type needs no further explanation."""
     hint = ("une fraction, en float", "a fraction, a float")
-    assert "Une fraction" not in failure("halves", ONES, dtype=torch.int64, hint=hint)
-    assert "Une fraction" not in failure("number", shape=(2,), hint=hint)
-    assert "Une fraction" in failure("number", type=float, hint=hint)
-    assert "Une fraction" in failure("halves", ONES, shape=(3,), hint=hint)
-    assert failure("number", equals=4, hint=("une fraction ?", "?")).endswith("Une fraction ?")
+    assert "une fraction" not in failure("halves", ONES, dtype=torch.int64, hint=hint)
+    assert "une fraction" not in failure("number", shape=(2,), hint=hint)
+    assert "une fraction" in failure("number", type=float, hint=hint)
+    assert "une fraction" in failure("halves", ONES, shape=(3,), hint=hint)
+    assert failure("number", equals=4, hint=("une fraction ?", "?")).endswith("une fraction ?")
 
 
 def test_a_check_speaks_english_on_request() -> None:
     set_language("en")
     text = failure("number", equals=4)
     assert "Not yet" in text
-    assert "Likely cause: these are not the expected values." in text
+    assert "✗ these are not the expected values." in text
+    assert "Likely cause" not in text, "no cause is known"
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,7 @@ def test_a_card_escapes_html(monkeypatch: pytest.MonkeyPatch) -> None:
         check("number", type=int)
     html = caught.value.card._repr_html_()
     assert "<script>" not in html
-    assert html.count("<code>") == 2, "for the call and the result; the cause is a sentence"
+    assert html.count("<code>") == 3, "for the name, the call and the result; the cause is a sentence"
 
 
 # -- comparisons ------------------------------------------------------------------------------------------------------
@@ -357,7 +358,7 @@ def test_different_values_are_refused(value: object, expected: dict[str, Any], p
 
 def test_a_tensor_on_a_gpu_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
     check("on_card", torch.ones(2), shape=(2,), dtype=torch.float32, equals=torch.ones(2))
-    assert "Correct" in capsys.readouterr().out
+    assert "Semble juste" in capsys.readouterr().out
     assert "Pas encore" in failure("on_card", torch.zeros(2), equals=torch.ones(2))
 
 
@@ -392,7 +393,8 @@ def test_a_check_leaves_torchs_random_numbers_alone() -> None:
 def shell(monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
     """The shell of a notebook, in which the checks run."""
     shell = InteractiveShell(HistoryManager={"enabled": False})
-    monkeypatch.setattr("course_lib.checks.get_ipython", lambda: shell)
+    for module in ("cards", "checks"):
+        monkeypatch.setattr(f"course_lib.{module}.get_ipython", lambda: shell)
     return shell
 
 
@@ -414,17 +416,33 @@ def test_a_check_below_an_interrupted_cell_runs(shell: InteractiveShell) -> None
     check("halves", ONES)
 
 
-def test_an_unfinished_cell_shows_one_line(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
-    show_to_do_in_one_line()
-    shell.run_cell("raise NotImplementedError")
-    [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith("… À faire : la cellule contient encore")
+@pytest.mark.parametrize("cell", ["raise NotImplementedError", "from course_lib import check\ncheck('absent')"])
+def test_what_is_to_do_is_a_card_and_no_error(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], cell: str
+) -> None:
+    """An error would stop "Run all"."""
+    show_to_do_calmly()
+    assert shell.run_cell(cell).success
+    said = capsys.readouterr().out
+    assert said.startswith("… À faire (")
+    assert "Prochaine étape : " in said
+    assert len(said.splitlines()) == 2
+
+
+def test_what_is_to_do_is_an_error_for_nbgrader(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise, its "Validate" would be content with an untouched notebook."""
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    show_to_do_calmly()
+    assert not shell.run_cell("raise NotImplementedError").success
+    assert "À faire" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_another_not_implemented_error_has_a_traceback(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_to_do_in_one_line()
+    show_to_do_calmly()
     shell.run_cell("raise NotImplementedError('of another library')")
     assert len(capsys.readouterr().out.splitlines()) > 3
 
@@ -434,9 +452,11 @@ def test_a_failed_check_shows_its_card_and_one_line(
 ) -> None:
     cell = """
         from course_lib import check
-        check("absent")
+        one = 1
+        check("one", type=float)
     """
-    shell.run_cell(textwrap.dedent(cell))
+    show_to_do_calmly()
+    assert not shell.run_cell(textwrap.dedent(cell)).success
     *card, line = capsys.readouterr().out.splitlines()
-    assert line == "… À faire : absent"
-    assert len(card) == 3
+    assert line == "✗ Pas encore (one)"
+    assert card == ["✗ Pas encore (one)", "  ✗ on attend float, et non int.", "  Variable : one", "  Obtenu : 1"]

@@ -1,5 +1,6 @@
 """`nbgrader autograde`: marks that no output can change, and errors in the instructor's files and settings."""
 
+import os
 import re
 import shlex
 import shutil
@@ -281,7 +282,7 @@ def judge(course: Path, assignment: str, **settings: object) -> JudgedAutograde:
 def test_a_folder_that_cannot_be_read_stops_nobody(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for student in ("anna", "bob"):
         submit(course, student, RIGHT)
-    monkeypatch.setattr("os.listdir", lambda path: ["file"] if "anna" in path else open(f"{path}/nothing/file"))
+    monkeypatch.setattr("os.listdir", lambda path: ["file"] if "anna" in path else os.stat(f"{path}/nothing"))
     monkeypatch.chdir(course)
     command = judge(course, "small")
     command.init_notebooks()

@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from course_lib.assignment.release import AddStudentLibrary, release_notebook
 from course_lib.assignment.spec import NotebookSpec
 from course_lib.cli.demo_class import ALL_POINTS, right_answers
+from course_lib.mnist1_exercise import EXERCISE
 from tests.support.courses import find, nbgrader
 
 GIVEN_LINES = {"x = F.relu(x)"}
@@ -174,13 +175,16 @@ def test_the_stated_thresholds_are_those_of_the_judge(spec: NotebookSpec, root: 
     thresholds = json.loads((root / "grader_tests" / "mnist1" / "thresholds.json").read_text())
     by_id = {cell.id: cell.source for cell in spec.skeleton.cells}
     for model, text, check in (
-        ("DNN", "step-7", "test_dnn_accuracy"),
-        ("CNN", "step-8", "test_cnn_accuracy"),
-        ("CNN2", "todo-cnn2", "test_cnn2_accuracy"),
+        ("DNN", "step-7", "dnn_accuracy"),
+        ("CNN", "step-8", "cnn_accuracy"),
+        ("CNN2", "todo-cnn2", "cnn2_accuracy"),
     ):
         stated = str(thresholds[model]["accuracy"])
         assert f"**{stated}**" in by_id[text]
-        assert f"a >= {stated}" in by_id[check]
+        checked = EXERCISE.tasks[check].properties({})[-1]
+        assert f"at least {stated}" in checked.says[1]
+        assert checked.holds(float(stated))
+        assert not checked.holds(float(stated) - 1e-4)
         assert thresholds[model]["accuracy_false_fail"] <= 1e-4
         assert thresholds[model]["shifted_false_fail"] <= 1e-4
 

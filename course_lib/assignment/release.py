@@ -29,10 +29,10 @@ from traitlets.config import Config
 
 from ..authoring.student_code import parsed
 from ..files import PACKAGE
+from ..messages import TEXT_STUB
 from .cells import cell_name
 
 CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
-TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
 
 
 LOADS_MNIST = {"load_mnist", "unpack_mnist"}
@@ -140,12 +140,12 @@ class TidyMetadata(NbGraderPreprocessor):
     """Removes metadata that the author's Jupyter wrote: it may contain an answer or traces of the author's machine."""
 
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
-        """Keep the notebook's kernelspec and language, and the cells' tags, nbgrader metadata and locks."""
+        """Keep the notebook's kernelspec and language; of cells, nbgrader's metadata, tags, and how they are shown."""
         nb.metadata = NotebookNode(
             {key: nb.metadata[key] for key in ("kernelspec", "language_info") if key in nb.metadata}
         )
         for cell in nb.cells:
-            kept = ("nbgrader", "deletable", "editable", "tags")
+            kept = ("nbgrader", "deletable", "editable", "tags", "jupyter", "slideshow", "collapsed")
             cell.metadata = NotebookNode({key: cell.metadata[key] for key in kept if key in cell.metadata})
         return nb, resources
 
