@@ -40,6 +40,7 @@ c.HTMLExporter.preprocessors = [
     "course_lib.nbgrader_plugins.rubric.ShowRubric",  # only on formgrader's page
     "course_lib.nbgrader_plugins.feedback_page.HideTests",  # only on students' pages
 ]
+c.GenerateFeedback.exporter_class = "course_lib.nbgrader_plugins.feedback_page.FeedbackExporter"
 c.JudgedAutograde.language = "fr"
 
 # Put your own settings above this line, which tells nbgrader that the whole file was read.

@@ -499,6 +499,40 @@ MESSAGES: dict[str, Text] = {
     "feedback.verdict": Text("Verdict", "Verdict"),
     "feedback.points": Text("Points", "Points"),
     "feedback.hint": Text("Indication", "Hint"),
+    "page.total": Text("{score} sur {points} points", "{score} of {points} points"),
+    "page.waiting_for": Text(
+        "{points} points de plus attendent la note d'une personne.", "{points} more points wait for a person's mark."
+    ),
+    "page.penalty": Text("Pénalité de retard : -{points} points.", "Late penalty: -{points} points."),
+    "page.first": Text("À corriger d'abord", "What to fix first"),
+    "page.questions": Text("Questions", "Questions"),
+    "page.question": Text("Question", "Question"),
+    "page.points": Text("Points", "Points"),
+    "page.reason": Text("Pourquoi", "Why"),
+    "page.details": Text("Votre notebook, en détail", "Your notebook in detail"),
+    "page.comment": Text("Commentaire :", "Comment:"),
+    "page.own_check": Text(
+        "Votre propre vérification, telle qu'elle s'est affichée pendant la notation (elle ne compte pas)",
+        "Your own check, as it ran during the grading (it does not count)",
+    ),
+    "page.disagree": Text("Je ne suis pas d'accord :", "I disagree:"),
+    "page.disagree_how": Text(
+        "Copiez ce texte, ajoutez votre raison, et envoyez-le à votre enseignant.",
+        "Copy this text, add your reason, and send it to your teacher.",
+    ),
+    "page.disagree_text": Text(
+        "Contestation d'une note\nÉtudiant : {student}\nDevoir : {assignment}, notebook {notebook}\n"
+        "Cellule : {cell}, test {test}\n{rationale}\nVerdict : {verdict}. {hint}\n"
+        "Pour l'enseignant : course appeal {assignment} {student}\nMa raison : ",
+        "Question about a mark\nStudent: {student}\nAssignment: {assignment}, notebook {notebook}\n"
+        "Cell: {cell}, test {test}\n{rationale}\nVerdict: {verdict}. {hint}\n"
+        "For the teacher: course appeal {assignment} {student}\nMy reason: ",
+    ),
+    "page.right": Text("tout est juste", "all right"),
+    "page.partly": Text("en partie", "partly right"),
+    "page.wrong": Text("à reprendre", "to be done again"),
+    "page.blank": Text("sans réponse", "no answer"),
+    "page.waiting": Text("une personne va noter", "a person will grade it"),
     "feedback.no_response": Text("Pas de réponse.", "No response."),
     "feedback.repaired": Text(
         "Notebook réparé avant la correction : {what}.", "Notebook repaired before grading: {what}."

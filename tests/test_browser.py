@@ -56,8 +56,8 @@ def test_an_untouched_notebook_says_what_is_to_do(notebook: Notebook, browser: B
     assert not [name for name, found in outputs for output in found if output["output_type"] == "error"]
     tests = {name for name, _ in outputs if name.startswith("test_")}
     for name in tests | {"dimensions", "train_dnn", "train_cnn", "train_cnn2"}:
-        [card] = [output["data"]["text/plain"] for output in dict(outputs)[name]]
-        assert card.startswith("… À faire"), name
+        shown = [output["data"]["text/plain"] for output in dict(outputs)[name] if "data" in output]
+        [card] = [text for text in shown if text.startswith("… À faire")]
         assert "Prochaine étape" in card, name
         assert len(card) < 250, name
     notebook.select("test_one_hot")
@@ -245,7 +245,7 @@ def test_formgraders_feedback_shows_hints_and_no_secret(
     browser.driver.get(page.as_uri())
     browser.picture("feedback-top")
     shown = browser.one("body").text.replace("\N{NO-BREAK SPACE}", " ")
-    for part in ("Résultat : 1.5 / 2", "✗ échoué", "Cause probable :", "Score: 1.0 / 1.0"):
+    for part in ("Résultat : 1.5 / 2", "✗ échoué", "Cause probable :", "1 / 1", "À corriger d'abord"):
         assert part in shown
     table = browser.one("table", "De grands logits donnent")
     browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", table)
