@@ -10,6 +10,7 @@ import resource
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,8 @@ from course_lib.nbgrader_plugins.exporters import Details, DetailsJson, Moodle, 
 from course_lib.nbgrader_plugins.moodle_download import participant
 from course_lib.records.class_record import ClassRecord, Mark, Submission
 from course_lib.reports.class_figures import accuracy_figure, mark_histogram, success_by_cell_figure, svg
-from course_lib.reports.class_report import common_failures, report_html
+from course_lib.reports.class_report import common_failures, misconceptions, report_html
+from course_lib.reports.class_statistics import statistics_of_tests
 from course_lib.results.result import CellResult, NotebookResult, TestResult, Verdict
 
 FORMULA = '=HYPERLINK("evil")<script>alert(1)</script>'
@@ -94,7 +96,7 @@ def test_the_report_names_the_sandboxes(record: ClassRecord) -> None:
     look = page[page.index("<h2>À regarder") : page.index("<h2>Tous les étudiants")]
     assert look.count("corrigé sans bac à sable") == 1, "no code of an unreadable notebook ran"
     assert "illisible : no JSON" in look
-    assert "× illisible" not in look, "it is there once, with the reason"
+    assert "1 illisible" not in look, "it is there once, with the reason"
 
 
 @pytest.fixture
@@ -132,8 +134,8 @@ def test_the_report_lists_frequent_failures_first(class_of_three: ClassRecord) -
 
 def test_the_report_counts_passed_tests(class_of_three: ClassRecord) -> None:
     page = report_html(class_of_three, Path("x.html"))
-    assert '<td>De test_a</td><td class="n">2 / 3</td>\n<td>1 échoué</td>' in page
-    assert "× échoué" not in page, "nobody has to look at an ordinary failure"
+    assert '<td>De test_a</td><td class="n">2 / 3</td>\n<td class="n">–</td>\n<td>1 échoué</td>' in page
+    assert "1 échoué<br>" not in page, "nobody has to look at an ordinary failure"
 
 
 def test_the_report_sums_up_marks_and_time(record: ClassRecord) -> None:
@@ -144,7 +146,7 @@ def test_the_report_sums_up_marks_and_time(record: ClassRecord) -> None:
         result = NotebookResult([], seconds=seconds, phases={"training": 1.0, "cells": seconds - 1})
         submissions.append(replace(second, student=student, marks=marks, penalty=0.0, results={"n": result}))
     page = report_html(replace(record, submissions=submissions), Path("x.html"))
-    for shown in ("<b>1.67 / 4</b>moyenne", "<b>1</b>médiane", "<b>6</b>réponses à noter"):
+    for shown in ("<b>1.67 / 3</b>moyenne de ce qui est noté", "<b>1</b>médiane", "<b>6</b>réponses à noter"):
         assert shown in page
     assert "temps de calcul : 21 s · par rendu, médiane : 8 s · le plus long : 9 s (b)" in page
     assert "cellules 18 s, entraînement 3 s" in page
@@ -200,11 +202,57 @@ def test_the_report_links_every_feedback_page(record: ClassRecord, tmp_path: Pat
 def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
     set_language("en")
     page = report_html(record, Path("x.html"))
-    assert "1 × timeout" in page
-    assert "repaired before grading: une réparation" in page
-    assert "an answer that still has to be graded by hand counts as 0" in page
+    assert "1 timeout" in page
+    assert "Repaired before grading: nothing to do (2)" in page
+    assert "bo: une réparation" in page
+    assert "Not counted yet, because they wait for a person" in page
     assert "not graded yet, or graded by another version: m" in page
     assert 'lang="en"' in page
+
+
+def test_the_most_urgent_submission_is_first(record: ClassRecord) -> None:
+    """Somebody without a mark needs a person before somebody whose code took too long."""
+    first, second = record.submissions
+    late = replace(first, student="aa", last_name="", ungraded=[])
+    page = report_html(replace(record, submissions=[late, second]), Path("x.html"))
+    look = page[page.index("<h2>À regarder") :]
+    assert look.index(">bo<") < look.index(">aa<")
+
+
+def test_a_test_that_does_not_discriminate_is_flagged(record: ClassRecord) -> None:
+    """In this class of 40, strong submissions pass the good test and weak ones pass the bad one."""
+    submissions = []
+    for i in range(40):
+        strong = i % 4 > 0
+        verdicts = {"good": strong, "too": strong, "rest": strong or i % 3 == 0, "bad": not strong, "all": True}
+        tests = [
+            TestResult(name, 1, Text(name, name), Verdict.PASSED if passed else Verdict.FAILED)
+            for name, passed in verdicts.items()
+        ]
+        results = {"n": NotebookResult([CellResult("test_x", tests)])}
+        submissions.append(replace(record.submissions[1], student=f"s{i}", results=results))
+    found = {row.rationale: row for row in statistics_of_tests(replace(record, submissions=submissions))}
+    assert {name for name, row in found.items() if row.is_suspicious} == {"bad"}
+    assert found["good"].discrimination is not None
+    assert found["all"].discrimination is None, "everybody passes it"
+    few = statistics_of_tests(replace(record, submissions=submissions[:19]))
+    assert {row.discrimination for row in few} == {None}
+
+
+def test_what_to_teach_again_has_an_anonymous_answer(class_of_three: ClassRecord, tmp_path: Path) -> None:
+    code = "# by Bo\ndef f(x):\n    return 2 * x"
+    meta = {"nbgrader": {"grade_id": "f", "solution": True}}
+    cells = [{"cell_type": "code", "source": code.splitlines(keepends=True), "metadata": meta}]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    submissions = [replace(one, folder=tmp_path) for one in class_of_three.submissions]
+    for one in submissions:
+        for cell in one.results["n"].cells:
+            cell.solution = "f"
+    record = replace(class_of_three, submissions=submissions)
+    [found] = misconceptions(record, common_failures(record))
+    assert (found.cause, found.students) == ("common", 2)
+    assert found.snippet == "def f(x):\n    return 2 * x"
+    assert found.snippet in unescape(report_html(record, Path("x.html")))
 
 
 def test_the_report_of_an_empty_class_is_a_page(record: ClassRecord) -> None:
@@ -224,7 +272,8 @@ def test_the_report_trusts_the_verdict_if_less_is_better(record: ClassRecord) ->
         pages.append(report_html(replace(record, cells=cells, submissions=[one]), Path("x")))
     crosses = ["stroke-opacity: 0.7; stroke-linejoin: miter" in page for page in pages]  # a disc has no corners
     assert crosses == [False, True]
-    assert all(page.count("0 %  (0 / 1)") == 1 for page in pages), "the free text waits; of nothing, there is no share"
+    assert all(page.count("en attente") == 1 for page in pages), "the free text waits; of nothing, there is no share"
+    assert all("0 %  (0" not in page for page in pages), "what waits is not 0 %"
 
 
 # -- Moodle ------------------------------------------------------------------------------------------------------------

@@ -185,7 +185,8 @@ class DetailsJson(_Exporter):
         for one in record.submissions:
             results = {name: result.public() for name, result in one.results.items()}
             details = {"timestamp": _iso(one.timestamp), "score": one.score, "results": results}
-            submissions.append({name: value for name, value in asdict(one).items() if name != "ambiguous"} | details)
+            known = {name: value for name, value in asdict(one).items() if name not in ("ambiguous", "folder")}
+            submissions.append(known | details)
         document = {
             "course": record.course, "assignment": record.assignment, "out_of": record.out_of,
             "cells": dict(record.cells), "submissions": submissions, "missing": record.missing,

@@ -85,6 +85,14 @@ class Submission:
         """The number of marks that a person still has to grade or review."""
         return sum(mark.needs_grading for mark in self.marks)
 
+    folder: Path | None = None
+    """The folder of its autograded notebooks; None if it is not known."""
+
+    @property
+    def label(self) -> str:
+        """The name with the id, which is never ambiguous."""
+        return self.student if self.name == self.student else f"{self.name} ({self.student})"
+
     ambiguous: frozenset[str] = frozenset()
     """The ids that cells of several notebooks have."""
 
@@ -205,6 +213,7 @@ def _submission(
         results=results,
         ungraded=[notebook.name for notebook in submitted.notebooks if notebook.name not in results],
         ambiguous=ambiguous,
+        folder=folder,
     )
 
 

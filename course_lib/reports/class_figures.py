@@ -32,9 +32,12 @@ def _axes(height: float) -> tuple[Figure, Any]:
 
 
 def mark_histogram(scores: list[float], out_of: float) -> Figure:
-    """How many students have how many points. A score may be above ``out_of``, because of extra credit."""
+    """How many students have how many points: from each number up to, but not including, the next.
+
+    A score may be above ``out_of``, because of extra credit.
+    """
     figure, axes = _axes(2.4)
-    bins = [i - 0.5 for i in range(int(max(out_of, *scores, 0)) + 3)]
+    bins = range(int(max(out_of, *scores, 0)) + 2)
     counts, _, bars = axes.hist(scores, bins, color=_BLUE, rwidth=0.85)
     axes.bar_label(bars, labels=[str(int(count)) if count else "" for count in counts])
     axes.set_xlabel(str(TEXTS["points"]))
@@ -53,13 +56,15 @@ def success_by_cell_figure(record: ClassRecord) -> Figure:
                 shares[mark.grade_id].append(mark.points / mark.out_of)
     names = [name for name, points in record.cells if points]
     figure, axes = _axes(0.5 + 0.26 * max(1, len(names)))
-    percentages = [100 * statistics.fmean(shares[name] or [0]) for name in names]
-    bars = axes.barh(names, percentages, color=_BLUE)
     everybody = len(record.submissions)
+    waits = {name for name in names if len(shares[name]) < everybody / 2}  # the few that are graded may all be blank
+    percentages = [0.0 if name in waits or not everybody else 100 * statistics.fmean(shares[name]) for name in names]
+    bars = axes.barh(names, percentages, color=_BLUE)
     labels = []
     for name, percentage in zip(names, percentages, strict=True):
         graded = len(shares[name])
-        labels.append(f"{percentage:.0f} %" + (f"  ({graded} / {everybody})" if graded < everybody else ""))
+        some = f"  ({graded} / {everybody})" if graded < everybody else ""
+        labels.append(f"{TEXTS['waits']}{some}" if name in waits or not everybody else f"{percentage:.0f} %{some}")
     axes.bar_label(bars, labels, padding=4)
     axes.set_xlim(0, 120)
     axes.set_xticks([])

@@ -7,6 +7,7 @@ and error messages.
 import os
 import statistics
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ..messages import language, say
 from ..records.class_record import NEEDS_ATTENTION, ClassRecord, Submission, column_title
 from ..results.result import NotebookResult, Verdict
-from ..results.result_html import format_points, verdict_text
+from ..results.result_html import counted, format_points, verdict_text
 from .class_figures import accuracy_figure, mark_histogram, success_by_cell_figure, svg
+from .class_statistics import graded_part, is_blank, snippet, statistics_of_tests, unreadable
 from .report_texts import PHASES, TEXTS
 
 MAX_FAILURES_SHOWN = 40
 """The number of different failures that the report lists."""
+
+MISCONCEPTIONS = 3
+"""The number of causes that the report proposes to teach again."""
 
 
 def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) -> str:
@@ -35,56 +40,70 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
     """
     environment = Environment(loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = lambda points: format_points(round(points, 2))
-    environment.globals |= {"column_title": column_title, "say": say, "verdict_text": verdict_text}
+    environment.globals |= {"column_title": column_title, "counted": counted, "say": say, "verdict_text": verdict_text}
     submissions = record.submissions
-    scores = [submission.score for submission in submissions]
-    reasons = [(submission.name, _reasons_to_look(submission)) for submission in submissions]
+    graded = graded_part(record)
     accuracies = accuracy_figure(record)
+    failures = common_failures(record)
     return environment.get_template("report.html.jinja").render(
         t={name: str(text) for name, text in TEXTS.items()},
         language=language(),
         record=record,
         now=datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M"),
-        mean=statistics.fmean(scores) if scores else 0.0,
-        median=statistics.median(scores) if scores else 0.0,
+        graded=graded,
+        mean=statistics.fmean(graded.scores) if graded.scores else 0.0,
+        median=statistics.median(graded.scores) if graded.scores else 0.0,
         to_grade=sum(submission.marks_to_grade for submission in submissions),
-        look=[(name, found) for name, found in reasons if found],
-        histogram=svg(mark_histogram(scores, record.out_of)),
+        blank=sum(map(is_blank, submissions)),
+        unreadable=len([*unreadable(record)]),
+        look=_to_review(submissions),
+        repaired=[(submission.label, repairs) for submission in submissions if (repairs := _repairs(submission))],
+        histogram=svg(mark_histogram(graded.scores, graded.out_of)),
         questions=svg(success_by_cell_figure(record)),
-        tests=_tests(record),
-        failures=common_failures(record),
+        tests=statistics_of_tests(record),
+        failures=failures,
+        misconceptions=misconceptions(record, failures),
         accuracies=None if accuracies is None else svg(accuracies),
         grading=_grading(record),
+        labels={submission.student: submission.label for submission in submissions},
         pages={submission.student: _pages(submission, record, place, feedback) for submission in submissions},
     )
 
 
-def _reasons_to_look(submission: Submission) -> list[str]:
-    """Why a person should look at a submission."""
-    reasons = [say("labelled", name=TEXTS["ungraded"], text=name) for name in submission.ungraded]
+def _to_review(submissions: Sequence[Submission]) -> list[tuple[str, list[str]]]:
+    """The submissions that need a person, the most urgent first, each with the reasons."""
+    found = []
+    for submission in submissions:
+        reasons = sorted(_reasons_to_look(submission))
+        if reasons:
+            found.append((reasons[0][0], submission.label, [reason for _, reason in reasons]))
+    return [(label, reasons) for _, label, reasons in sorted(found, key=lambda one: one[0])]
+
+
+SEVERITY = [
+    Verdict.TEST_CRASHED, Verdict.UNREADABLE, Verdict.INVALID_ANSWER, Verdict.TOO_MANY_PROCESSES, Verdict.KERNEL_DIED,
+    Verdict.OUT_OF_MEMORY, Verdict.DISK_FULL, Verdict.TOO_MUCH_OUTPUT, Verdict.TIMEOUT,
+]  # fmt: skip
+"""The verdicts that need a person, the most urgent first: after those without a mark or without a sandbox."""
+
+
+def _reasons_to_look(submission: Submission) -> Iterator[tuple[int, str]]:
+    """Why a person should look at a submission, each reason with its rank: 0 is the most urgent."""
+    for name in submission.ungraded:
+        yield 0, say("labelled", name=TEXTS["ungraded"], text=name)
     for result in submission.results.values():
         if result.unreadable:
-            reasons.append(say("labelled", name=say("verdict.unreadable"), text=result.unreadable))
+            why = say("labelled", name=say("verdict.unreadable"), text=result.unreadable)
+            yield 1 + SEVERITY.index(Verdict.UNREADABLE), why
         elif result.protection == "none":  # of an unreadable notebook, no code ran
-            reasons.append(str(TEXTS["unprotected"]))
-        reasons += [say("labelled", name=TEXTS["repaired"], text=repair) for repair in result.repairs]
+            yield 0, str(TEXTS["unprotected"])
     for verdict, count in submission.verdicts.items():
         if verdict in NEEDS_ATTENTION and verdict is not Verdict.UNREADABLE:
-            reasons.append(f"{count} × {say(f'verdict.{verdict}')}")
-    return reasons
+            yield 1 + SEVERITY.index(verdict), counted(count, verdict)
 
 
-def _tests(record: ClassRecord) -> list[dict[str, Any]]:
-    """Each hidden test, in the order of the notebook, with the number of passes and of other verdicts."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for submission in record.submissions:
-        for grade_id, test in submission.tests():
-            empty = {"grade_id": grade_id, "rationale": test.rationale, "verdicts": Counter()}
-            rows.setdefault((grade_id, test.name), empty)["verdicts"][test.verdict] += 1
-    for row in rows.values():
-        row["all"] = row["verdicts"].total()
-        row["passed"] = row["verdicts"].pop(Verdict.PASSED, 0)
-    return list(rows.values())
+def _repairs(submission: Submission) -> list[str]:
+    return [repair for result in submission.results.values() for repair in result.repairs]
 
 
 @dataclass
@@ -94,6 +113,8 @@ class Failure:
     grade_id: str
     verdict: Verdict
     hint: str
+    cause: str = ""
+    """The likely cause; empty if none is known."""
     rationales: dict[str, None] = field(default_factory=dict)
     """What the hidden tests that failed in this way check. A dictionary, because its keys keep their order."""
     students: dict[str, None] = field(default_factory=dict)
@@ -107,11 +128,35 @@ def common_failures(record: ClassRecord, limit: int = MAX_FAILURES_SHOWN) -> lis
         for grade_id, test in submission.tests():
             if test.verdict in (Verdict.PASSED, Verdict.NOT_ATTEMPTED, Verdict.UNREADABLE):
                 continue
-            new = Failure(grade_id, test.verdict, test.hint)
+            new = Failure(grade_id, test.verdict, test.hint, test.detail)
             failure = failures.setdefault((grade_id, test.verdict, test.detail), new)
             failure.rationales[str(test.rationale)] = None
             failure.students[submission.student] = None
     return sorted(failures.values(), key=lambda failure: -len(failure.students))[:limit]
+
+
+@dataclass
+class Misconception:
+    """A frequent failure with a known cause, and an answer that shows it."""
+
+    grade_id: str
+    cause: str
+    students: int
+    snippet: str
+    """Code of a student who is not named; empty if there is none."""
+
+
+def misconceptions(record: ClassRecord, failures: Sequence[Failure]) -> list[Misconception]:
+    """What to teach again: the most frequent causes, each with the shortest answer that shows it."""
+    by_id = {submission.student: submission for submission in record.submissions}
+    found = []
+    for failure in failures:
+        if failure.verdict is not Verdict.FAILED or not failure.cause or len(failure.students) < 2:
+            continue
+        shown = [snippet(by_id[student], failure.grade_id) for student in failure.students]
+        code = min(filter(None, shown), key=len, default="")
+        found.append(Misconception(failure.grade_id, failure.cause, len(failure.students), code))
+    return found[:MISCONCEPTIONS]
 
 
 def _grading(record: ClassRecord) -> dict[str, Any]:

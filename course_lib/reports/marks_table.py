@@ -2,7 +2,7 @@
 
 from ..messages import say
 from ..records.class_record import ClassRecord, column_title
-from ..results.result_html import format_points
+from ..results.result_html import counted, format_points
 
 
 def marks_table(record: ClassRecord) -> str:
@@ -12,7 +12,7 @@ def marks_table(record: ClassRecord) -> str:
     rows = [[say("table.student"), *(column_title(name) for name in cells), say("table.sum"), say("table.verdicts")]]
     for submission in record.submissions:
         points = [submission.by_cell[name].points for name in cells]
-        verdicts = [f"{count} {say(f'verdict.{verdict}')}" for verdict, count in submission.verdicts.items()]
+        verdicts = [counted(count, verdict) for verdict, count in submission.verdicts.items()]
         summary = ", ".join(verdicts) or say("table.all_passed")
         rows.append([submission.student, *map(format_points, points), format_points(sum(points)), summary])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -14,10 +14,26 @@ TEXTS = {
     "eye": Text("rendus à regarder", "submissions to review"),
     "marks": Text("Répartition des notes", "Distribution of marks"),
     "points": Text("points", "points"),
-    "provisional": Text(
-        "Notes provisoires : une réponse qui attend sa correction compte 0.",
-        "Provisional marks: an answer that still has to be graded by hand counts as 0.",
+    "waits": Text("en attente", "waiting"),
+    "waiting": Text(
+        "Pas encore comptées, car elles attendent la note d'une personne :",
+        "Not counted yet, because they wait for a person's mark:",
     ),
+    "graded_mean": Text("moyenne de ce qui est noté", "mean of what is graded"),
+    "blank": Text("sans aucune réponse", "without any answer"),
+    "unreadable": Text("à fichier illisible", "with an unreadable file"),
+    "discrimination": Text("discrimination", "discrimination"),
+    "about_discrimination": Text(
+        "Discrimination : corrélation entre la réussite à ce test et les points de tout le reste, à partir de 20 "
+        "rendus. Près de 0 ou négative (⚠), le test ne distingue pas les rendus forts des faibles : relisez-le.",
+        "Discrimination: the correlation of passing this test with the points for everything else, from 20 "
+        "submissions on. Near 0 or negative (⚠), the test does not tell strong submissions from weak ones: review it.",
+    ),
+    "teach": Text("À reprendre en cours", "What to teach again"),
+    "students_count": Text("étudiants", "students"),
+    "repairs": Text("Réparés avant la correction : rien à faire", "Repaired before grading: nothing to do"),
+    "more": Text("{n} de plus", "{n} more"),
+    "search": Text("chercher un nom ou un identifiant", "search for a name or an id"),
     "questions": Text("Réussite par question", "Success per grade cell"),
     "share": Text(
         "part moyenne des points ; entre parenthèses : combien de rendus sont déjà notés",
@@ -43,7 +59,6 @@ TEXTS = {
     ),
     "look": Text("À regarder", "To look at"),
     "nothing": Text("rien", "nothing"),
-    "repaired": Text("réparé avant la correction", "repaired before grading"),
     "ungraded": Text("pas encore corrigé, ou par une autre version", "not graded yet, or graded by another version"),
     "unprotected": Text("corrigé sans bac à sable", "graded without a sandbox"),
     "all": Text("Tous les étudiants", "All students"),

@@ -30,6 +30,12 @@ def verdict_text(verdict: Verdict) -> str:
     return f"{symbol(verdict)[0]} {say(f'verdict.{verdict}')}"
 
 
+def counted(count: int, verdict: Verdict) -> str:
+    """A number of verdicts in words, such as ``2 timeouts``, in the current language."""
+    key = "verdict" if count == 1 else "verdicts"
+    return f"{count} {say(f'{key}.{verdict}')}"
+
+
 def cell_html(cell: CellResult) -> str:
     """The result of a grade cell as a table, in the current language."""
     head = "".join(
