@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from IPython.display import HTML, Markdown, display
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
+from .messages import say
 from .plots import _as_array, show
 
 __all__ = ["confusion_matrix", "display_confusion_matrix", "plot_confusion_matrix"]
@@ -46,6 +47,8 @@ def display_confusion_matrix(
 ) -> None:
     """Display a title and a table of counts: rows are true labels, columns are predicted labels.
 
+    The table is also there as plain text, for readers without HTML.
+
     Args:
         y_true: true labels, shape (N,).
         y_pred: predicted labels, shape (N,).
@@ -58,8 +61,7 @@ def display_confusion_matrix(
     names = _labels(y_true, y_pred) if labels is None else list(labels)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cell = (  # no CSS gradient: feedback pages drop nested functions
-        "<td style='text-align:right;padding:.2em .5em;"
-        "background:color-mix(in srgb,{} {:.1f}%,transparent)'>{:.2f}</td>"
+        "<td style='text-align:right;padding:.2em .5em;background:color-mix(in srgb,{} {:.1f}%,transparent)'>{}</td>"
     )
     head = "".join(f"<th>{escape(str(name))}</th>" for name in names)
     body = "".join(
@@ -68,8 +70,16 @@ def display_confusion_matrix(
         + "</tr>"
         for name, *row in zip(names, shares, counts, strict=True)
     )
+    corner = f"<th>{escape(say('confusion.corner'))}</th>"
+    html = f"<table style='font-size:{escape(font_size)}'><tr>{corner}{head}</tr>{body}</table>"
+    width = max(len(str(text)) for text in [*names, counts.max(initial=0)]) + 1
+    rows = [names, *counts]
+    lines = ["".join(str(value).rjust(width) for value in row) for row in rows]
+    labels_of_lines = ["", *map(str, names)]
+    beside = max(map(len, labels_of_lines))
+    text = [say("confusion.corner"), *(f"{a:>{beside}} {b}" for a, b in zip(labels_of_lines, lines, strict=True))]
     display(Markdown(title))
-    display(HTML(f"<table style='font-size:{escape(font_size)}'><tr><th></th>{head}</tr>{body}</table>"))
+    display({"text/html": html, "text/plain": "\n".join(text)}, raw=True)
 
 
 def plot_confusion_matrix(

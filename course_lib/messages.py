@@ -76,6 +76,7 @@ MESSAGES: dict[str, Text] = {
         "un nom n'est pas défini : une faute de frappe, ou une cellule qui n'a pas été exécutée ?",
         "a name is not defined. Is there a typo, or has a cell not been run?",
     ),
+    "confusion.corner": Text("vrai ↓ prédit →", "true ↓ predicted →"),
     # hints, progress, handing in
     "hint.level": Text("{title}, indice {level} sur {levels}", "{title}, hint {level} of {levels}"),
     "hint.unknown": Text(

@@ -279,6 +279,20 @@ def judge(course: Path, assignment: str, **settings: object) -> JudgedAutograde:
     return JudgedAutograde(coursedir=app.coursedir, parent=app, **settings)
 
 
+def test_the_command_ends_with_the_marks(course: Path) -> None:
+    """A submission that was deleted does not keep its mark unnoticed."""
+    for student in ("anna", "bob"):
+        submit(course, student, RIGHT)
+    said = nbgrader(course, "autograde", "small").stderr
+    assert [line.split() for line in said.splitlines() if line.lstrip().startswith(("anna", "bob"))] == [
+        [student, "2", "2", "tout", "réussi"] for student in ("anna", "bob")
+    ]
+    shutil.rmtree(course / "submitted" / "bob")
+    run = nbgrader(course, "autograde", "small")
+    assert run.returncode == 0
+    assert "no longer in submitted: bob. Their marks stay" in run.stderr
+
+
 def test_a_folder_that_cannot_be_read_stops_nobody(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for student in ("anna", "bob"):
         submit(course, student, RIGHT)

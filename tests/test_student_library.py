@@ -490,31 +490,39 @@ def test_a_plotted_confusion_matrix_needs_no_names() -> None:
 def displayed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What display_confusion_matrix displays: titles and tables in turn."""
     shown: list[Any] = []
-    monkeypatch.setattr(confusion, "display", shown.append)
+    monkeypatch.setattr(confusion, "display", lambda value, raw=False: shown.append(value))
     return shown
 
 
 def test_display_confusion_matrix_shades_a_table(displayed: list[Any]) -> None:
     ooo.display_confusion_matrix(torch.tensor([3, 7, 7]), torch.tensor([3, 3, 7]))
-    assert "<th>3</th><th>7</th>" in displayed[-1].data
-    cells = re.findall(r"green (.*?)%,transparent\)'>(.*?)</td>", displayed[-1].data)
-    assert cells == [("60.0", "1.00"), ("0.0", "0.00"), ("30.0", "1.00"), ("30.0", "1.00")]
-    page = clean_html(displayed[-1].data)
+    html = displayed[-1]["text/html"]
+    assert "<th>vrai ↓ prédit →</th><th>3</th><th>7</th>" in html
+    cells = re.findall(r"green (.*?)%,transparent\)'>(.*?)</td>", html)
+    assert cells == [("60.0", "1"), ("0.0", "0"), ("30.0", "1"), ("30.0", "1")]
+    page = clean_html(html)
     assert "padding" in page, "without it, numbers would touch on feedback pages"
     assert "color-mix(in srgb, green 30%, transparent)" in page
+
+
+def test_a_confusion_matrix_can_be_read_as_text(displayed: list[Any]) -> None:
+    ooo.display_confusion_matrix(torch.tensor([3, 7, 7]), torch.tensor([3, 3, 7]))
+    rows = [line.split() for line in displayed[-1]["text/plain"].splitlines()]
+    assert rows[1:] == [["3", "7"], ["3", "1", "0"], ["7", "1", "1"]]
 
 
 def test_display_confusion_matrix_escapes_html(displayed: list[Any]) -> None:
     truth, guess = torch.tensor([3, 7, 7]), torch.tensor([3, 3, 7])
     ooo.display_confusion_matrix(truth, guess, [7, 5], color="<red", font_size="<9pt", title="Mine")
     title, table = displayed
+    html = table["text/html"]
     assert title.data == "Mine"
-    assert [float(count) for count in re.findall(r">(\d+\.\d\d)</td>", table.data)] == [1, 0, 0, 0]
-    assert re.findall(r"<tr><th>(.*?)</th>", table.data) == ["", "7", "5"]
-    assert "srgb,&lt;red 60.0%" in table.data
-    assert "font-size:&lt;9pt" in table.data
+    assert re.findall(r">(\d+)</td>", html) == ["1", "0", "0", "0"]
+    assert re.findall(r"<tr><th>(.*?)</th>", html)[1:] == ["7", "5"]
+    assert "srgb,&lt;red 60.0%" in html
+    assert "font-size:&lt;9pt" in html
     ooo.display_confusion_matrix(["<b>"], ["<b>"])
-    assert displayed[-1].data.count("<th>&lt;b&gt;</th>") == 2
+    assert displayed[-1]["text/html"].count("<th>&lt;b&gt;</th>") == 2
 
 
 def test_sixty_images_are_drawn_as_one_mosaic() -> None:

@@ -7,14 +7,16 @@ of ``nbgrader autograde`` keep their meaning, except ``--no-execute``.
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,9 +28,14 @@ from ..execution.run_settings import RunSettings
 from ..execution.submission_files import STAMP, timestamp
 from ..judge.compat import patch_nbgrader
 from ..judge.task import GradedNotebook
+from ..records.class_record import read_class
 from ..records.gradebook_queries import due
+from ..reports.marks_table import marks_table
 from ..results.errors import AssignmentError, GraderError
 from .settings import Settings
+
+MAX_SHOWN = 200
+"""For more students than this, the marks are only in the report."""
 
 
 def use_judge() -> None:
@@ -81,6 +88,7 @@ class JudgedAutograde(Settings):
             message = "Interrupted: finished results are kept, and the same command grades the rest"
             self.log.error(message)
             raise NbGraderException(message) from error
+        self._show_marks(students)
         messages = []
         if summary.not_graded:
             names = ", ".join(sorted(summary.not_graded))
@@ -100,6 +108,32 @@ class JudgedAutograde(Settings):
         if messages:
             self.log.error("\n".join(messages))
             raise NbGraderException("\n".join(messages))
+
+    def _show_marks(self, students: Sequence[str]) -> None:
+        """Log the marks of these students as a table, and name those whose submission is gone."""
+        assignment = self.coursedir.assignment_id
+        with Gradebook(self.coursedir.db_url) as gradebook:
+            everybody = gradebook.assignment_submissions(assignment)
+            gone = {one.student.id for one in everybody}.difference(students) if self._grades_everybody else set()
+            gone = {student for student in gone if not Path(self._format_source(assignment, student)).exists()}
+            if 0 < len(students) <= MAX_SHOWN:
+                record = read_class(gradebook, self.coursedir, assignment)
+                shown = [one for one in record.submissions if one.student in students]
+                self.log.info("Marks:\n%s", marks_table(replace(record, submissions=shown)))
+        if gone:
+            self.log.warning(
+                "In the gradebook, but no longer in %s: %s. Their marks stay. To remove one, run in Python: "
+                "Gradebook('%s').remove_submission('%s', STUDENT)",
+                self.coursedir.submitted_directory,
+                ", ".join(sorted(gone)),
+                self.coursedir.db_url,
+                assignment,
+            )
+
+    @property
+    def _grades_everybody(self) -> bool:
+        """Whether the command is for all students."""
+        return bool(self.coursedir.student_id == "*" and not self.coursedir.student_id_exclude)
 
     def appeal(self, student: str) -> dict[str, GradedNotebook]:
         """Grade one student's submission from scratch, whatever is in the cache; nothing is recorded.
