@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from .mnist import load_mnist, unpack_mnist
     from .mnist1_exercise import check_answer, hand_in, hint, progress
     from .plots import plot_history, plot_image, plot_images
-    from .training import ConvergenceHistory, convergence_history_CrossEntropyLoss, evaluate, training_loop
+    from .training import (
+        ConvergenceHistory,
+        convergence_history_CrossEntropyLoss,
+        evaluate,
+        load,
+        save,
+        training_loop,
+    )
 
 __all__ = [
     "CheckFailed",
@@ -37,12 +44,14 @@ __all__ = [
     "hand_in",
     "hint",
     "language",
+    "load",
     "load_mnist",
     "plot_confusion_matrix",
     "plot_history",
     "plot_image",
     "plot_images",
     "progress",
+    "save",
     "set_language",
     "training_loop",
     "unpack_mnist",

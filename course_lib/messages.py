@@ -108,6 +108,10 @@ MESSAGES: dict[str, Text] = {
         "To do: the model is not finished (NotImplementedError). Complete and run its cell, then run this one again.",
     ),
     "training.title": Text("Entraînement de {model}", "Training {model}"),
+    "training.interrupted": Text(
+        "Arrêté après {done} époques sur {epochs} ; les poids sont gardés.",
+        "Stopped after {done} of {epochs} epochs; the weights are kept.",
+    ),
     "training.stopped": Text(
         "L'exactitude demandée, {accuracy}, est atteinte : la correction arrête ici l'entraînement.",
         "The model has reached the required accuracy, {accuracy}, so training stops early during grading.",

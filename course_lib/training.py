@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,6 +32,8 @@ __all__ = [
     "TrainingRun",
     "convergence_history_CrossEntropyLoss",
     "evaluate",
+    "load",
+    "save",
     "training_loop",
 ]
 
@@ -138,7 +141,8 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
     """Decorate a training loop ``fit(model, x_train, ..., EPOCHS=...)`` that returns a :class:`ConvergenceHistory`.
 
     The loop gets a progress bar with loss and accuracy, and runs faster on a CPU (:mod:`course_lib.fast_cpu`), with the
-    same results. If the model is not finished yet (its ``forward`` raises a bare ``NotImplementedError``), the loop
+    same results. If the student interrupts it, the model keeps its weights, and the history so far is returned. If the
+    model is not finished yet (its ``forward`` raises a bare ``NotImplementedError``), the loop
     prints one line that says so and returns an empty history.
     """
     signature = inspect.signature(fit)
@@ -156,8 +160,10 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
             return recalled
         enough, stopped_early = recalled, False
         epochs = int(call.arguments.get("EPOCHS", 0))
+        so_far = [ConvergenceHistory()]
         try:
             with (
+                _calling(functools.partial(so_far.__setitem__, 0)),
                 _progress_bar(say("training.title", model=name), epochs),
                 _ending_at(enough),
                 fast_cpu.training(model),
@@ -169,9 +175,12 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
             print(say("training.to_do"))
             return ConvergenceHistory()
         except KeyboardInterrupt:
-            if hooks.recall_training is None:
-                _cancel_waiting_cells()
-            raise
+            if hooks.recall_training is not None:
+                raise
+            _cancel_waiting_cells()
+            done = max(0, len(so_far[0].history["loss"]) - 1)  # the first update comes before the first epoch
+            print(say("training.interrupted", done=done, epochs=epochs))
+            return so_far[0]
         except _AccurateEnough as end:
             history, stopped_early = end.history, True
             print(say("training.stopped", accuracy=enough))
@@ -180,6 +189,29 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
         return history
 
     return wrapped
+
+
+def save(model: nn.Module, path: str | Path) -> None:
+    """Write the weights of a model to a file.
+
+    Args:
+        model: the model.
+        path: the file, such as ``"dnn.pt"``; an existing one is replaced.
+    """
+    torch.save(model.state_dict(), path)
+
+
+def load(model: nn.Module, path: str | Path) -> None:
+    """Read weights that :func:`save` wrote into a model of the same architecture.
+
+    Args:
+        model: gets the weights; it stays on its device.
+        path: the file.
+
+    Raises:
+        RuntimeError: if the file has weights of another architecture; torch's message names them.
+    """
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
 def _cancel_waiting_cells() -> None:
