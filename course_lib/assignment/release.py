@@ -31,6 +31,7 @@ from ..authoring.student_code import parsed
 from ..files import PACKAGE
 from ..messages import TEXT_STUB
 from .cells import cell_name
+from .languages import ChooseLanguage
 
 CODE_STUB = "raise NotImplementedError  # TO DO: replace this line with your code"
 
@@ -150,9 +151,9 @@ class TidyMetadata(NbGraderPreprocessor):
         return nb, resources
 
 
-# nbgrader's own steps, in its order, with CheckSource, TidyMetadata, CheckRelease and AddStudentLibrary added
+# nbgrader's own steps, in its order; the kit adds those that are defined here, and ChooseLanguage
 _COMPLETE = [IncludeHeaderFooter, InstantiateTests]
-_CLEAR = [LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
+_CLEAR = [ChooseLanguage, LockCells, ClearSolutions, ClearOutput, TidyMetadata, CheckCellMetadata, ComputeChecksums]
 _HIDE = [ClearHiddenTests, ClearMarkScheme, CheckRelease, ComputeChecksums, CheckCellMetadata]
 PREPROCESSORS = [IncludeHeaderFooter, CheckSource, InstantiateTests, *_CLEAR, SaveCells, *_HIDE, AddStudentLibrary]
 """For ``c.GenerateAssignment.preprocessors``."""
