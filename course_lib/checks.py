@@ -5,6 +5,7 @@ A check does not count for the mark. It runs in the student's own notebook and t
 
 import builtins
 import linecache
+import reprlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def _summary(value: object) -> str:
         return f"{head} {_numbers(value.tolist())}"
     if isinstance(value, nn.Module):
         return type(value).__name__
-    text = repr(value)
+    text = reprlib.repr(value) if isinstance(value, list | tuple | dict | set) else repr(value)
     return text if len(text) <= 120 else text[:117] + "..."
 
 
@@ -210,25 +211,24 @@ def _verify(expected: Property, namespace: dict[str, Any]) -> _Finding:
         cause = say("cause.is_none") if name in namespace else say("check.missing", name=name)
         return _Finding("to_do", [], cause)
     subject = namespace[name]
-    try:
-        with torch.random.fork_rng(devices=[]):
-            seed(0)
+    with torch.random.fork_rng(devices=[]):  # a check must not change the random numbers of a training
+        seed(0)
+        try:
             if is_model_class(subject):
                 subject = subject()
             with torch.set_grad_enabled(not isinstance(subject, nn.Module)):  # a function may train something
                 value = subject(*args) if args else subject
-    except Exception as error:
-        if is_stub(error):
-            return _Finding("to_do", [], unfinished(error))
-        return _Finding(
-            "not_yet", [*lines, _raised(error)], _raised_cause(subject, error, namespace) or _likely(expected)
-        )
-    lines.append((say("check.returned"), _summary(value)))
-    try:
-        problem = _first_problem(value, expected)
-    except Exception as error:  # the property is undefined for this value, such as the argmax of booleans
-        lines.append(_raised(error))
-        return _Finding("not_yet", lines, known_error_cause(error.__class__.__name__, str(error)) or _likely(expected))
+            lines.append((say("check.returned"), _summary(value)))
+        except Exception as error:
+            if is_stub(error):
+                return _Finding("to_do", [], unfinished(error))
+            cause = _raised_cause(subject, error, namespace) or _likely(expected)
+            return _Finding("not_yet", [*lines, _raised(error)], cause)
+        try:
+            problem = _first_problem(value, expected)
+        except Exception as error:  # the property is undefined for this value, such as the argmax of booleans
+            cause = known_error_cause(error.__class__.__name__, str(error)) or _likely(expected)
+            return _Finding("not_yet", [*lines, _raised(error)], cause)
     if problem is None:
         return _Finding("right", lines)
     missed, cause = problem
@@ -241,7 +241,12 @@ def first_missed(properties: Sequence[Property], namespace: dict[str, Any]) -> C
     Args:
         properties: what to verify, in this order.
         namespace: the global variables of the notebook.
+
+    Raises:
+        ValueError: if there is nothing to verify.
     """
+    if not properties:
+        raise ValueError("there is no property to check")
     names = ", ".join(dict.fromkeys(expected.name for expected in properties))
     verified: list[str] = []
     for expected in properties:

@@ -115,22 +115,37 @@ class Exercise:
         """Show what looks right, what is open, and which texts have no answer yet."""
         if is_graded_now():  # the page of the results says it better
             return
-        display(self._progress(sys._getframe(1).f_globals))
+        if self._is_elsewhere(notebook_path()):
+            print(say("exercise.elsewhere", name=self.name))
+        else:
+            display(self._progress(sys._getframe(1).f_globals))
 
     def hand_in(self) -> None:
-        """Check the saved notebook, name what is missing, and write the one file to upload, with a receipt."""
+        """Check what has run, name what is missing, and write the file to upload, with a receipt.
+
+        The file is the notebook as it was last saved.
+        """
         if is_graded_now():
             return
-        table = self._progress(sys._getframe(1).f_globals)
-        display(table)
         path = notebook_path()
         if path is None:
             print(say("hand_in.no_file"))
             return
+        if self._is_elsewhere(path):
+            print(say("exercise.elsewhere", name=self.name))
+            return
+        display(self._progress(sys._getframe(1).f_globals))
         if (age := time.time() - path.stat().st_mtime) > SAVED:
             print(say("hand_in.old", minutes=round(age / 60)))
+            return
         if path.stem != self.name:
             print(say("hand_in.renamed", old=path.name, new=f"{self.name}.ipynb"))
+        try:
+            self._write(path)
+        except OSError as error:
+            print(say("hand_in.not_written", reason=error.strerror or error))
+
+    def _write(self, path: Path) -> None:
         content = path.read_bytes()
         target = path.parent / HAND_IN / f"{self.name}.ipynb"
         target.parent.mkdir(exist_ok=True)
@@ -139,10 +154,18 @@ class Exercise:
         (target.parent / "receipt.txt").write_text(f"{receipt}\n", encoding="utf-8")
         print(say("hand_in.written", path=target.relative_to(path.parent), receipt=receipt))
 
+    def _is_elsewhere(self, path: Path | None) -> bool:
+        """Whether the notebook has none of the check cells of this exercise."""
+        names = {str(meta.get("grade_id")) for _, meta in nbgrader_cells(path)}
+        return path is not None and not names & {f"test_{name}" for name in self.tasks}
+
     def _progress(self, namespace: dict[str, Any]) -> Table:
-        lines = [*self._checked(namespace), *unanswered_texts(notebook_path())]
-        done = sum(line.verdict == "right" for line in lines)
-        return Table(say("progress.title", done=done, total=len(lines)), lines, say("check.more"))
+        checked, texts = [*self._checked(namespace)], [*unanswered_texts(notebook_path())]
+        done = sum(line.verdict == "right" for line in checked)
+        title = say("progress.title", done=done, total=len(checked))
+        if texts:
+            title += say("progress.texts", done=sum(line.verdict == "right" for line in texts), total=len(texts))
+        return Table(title, [*checked, *texts], say("check.more"))
 
     def _checked(self, namespace: dict[str, Any]) -> Iterator[Line]:
         for task in self.tasks.values():
@@ -163,15 +186,23 @@ def notebook_path() -> Path | None:
     return found[0].resolve() if len(found) == 1 else None
 
 
-def unanswered_texts(path: Path | None) -> Iterator[Line]:
-    """A line for each free-text answer of the saved notebook."""
+def nbgrader_cells(path: Path | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The cells of the saved notebook that nbgrader knows, each with nbgrader's metadata."""
     try:
-        cells = [] if path is None else json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError):
+        content = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
+        cells = content["cells"] if isinstance(content, dict) and "cells" in content else []
+    except (OSError, ValueError):
         return
     for cell in cells:
-        meta = cell.get("metadata", {}).get("nbgrader", {})
+        meta = cell.get("metadata", {}).get("nbgrader", {}) if isinstance(cell, dict) else {}
+        if meta:
+            yield cell, meta
+
+
+def unanswered_texts(path: Path | None) -> Iterator[Line]:
+    """A line for each free-text answer of the saved notebook."""
+    for cell, meta in nbgrader_cells(path):
         if cell.get("cell_type") == "markdown" and meta.get("solution"):
             text = "".join(cell.get("source", "")).replace(TEXT_STUB, "").strip()
             verdict, what = ("right", say("progress.written")) if text else ("to_do", say("progress.no_text"))
-            yield Line(verdict, str(meta.get("grade_id", "")), what)
+            yield Line(verdict, str(meta.get("grade_id", "")).replace("_", " "), what)

@@ -28,7 +28,7 @@ TEXT_STUB = "*Votre réponse ici. / Your answer here.*"
 MESSAGES: dict[str, Text] = {
     # self-checks
     "check.right": Text("Semble juste jusqu'ici", "Looks right so far"),
-    "check.more": Text("La notation vérifie davantage de cas.", "The grading checks more cases."),
+    "check.more": Text("La notation vérifie davantage de cas.", "Grading checks more cases."),
     "check.next": Text("Prochaine étape", "Next step"),
     "check.of_shape": Text("forme {shape}", "shape {shape}"),
     "check.as_expected": Text("valeur attendue", "the expected value"),
@@ -83,17 +83,26 @@ MESSAGES: dict[str, Text] = {
         "Il n'y a pas d'indice pour « {name} ». Il y en a pour : {names}.",
         "There is no hint for '{name}'. There are hints for: {names}.",
     ),
-    "progress.title": Text("{done} sur {total} semblent justes", "{done} of {total} look right"),
+    "progress.title": Text("Semblent justes : {done} sur {total}", "{done} of {total} look right"),
     "progress.to_do": Text("à faire", "still to do"),
-    "progress.written": Text("répondu, une personne le notera", "answered, a person will grade it"),
+    "progress.written": Text("répondu ; une personne notera votre réponse", "answered; a person will grade it"),
     "progress.no_text": Text("pas encore de réponse", "no answer yet"),
+    "exercise.elsewhere": Text(
+        "Ceci accompagne le notebook {name}, et celui-ci en est un autre.",
+        "This belongs to the notebook {name}, and this is another one.",
+    ),
+    "hand_in.not_written": Text(
+        "Le fichier ne peut pas être écrit : {reason}.", "The file cannot be written: {reason}."
+    ),
+    "progress.texts": Text(" ; textes rédigés : {done} sur {total}", "; texts written: {done} of {total}"),
     "hand_in.no_file": Text(
         "Le fichier de ce notebook est introuvable : gardez un seul notebook dans son dossier, puis recommencez.",
         "The file of this notebook was not found. Keep one notebook in its folder, then try again.",
     ),
     "hand_in.old": Text(
-        "Attention : le notebook est enregistré depuis {minutes} minutes. Enregistrez-le (Ctrl+S), puis recommencez.",
-        "Careful: the notebook was last saved {minutes} minutes ago. Save it (Ctrl+S), then run this again.",
+        "Rien n'est écrit : le dernier enregistrement du notebook date de {minutes} minutes. Enregistrez-le (Ctrl+S), "
+        "puis recommencez.",
+        "Nothing is written: the notebook was last saved {minutes} minutes ago. Save it (Ctrl+S), then run this again.",
     ),
     "hand_in.renamed": Text(
         "{old} est rendu sous le nom du devoir, {new}.", "{old} is handed in under the name of the assignment, {new}."
@@ -109,7 +118,7 @@ MESSAGES: dict[str, Text] = {
     ),
     "training.title": Text("Entraînement de {model}", "Training {model}"),
     "training.interrupted": Text(
-        "Arrêté après {done} époques sur {epochs} ; les poids sont gardés.",
+        "Arrêté après {done} époque(s) sur {epochs} ; les poids sont gardés.",
         "Stopped after {done} of {epochs} epochs; the weights are kept.",
     ),
     "training.stopped": Text(
@@ -520,7 +529,8 @@ MESSAGES: dict[str, Text] = {
     "feedback.hint": Text("Indication", "Hint"),
     "page.total": Text("{score} sur {points} points", "{score} of {points} points"),
     "page.waiting_for": Text(
-        "{points} points de plus attendent la note d'une personne.", "{points} more points wait for a person's mark."
+        "{points} points de plus attendent la note d'une personne.",
+        "{points} more points are still to be graded by a person.",
     ),
     "page.penalty": Text("Pénalité de retard : -{points} points.", "Late penalty: -{points} points."),
     "page.first": Text("À corriger d'abord", "What to fix first"),
@@ -547,9 +557,9 @@ MESSAGES: dict[str, Text] = {
         "Cell: {cell}, test {test}\n{rationale}\nVerdict: {verdict}. {hint}\n"
         "For the teacher: course appeal {assignment} {student}\nMy reason: ",
     ),
-    "page.right": Text("tout est juste", "all right"),
+    "page.right": Text("tout est juste", "correct"),
     "page.partly": Text("en partie", "partly right"),
-    "page.wrong": Text("à reprendre", "to be done again"),
+    "page.wrong": Text("à reprendre", "to be corrected"),
     "page.blank": Text("sans réponse", "no answer"),
     "page.waiting": Text("une personne va noter", "a person will grade it"),
     "feedback.no_response": Text("Pas de réponse.", "No response."),

@@ -349,7 +349,7 @@ def model(name: str, reshape: Text, namespace: dict[str, Any]) -> list[Property]
             holds=partial(_has, number),
             hint=Text(
                 "une couche manque, est de trop, ou a une autre taille.",
-                "a layer is missing, is one too many, or has another size.",
+                "a layer is missing, superfluous, or of another size.",
             ),
         ),
         Property(

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     meta = {"grade": True, "solution": True, "locked": False, "task": False, "points": 1, "schema_version": 3}
     texts = {"written": "Because.", "empty": messages.TEXT_STUB}
     cells = [new_markdown_cell(text, metadata={"nbgrader": meta | {"grade_id": name}}) for name, text in texts.items()]
-    nbformat.write(new_notebook(cells=[*cells, new_code_cell("1")]), tmp_path / "my work.ipynb")
+    check = new_code_cell("", metadata={"nbgrader": meta | {"grade_id": "test_softmax", "solution": False}})
+    nbformat.write(new_notebook(cells=[*cells, check]), tmp_path / "my work.ipynb")
     return tmp_path
 
 
@@ -98,7 +100,7 @@ def test_progress_says_what_is_open(folder: Path, capsys: pytest.CaptureFixture[
     exec("def one_hot(labels): return torch.eye(10)[labels]", namespace)
     exec("ooo.progress()", namespace)
     said = capsys.readouterr().out
-    assert "2 of 12 look right" in said
+    assert "1 of 10 look right; texts written: 1 of 2" in said
     assert "✓ One-hot" in said
     assert "✗ DNN, trained" in said
     assert "… empty" in said
@@ -115,6 +117,19 @@ def test_handing_in_writes_one_file_and_a_receipt(folder: Path, capsys: pytest.C
     (folder / "second.ipynb").write_text("{}")
     exec("ooo.hand_in()", {"ooo": ooo})
     assert "The file of this notebook was not found" in capsys.readouterr().out
+
+
+def test_an_old_file_or_that_of_another_course_is_not_handed_in(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "my work.ipynb"
+    os.utime(path, (0, 0))
+    exec("ooo.hand_in()", {"ooo": ooo})
+    assert "Nothing is written: the notebook was last saved" in capsys.readouterr().out
+    path.write_text(path.read_text().replace("test_softmax", "test_other"))
+    exec("ooo.hand_in(); ooo.progress()", {"ooo": ooo})
+    assert capsys.readouterr().out.count("this is another one") == 2
+    assert not (folder / "hand_in").exists()
 
 
 def test_nothing_is_handed_in_while_grading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from nbconvert import HTMLExporter
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.api import Student
 
 from course_lib.judge.sanitize import PAGE_FILTERS
+from course_lib.nbgrader_plugins.feedback_page import tidy
 from tests.support.accidents import unreadable
 from tests.support.courses import configure, nbgrader, open_gradebook
 from tests.support.tiny_course import WRONG_ANSWER, make_course, notebook, release, written
@@ -50,7 +51,7 @@ def test_the_page_says_first_what_counts(course: Path) -> None:
     said = " ".join(re.sub(r"<[^>]*>", " ", head).split())
     assert "tiny: Anna &lt;i&gt;Li&lt;/i&gt; (anna) 1 of 3 points What to fix first" in said
     assert "add (\N{MINUS SIGN}2): add adds 1." in said
-    assert "✓ mean 1 / 1 all right" in said
+    assert "✓ mean 1 / 1 correct" in said
     assert 'href="#test_add"' in html
     assert 'id="test_add"' in html
 
@@ -73,6 +74,20 @@ def test_an_unreadable_notebook_says_so(course: Path) -> None:
     html = page(course, "bob")
     assert "0 of 3 points" in html
     assert "unreadable" in html
+
+
+def test_no_formula_is_drawn_over_the_marks(course: Path) -> None:
+    html = page(course, "anna")
+    assert html.index('class="tex2jax_ignore') < html.index("What to fix first")
+
+
+def test_a_long_traceback_takes_little_time() -> None:
+    error = new_output("error", ename="E", evalue="", traceback=["/a" * 500_000, "/x/site-packages/torch/nn.py"])
+    cell = new_code_cell("1", outputs=[error])
+    began = time.process_time()
+    tidy(cell, has_result=False)
+    assert time.process_time() - began < 1
+    assert cell.outputs[0].traceback[1] == "torch/nn.py"
 
 
 @pytest.mark.parametrize("unit", ["[](files/", "![](files/", "[a](files/b)", "<a href='files/", "files/"])

@@ -13,7 +13,7 @@ from traitlets import Enum
 
 from .cells import cell_name
 
-_MARKER = re.compile(r"^<!-- (\w+) -->[ \t]*(?:\n|$)", re.MULTILINE)
+_MARKER = re.compile(r"^<!-- (fr|en|end) -->[ \t]*(?:\n|$)", re.MULTILINE)
 
 
 def choose(source: str, language: str) -> str:
@@ -24,13 +24,11 @@ def choose(source: str, language: str) -> str:
         language: ``fr``, ``en``, or ``both``.
 
     Raises:
-        ValueError: if a marker is unknown, or the last one is missing.
+        ValueError: if the last marker is missing.
     """
     common, *parts = _MARKER.split(source)
     kept, last = [common], "end"
     for marker, text in zip(parts[::2], parts[1::2], strict=True):
-        if marker not in ("fr", "en", "end"):
-            raise ValueError(f"<!-- {marker} --> is no language: use fr, en or end")
         if marker in ("end", language) or language == "both":
             kept.append(text)
         last = marker

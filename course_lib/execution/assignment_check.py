@@ -90,10 +90,8 @@ def wrong_marks(trial: Trial, answers: Sequence[Answer]) -> Iterator[tuple[Answe
         own = {cell.grade_id for cell in trial.spec.automatic if cell.solution == answer.cell}
         tests = [(cell.grade_id in own, test) for cell in result.cells for test in cell.tests]
         # the answers to later cells may depend on this one, so points lost there do not count
-        lost = [
-            t for is_students, t in tests if t.verdict is not Verdict.PASSED and (is_students or t.name in answer.fails)
-        ]
-        known = sorted({test.name for is_students, test in tests if is_students})
+        lost = [t for is_own, t in tests if t.verdict is not Verdict.PASSED and (is_own or t.name in answer.fails)]
+        known = sorted({test.name for is_own, test in tests if is_own})
         if unknown := sorted(answer.fails - {test.name for _, test in tests}):
             yield answer, lost, f"there is no hidden test {unknown[0]}; the tests of the cell are {', '.join(known)}"
         else:

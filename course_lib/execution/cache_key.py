@@ -86,8 +86,7 @@ def cache_key(spec: NotebookSpec, beside: Path, limits: Limits, here: Sequence[s
         limits: what a submission may use.
         here: what :func:`versions` returned.
         **settings: every other setting that changes a result, by name: see
-            :func:`course_lib.execution.open_run.prepare_tasks`
-            once, which files are hidden from students.
+            :func:`course_lib.execution.open_run.prepare_tasks`.
     """
     parts = [*here, json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
     digest = hashlib.sha256("\n".join(parts).encode())

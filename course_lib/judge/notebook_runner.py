@@ -370,7 +370,7 @@ class NotebookRunner:
             self.seconds[phase] += time.monotonic() - began
 
     def _time_limit(self, computing: float, pid: int | None = None) -> TimeLimit:
-        """A time_limit for the running kernel or another process. ``computing`` is in CPU seconds of one core."""
+        """A time limit for the running kernel or another process. ``computing`` is in CPU seconds of one core."""
         assert self.kernel is not None
         on_all_cores = computing * max(1, self.limits.threads)
         return TimeLimit(pid or self.kernel.pid, on_all_cores, self.limits.slack * computing, self._seconds_left)

@@ -93,7 +93,7 @@ def rebuild_submission(task: GradingTask) -> Rebuilt:
         raise UnreadableNotebook(task.submitted.reason)
     try:
         with parse_timeout(PARSE_SECONDS):
-            return rebuild(task.spec.skeleton, read_notebook(task.submitted))
+            return rebuild(task.spec.skeleton, read_notebook(task.submitted), task.spec.source)
     except ParseTimeout:
         raise UnreadableNotebook(say("rebuild.too_long")) from None
 

@@ -30,12 +30,13 @@ class Rebuilt:
     """What the judge repaired, in the student's language."""
 
 
-def rebuild(skeleton: NotebookNode, cells: Sequence[SubmittedCell]) -> Rebuilt:
+def rebuild(skeleton: NotebookNode, cells: Sequence[SubmittedCell], source: NotebookNode | None = None) -> Rebuilt:
     """Put the student's answers and extra cells into a copy of ``skeleton``.
 
     Args:
         skeleton: the released notebook, made from the source.
         cells: the cells of the submission, from :func:`course_lib.judge.read_notebook.read_notebook`.
+        source: the source notebook, whose texts may be in more languages than the skeleton's.
 
     Returns:
         A notebook with every cell of the skeleton, once and in the skeleton's order.
@@ -47,7 +48,7 @@ def rebuild(skeleton: NotebookNode, cells: Sequence[SubmittedCell]) -> Rebuilt:
           another cell, and the stub would override it.
     """
     result = Rebuilt(deepcopy(skeleton))
-    collected = _collect(_Skeleton(result.notebook), cells)
+    collected = _collect(_Skeleton(result.notebook, source), cells)
     for cell in result.notebook.cells:
         if cell_name(cell):
             _fill_in(cell, collected, result)
@@ -62,7 +63,7 @@ def rebuild(skeleton: NotebookNode, cells: Sequence[SubmittedCell]) -> Rebuilt:
 class _Skeleton:
     """The cells of a skeleton, indexed by everything that can identify a submitted cell."""
 
-    def __init__(self, notebook: NotebookNode) -> None:
+    def __init__(self, notebook: NotebookNode, source: NotebookNode | None) -> None:
         named = [cell for cell in notebook.cells if cell_name(cell)]
         texts = [cell for cell in notebook.cells if not cell_name(cell)]
         self.named = {cell_name(cell): cell for cell in named}
@@ -72,6 +73,9 @@ class _Skeleton:
         """Ids of the cells without a name, by their source."""
         self._sources = {cell.source.strip() for cell in notebook.cells}
         self._lines = {cell.id: _lines(cell.source) for cell in notebook.cells}
+        for cell in source.cells if source is not None else ():  # the student may have a release in another language
+            if cell.id in self.texts.values():
+                self._lines[cell.id] |= _lines(cell.source)
 
     def name_of(self, cell: SubmittedCell) -> str | None:
         """The name of ``cell`` in the skeleton; None for an extra cell or a given text cell."""

@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
@@ -88,7 +87,6 @@ class JudgedAutograde(Settings):
             message = "Interrupted: finished results are kept, and the same command grades the rest"
             self.log.error(message)
             raise NbGraderException(message) from error
-        self._show_marks(students)
         messages = []
         if summary.not_graded:
             names = ", ".join(sorted(summary.not_graded))
@@ -105,6 +103,10 @@ class JudgedAutograde(Settings):
                 f"Graded as on time, because {STAMP} has no time with a known time zone, such as UTC or Europe/Paris: "
                 f"{', '.join(sorted(summary.undated))}. Correct the file, then run the command again"
             )
+        try:
+            self._show_marks(students)
+        except (SQLAlchemyError, MissingEntry) as error:  # the marks are recorded, whatever happens here
+            self.log.warning("The marks cannot be shown: %s", error)
         if messages:
             self.log.error("\n".join(messages))
             raise NbGraderException("\n".join(messages))
@@ -112,21 +114,19 @@ class JudgedAutograde(Settings):
     def _show_marks(self, students: Sequence[str]) -> None:
         """Log the marks of these students as a table, and name those whose submission is gone."""
         assignment = self.coursedir.assignment_id
-        with Gradebook(self.coursedir.db_url) as gradebook:
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             everybody = gradebook.assignment_submissions(assignment)
             gone = {one.student.id for one in everybody}.difference(students) if self._grades_everybody else set()
             gone = {student for student in gone if not Path(self._format_source(assignment, student)).exists()}
             if 0 < len(students) <= MAX_SHOWN:
-                record = read_class(gradebook, self.coursedir, assignment)
-                shown = [one for one in record.submissions if one.student in students]
-                self.log.info("Marks:\n%s", marks_table(replace(record, submissions=shown)))
+                record = read_class(gradebook, self.coursedir, assignment, students)
+                self.log.info("Marks:\n%s", marks_table(record))
         if gone:
             self.log.warning(
                 "In the gradebook, but no longer in %s: %s. Their marks stay. To remove one, run in Python: "
-                "Gradebook('%s').remove_submission('%s', STUDENT)",
+                "nbgrader.api.Gradebook(URL).remove_submission('%s', STUDENT)",
                 self.coursedir.submitted_directory,
                 ", ".join(sorted(gone)),
-                self.coursedir.db_url,
                 assignment,
             )
 

@@ -7,6 +7,7 @@ nbgrader's own page is replaced through its settings: ``c.GenerateFeedback.expor
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from ..results.result import CellResult, NotebookResult, TestResult, Verdict, pr
 from ..results.result_html import cell_html, format_points
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+MAX_LINE = 2000
+"""Length of a part of a traceback in which paths are looked for: the time grows with its square."""
 
 FIRST = 3
 """The number of questions that the page names as those to correct first."""
@@ -53,13 +57,6 @@ class HideTests(Preprocessor):
 
 
 @dataclass
-class Reason:
-    """Why a question lost points."""
-
-    text: str
-
-
-@dataclass
 class Disagreement:
     """A text with which a student can ask for a second look at a test."""
 
@@ -76,11 +73,14 @@ class Question:
     points: float
     score: float | None
     """None if a person has not graded it yet."""
-    reasons: list[Reason] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    """Why it lost points."""
     result: str = ""
     """The verdicts of its hidden tests, as HTML; empty if a person grades it."""
     disagreements: list[Disagreement] = field(default_factory=list)
     blank: bool = False
+    classic: bool = False
+    """Whether the cell's own code decides."""
 
     @property
     def state(self) -> str:
@@ -120,8 +120,6 @@ class Page:
     notebook: str
     student: str
     questions: list[Question]
-    score: float
-    """With a late penalty."""
     penalty: float = 0.0
     repairs: list[str] = field(default_factory=list)
 
@@ -139,7 +137,7 @@ class Page:
         )  # fmt: skip
         return {name: say(f"page.{name}") for name in names}
 
-    @property
+    @cached_property
     def by_id(self) -> dict[str, Question]:
         """The questions by the id of their grade cell."""
         return {question.id: question for question in self.questions}
@@ -151,9 +149,10 @@ class Page:
     @property
     def total(self) -> str:
         """The points so far."""
-        waiting = sum(question.points for question in self.questions if question.score is None)
-        out_of = sum(question.points for question in self.questions) - waiting
-        return say("page.total", score=format_points(round(self.score, 2)), points=format_points(out_of))
+        graded = [question for question in self.questions if question.score is not None]
+        score = max(0.0, sum(question.score or 0.0 for question in graded) - self.penalty)
+        out_of = format_points(sum(question.points for question in graded))
+        return say("page.total", score=format_points(round(score, 2)), points=out_of)
 
     @property
     def notes(self) -> list[str]:
@@ -184,11 +183,12 @@ class FeedbackExporter(HTMLExporter):
 
     def _preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         nb, resources = super()._preprocess(nb, resources)
-        set_language(self.config.get("JudgedAutograde", {}).get("language", "fr"))
+        set_language(self.config.get("JudgedAutograde", {}).get("language", language()))
         names = resources["nbgrader"]
         resources["feedback"] = page_of(nb, names)
         for cell in nb.cells:
-            tidy(cell)
+            question = resources["feedback"].of(cell)
+            tidy(cell, question is not None and bool(question.result))
         return nb, resources
 
 
@@ -227,38 +227,40 @@ def page_of(nb: NotebookNode, names: dict[str, Any]) -> Page:
             blank=name in result.unanswered,
         )
         if graded is not None:
-            question.result = cell_html(graded)
+            question.result, question.classic = cell_html(graded), graded.classic
             question.reasons = [*_reasons(graded)] if question.state != "right" else []
             question.disagreements = [*_disagreements(graded, names)]
             question.blank = all(test.verdict is Verdict.NOT_ATTEMPTED for test in graded.tests)
         questions.append(question)
     repairs = [say("feedback.repaired", what=say("separator").join(result.repairs))] if result.repairs else []
     repairs += [say("hint.unreadable", detail=result.unreadable)] if result.unreadable else []
-    return Page(names["notebook"], shown, questions, names["score"], names.get("late_penalty") or 0.0, repairs)
+    return Page(names["notebook"], shown, questions, names.get("late_penalty") or 0.0, repairs)
 
 
 def _lost(cell: CellResult) -> list[TestResult]:
     return [test for test in cell.tests if test.score < test.points]
 
 
-def _reasons(cell: CellResult) -> Iterator[Reason]:
+def _reasons(cell: CellResult) -> Iterator[str]:
     """What does not hold, with the likely cause if there is one."""
     for test in _lost(cell):
         is_cause = test.verdict is Verdict.FAILED and test.detail
         why = say("labelled", name=say("check.cause"), text=test.detail) if is_cause else test.hint
-        yield Reason(printable(f"{test.rationale} {why}"))
+        yield printable(f"{test.rationale} {why}")
 
 
 def _disagreements(cell: CellResult, names: dict[str, Any]) -> Iterator[Disagreement]:
     """A text for each test that lost points. It has what ``course appeal`` needs."""
     for test in _lost(cell):
+        if test.verdict is Verdict.NOT_ATTEMPTED:
+            continue
         text = say(
             "page.disagree_text",
             student=names["student"],
             assignment=names["assignment"],
             notebook=names["notebook"],
             cell=cell.grade_id,
-            test=test.name,
+            test=test.name.partition("[")[0],  # pytest's parameters are inputs of the hidden test
             rationale=test.rationale,
             verdict=say(f"verdict.{test.verdict}"),
             hint=test.hint,
@@ -266,13 +268,13 @@ def _disagreements(cell: CellResult, names: dict[str, Any]) -> Iterator[Disagree
         yield Disagreement(str(test.rationale), text)
 
 
-def tidy(cell: NotebookNode) -> None:
+def tidy(cell: NotebookNode, has_result: bool) -> None:
     """Take the result out of the outputs, fold given cells, and remove the grader's paths from tracebacks."""
     outputs = cell.get("outputs", [])
-    if is_grade(cell) and outputs and "text/html" in outputs[0].get("data", {}):
+    if has_result and outputs:
         cell.outputs = outputs[1:]  # the page shows it above the cell
     elif cell.cell_type == "code" and is_read_only(cell):
         cell.metadata["given"] = first_line(cell)[:100]
     for output in outputs:
         if output.output_type == "error":
-            output.traceback = [_PLACE.sub("", line) for line in output.traceback]
+            output.traceback = [_PLACE.sub("", part) if len(part) < MAX_LINE else part for part in output.traceback]

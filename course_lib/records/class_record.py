@@ -143,13 +143,16 @@ class ClassRecord:
         return sum(points for _, points in self.cells)
 
 
-def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str) -> ClassRecord:
+def read_class(
+    gradebook: Gradebook, coursedir: CourseDirectory, assignment: str, students: Container[str] | None = None
+) -> ClassRecord:
     """Read the marks of an assignment from the gradebook, and the judge's results from the autograded notebooks.
 
     Args:
         gradebook: an open gradebook.
         coursedir: the course's folders, among them the folder of autograded notebooks.
         assignment: name of the assignment.
+        students: only their submissions are read; None for all.
 
     Raises:
         nbgrader.api.MissingEntry: if the gradebook does not know the assignment.
@@ -165,6 +168,8 @@ def read_class(gradebook: Gradebook, coursedir: CourseDirectory, assignment: str
     order = {name: i for i, (name, _) in enumerate(cells)}
     submissions = []
     for submitted in gradebook.assignment_submissions(assignment):
+        if students is not None and submitted.student.id not in students:
+            continue
         folder = Path(coursedir.format_path(coursedir.autograded_directory, submitted.student.id, assignment))
         submissions.append(_submission(submitted, folder, order, ambiguous))
     graded = {one.student for one in submissions}

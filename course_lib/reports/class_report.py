@@ -29,6 +29,9 @@ MAX_FAILURES_SHOWN = 40
 MISCONCEPTIONS = 3
 """The number of causes that the report proposes to teach again."""
 
+SNIPPETS = 20
+"""The number of answers that are read to find a short one."""
+
 
 def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) -> str:
     """The page, in the current language.
@@ -95,8 +98,8 @@ def _reasons_to_look(submission: Submission) -> Iterator[tuple[int, str]]:
         if result.unreadable:
             why = say("labelled", name=say("verdict.unreadable"), text=result.unreadable)
             yield 1 + SEVERITY.index(Verdict.UNREADABLE), why
-        elif result.protection == "none":  # of an unreadable notebook, no code ran
-            yield 0, str(TEXTS["unprotected"])
+    if any(result.protection == "none" and not result.unreadable for result in submission.results.values()):
+        yield 0, str(TEXTS["unprotected"])  # of an unreadable notebook, no code ran
     for verdict, count in submission.verdicts.items():
         if verdict in NEEDS_ATTENTION and verdict is not Verdict.UNREADABLE:
             yield 1 + SEVERITY.index(verdict), counted(count, verdict)
@@ -149,14 +152,14 @@ class Misconception:
 def misconceptions(record: ClassRecord, failures: Sequence[Failure]) -> list[Misconception]:
     """What to teach again: the most frequent causes, each with the shortest answer that shows it."""
     by_id = {submission.student: submission for submission in record.submissions}
+    known = [failure for failure in failures if failure.verdict is Verdict.FAILED and failure.cause]
     found = []
-    for failure in failures:
-        if failure.verdict is not Verdict.FAILED or not failure.cause or len(failure.students) < 2:
-            continue
-        shown = [snippet(by_id[student], failure.grade_id) for student in failure.students]
+    for failure in [failure for failure in known if len(failure.students) > 1][:MISCONCEPTIONS]:
+        looked_at = [by_id[student] for student in list(failure.students)[:SNIPPETS]]
+        shown = [snippet(submission, failure.grade_id) for submission in looked_at]
         code = min(filter(None, shown), key=len, default="")
         found.append(Misconception(failure.grade_id, failure.cause, len(failure.students), code))
-    return found[:MISCONCEPTIONS]
+    return found
 
 
 def _grading(record: ClassRecord) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..records.class_record import ClassRecord, Submission
+from ..records.class_record import ClassRecord, Submission, cell_title
 from ..results.result import Verdict
 
-FEW = 20
-"""A discrimination is computed for at least this many submissions: that of fewer is mostly chance."""
+FEW = 50
+"""A discrimination is computed for at least this many submissions: its standard error is 0.14 for 50, 0.22 for 20."""
 
 TELLING = 0.1
 """A test with a smaller discrimination is flagged: it does not tell strong submissions from weak ones."""
@@ -101,10 +101,16 @@ def _correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     return statistics.correlation(passed, rest)
 
 
-def snippet(submission: Submission, grade_id: str) -> str:
-    """The answer that a grade cell grades, without comments, shortened; empty if it cannot be read."""
+def snippet(submission: Submission, title: str) -> str:
+    """The answer that a grade cell grades, without comments, shortened; empty if it cannot be read.
+
+    Args:
+        submission: of the student.
+        title: the title of the grade cell in this class.
+    """
     for notebook, result in submission.results.items():
-        solution = next((cell.solution for cell in result.cells if cell.grade_id == grade_id), "")
+        titles = {cell_title(notebook, cell.grade_id, submission.ambiguous): cell.solution for cell in result.cells}
+        solution = titles.get(title, "")
         if not solution or submission.folder is None:
             continue
         try:

@@ -13,7 +13,7 @@ def marks_table(record: ClassRecord) -> str:
     for submission in record.submissions:
         points = [submission.by_cell[name].points for name in cells]
         verdicts = [counted(count, verdict) for verdict, count in submission.verdicts.items()]
-        summary = ", ".join(verdicts) or say("table.all_passed")
+        summary = ", ".join(verdicts) or (say("table.all_passed") if submission.results else "-")
         rows.append([submission.student, *map(format_points, points), format_points(sum(points)), summary])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

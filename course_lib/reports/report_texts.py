@@ -17,22 +17,22 @@ TEXTS = {
     "waits": Text("en attente", "waiting"),
     "waiting": Text(
         "Pas encore comptées, car elles attendent la note d'une personne :",
-        "Not counted yet, because they wait for a person's mark:",
+        "Not counted yet, because a person has not graded them:",
     ),
     "graded_mean": Text("moyenne de ce qui est noté", "mean of what is graded"),
-    "blank": Text("sans aucune réponse", "without any answer"),
-    "unreadable": Text("à fichier illisible", "with an unreadable file"),
+    "blank": Text("sans réponse en code", "no code written"),
+    "unreadable": Text("rendus illisibles", "unreadable"),
     "discrimination": Text("discrimination", "discrimination"),
     "about_discrimination": Text(
-        "Discrimination : corrélation entre la réussite à ce test et les points de tout le reste, à partir de 20 "
-        "rendus. Près de 0 ou négative (⚠), le test ne distingue pas les rendus forts des faibles : relisez-le.",
-        "Discrimination: the correlation of passing this test with the points for everything else, from 20 "
-        "submissions on. Near 0 or negative (⚠), the test does not tell strong submissions from weak ones: review it.",
+        "Discrimination : corrélation entre la réussite à ce test et les points de tout le reste, à partir de 50 "
+        "rendus. Près de 0 ou négative (⚠), le test ne distingue peut-être pas les rendus forts des faibles : "
+        "relisez-le.",
+        "Discrimination: the correlation of passing this test with the points for everything else, from 50 "
+        "submissions on. Near 0 or negative (⚠), the test may not tell strong submissions from weak ones: review it.",
     ),
     "teach": Text("À reprendre en cours", "What to teach again"),
     "students_count": Text("étudiants", "students"),
     "repairs": Text("Réparés avant la correction : rien à faire", "Repaired before grading: nothing to do"),
-    "more": Text("{n} de plus", "{n} more"),
     "search": Text("chercher un nom ou un identifiant", "search for a name or an id"),
     "questions": Text("Réussite par question", "Success per grade cell"),
     "share": Text(
