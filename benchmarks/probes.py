@@ -63,7 +63,7 @@ def main() -> None:
                 times.append((bool(snapshots), 1000 * (time.perf_counter() - began)))
                 if snapshots:
                     plain = StudentNotebook(runner.ask)
-                    probed = StudentNotebook(runner.ask, visit=partial(runner.ask_snapshot, last, alone=True))
+                    probed = StudentNotebook(runner.ask, ask_alone=partial(runner.ask_snapshot, last, alone=True))
                     call = milliseconds(partial(plain.number, "f", 1.0))
                     probe = milliseconds(partial(probed.run, call_f, 1.0))
     without, taken = (statistics.median(t for has, t in times if has is wanted) for wanted in (False, True))

@@ -25,7 +25,7 @@ from .device import seed
 from .error_causes import FUNCTIONS, known_error_cause
 from .messages import Text, say
 
-__all__ = ["CheckFailed", "Property", "check", "check_properties", "first_missed", "is_model_class"]
+__all__ = ["CheckFailed", "Property", "card_for", "check", "check_properties", "is_model_class"]
 
 Hint = Text | tuple[str, str] | str
 """A text for students: in French and in English, or in one language."""
@@ -235,7 +235,7 @@ def _verify(expected: Property, namespace: dict[str, Any]) -> _Finding:
     return _Finding("not_yet", lines, cause, missed or _text(expected.says) or say("check.value"))
 
 
-def first_missed(properties: Sequence[Property], namespace: dict[str, Any]) -> Card:
+def card_for(properties: Sequence[Property], namespace: dict[str, Any]) -> Card:
     """The card of an answer: the properties that hold, and the first one that does not, with its likely cause.
 
     Args:
@@ -262,7 +262,7 @@ def first_missed(properties: Sequence[Property], namespace: dict[str, Any]) -> C
 
 
 def check_properties(properties: Sequence[Property], namespace: dict[str, Any] | None = None) -> None:
-    """Check an answer, and show one card: see :func:`first_missed`.
+    """Check an answer, and show one card: see :func:`card_for`.
 
     Args:
         properties: what to verify, in this order.
@@ -275,7 +275,7 @@ def check_properties(properties: Sequence[Property], namespace: dict[str, Any] |
     if _last_was_no_python():
         card = Card(properties[0].name, "not_yet", [(say("check.cause"), say("check.no_python"))])
     else:
-        card = first_missed(properties, namespace)
+        card = card_for(properties, namespace)
     display(card)
     if card.verdict != "right":
         raise CheckFailed(card)

@@ -14,7 +14,7 @@ from typing import Any
 from IPython.display import display
 
 from .cards import STYLE, Card, coloured, is_graded_now
-from .checks import Property, check_properties, first_missed
+from .checks import Property, card_for, check_properties
 from .messages import TEXT_STUB, Text, say
 
 __all__ = ["Exercise", "Task"]
@@ -170,7 +170,7 @@ class Exercise:
     def _checked(self, namespace: dict[str, Any]) -> Iterator[Line]:
         for task in self.tasks.values():
             try:
-                card = first_missed(task.properties(namespace), namespace)
+                card = card_for(task.properties(namespace), namespace)
             except Exception:  # such as a variable of a cell that has not run
                 card = Card("", "to_do", [])
             what = {"to_do": say("progress.to_do"), "right": ""}.get(card.verdict, card.missed)

@@ -202,7 +202,7 @@ def save(model: nn.Module, path: str | Path) -> None:
 
 
 def load(model: nn.Module, path: str | Path) -> None:
-    """Read weights that :func:`save` wrote into a model of the same architecture.
+    """Load into ``model`` the weights that :func:`save` wrote. The architecture must be the same.
 
     Args:
         model: gets the weights; it stays on its device.

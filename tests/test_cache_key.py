@@ -10,7 +10,7 @@ from course_lib.files import PACKAGE
 
 SHOWS_MARKS = ("cli/doctor.py", "execution/executors.py", "nbgrader_plugins/exchange.py", "records/class_record.py",
                "reports/class_report.py", "reports/templates/report.html.jinja")  # fmt: skip
-DECIDES_MARKS = ("checks.py", "messages.py", "assignment/loader.py", "authoring/expect.py", "judge/pipeline.py",
+DECIDES_MARKS = ("checks.py", "messages.py", "assignment/loader.py", "authoring/expectations.py", "results/result.py", "judge/pipeline.py",
                  "kernel/responder.py", "reference/mnist1.py", "mnist_files/t10k-labels-idx1-ubyte.gz")  # fmt: skip
 
 
@@ -26,7 +26,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", SHOWS_MARKS)
 def test_code_that_shows_marks_is_not_in_the_key(package: Path, name: str) -> None:
     before, all_code = cache_key.versions(), cache_key.versions(all_code=True)
-    with (package / name).open("ab") as file:
+    with (package / name).open("r+b") as file:
+        file.seek(0, 2)
         file.write(b"\n# changed")
     assert cache_key.versions() == before
     assert cache_key.versions(all_code=True) != all_code, "a cluster's workers need the same code"
@@ -35,7 +36,8 @@ def test_code_that_shows_marks_is_not_in_the_key(package: Path, name: str) -> No
 @pytest.mark.parametrize("name", DECIDES_MARKS)
 def test_code_that_decides_marks_is_in_the_key(package: Path, name: str) -> None:
     before = cache_key.versions()
-    with (package / name).open("ab") as file:
+    with (package / name).open("r+b") as file:
+        file.seek(0, 2)
         file.write(b"\n# changed")
     assert cache_key.versions() != before
 

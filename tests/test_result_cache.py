@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from course_lib.assignment.loader import load_assignment
-from course_lib.execution.cache_key import cache_key, times_of_tests, versions
+from course_lib.execution.cache_key import assignment_digest, times_of_tests, versions
 from course_lib.execution.result_cache import ResultCache, shrink
 from course_lib.judge.limits import Limits
 from course_lib.judge.task import GradedNotebook
@@ -26,7 +26,7 @@ def test_the_key_depends_on_files_behind_links(tmp_path: Path) -> None:
     for content in ("", "x = 1"):
         common.write_text(content)
         [spec] = load_assignment(source, tests)
-        keys.add(cache_key(spec, source, Limits(), versions()))
+        keys.add(assignment_digest(spec, source, Limits(), versions()))
         assert common in times_of_tests([spec])
     for linked in (source / "data", tests / "helpers"):
         shared = tmp_path / linked.name
@@ -35,7 +35,7 @@ def test_the_key_depends_on_files_behind_links(tmp_path: Path) -> None:
         for numbers in ("1", "2"):
             (shared / "numbers.txt").write_text(numbers)
             [spec] = load_assignment(source, tests)
-            keys.add(cache_key(spec, source, Limits(), versions()))
+            keys.add(assignment_digest(spec, source, Limits(), versions()))
     assert len(keys) == 6
 
 
@@ -50,7 +50,7 @@ def test_the_key_depends_on_everything_that_decides_marks(tmp_path: Path, monkey
         changed = copy.deepcopy(spec)
         if change is not None:
             change(changed)
-        return cache_key(changed, source, Limits(cell=cell, threads=threads), versions(), language=language)
+        return assignment_digest(changed, source, Limits(cell=cell, threads=threads), versions(), language=language)
 
     def key_with(target: str, value: object) -> str:
         with monkeypatch.context() as patch:

@@ -17,14 +17,14 @@ _MARKER = re.compile(r"^<!-- (fr|en|end) -->[ \t]*(?:\n|$)", re.MULTILINE)
 
 
 def choose(source: str, language: str) -> str:
-    """The text of a cell in one language.
+    """The text of a cell in one language, or in both.
 
     Args:
         source: the text with its markers.
         language: ``fr``, ``en``, or ``both``.
 
     Raises:
-        ValueError: if the last marker is missing.
+        ValueError: if the last part has no ``<!-- end -->``.
     """
     common, *parts = _MARKER.split(source)
     kept, last = [common], "end"

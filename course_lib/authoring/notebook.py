@@ -3,8 +3,8 @@
 A hidden test is a pytest function with a ``student`` argument, a :class:`StudentNotebook`. The test can call a function
 of the notebook, run a model with injected weights, read trained weights or a plain value, and send a probe: a function
 of its own that works with the student's names. It gets raw data that this module has checked, and nothing else. The
-same class is used for a kernel, an author's own notebook and the kit's tests; only the functions ``ask`` and ``visit``
-differ.
+same class is used for a kernel, an author's own notebook and the kit's tests; only the functions ``ask`` and
+``ask_alone`` differ.
 """
 
 import builtins
@@ -75,7 +75,7 @@ class StudentNotebook(Probing):
     Args:
         ask: sends a question to the notebook.
         missing: makes the failure for a name that the notebook lacks.
-        visit: sends a question to a fork of the notebook, which ends with its answer.
+        ask_alone: sends a question to a fork of the notebook, which ends with its answer.
         code: the code of the notebook.
     """
 
@@ -83,11 +83,11 @@ class StudentNotebook(Probing):
         self,
         ask: Ask,
         missing: Callable[[str], StudentFailure] = missing_name,
-        visit: Ask | None = None,
+        ask_alone: Ask | None = None,
         code: StudentCode | None = None,
     ) -> None:
         self._ask = ask
-        self._connection = visit or ask
+        self._ask_alone = ask_alone or ask
         self._missing = missing
         self.code = code or StudentCode([])
         """The code of the notebook up to the grade cell."""
@@ -114,7 +114,7 @@ class StudentNotebook(Probing):
         question = Packet({"ask": ask} | fields, tensors or {})
         line = "nothing"
         try:
-            reply = (self._connection if ask == "run" else self._ask)(question)
+            reply = (self._ask_alone if ask == "run" else self._ask)(question)
             line = answer_line(reply)
         except StudentFailure as failure:
             line = f"{failure.verdict} {failure.note}"

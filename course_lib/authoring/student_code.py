@@ -56,7 +56,7 @@ class StudentCode:
 
     @property
     def own_names(self) -> set[str]:
-        """The same names, without imported ones."""
+        """The names that the top level of the cells defines, except imported ones."""
         own = (found for found in self._statements if not isinstance(found, ast.Import | ast.ImportFrom))
         return {name for statement in own for name in names_bound(statement)}
 
@@ -75,7 +75,7 @@ class StudentCode:
         return found[-1] if found else None
 
     def source(self, name: str) -> str:
-        """The source of that statement; empty if there is none."""
+        """The source of the last definition of ``name``; empty if there is none."""
         found = self.definition(name)
         return "" if found is None else ast.unparse(found)
 

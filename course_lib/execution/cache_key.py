@@ -74,24 +74,26 @@ def decides_marks(name: str) -> bool:
     return not rest or folder in MARK_DECIDING_FOLDERS
 
 
-def cache_key(spec: NotebookSpec, beside: Path, limits: Limits, here: Sequence[str], **settings: str) -> str:
-    """Hash of everything that a result depends on, apart from the submission.
+def assignment_digest(
+    spec: NotebookSpec, source: Path, limits: Limits, installed: Sequence[str], **settings: str
+) -> str:
+    """Hash of everything that a result depends on, apart from the submission, whose content completes the key.
 
     That is the source notebook, the released one, the hidden tests, the files next to the source, the limits and the
     versions. The number of threads is not included, because marks must not depend on it.
 
     Args:
         spec: the notebook.
-        beside: the folder of the source notebook.
+        source: the folder of the source notebook.
         limits: what a submission may use.
-        here: what :func:`versions` returned.
+        installed: what :func:`versions` returned.
         **settings: every other setting that changes a result, by name: see
             :func:`course_lib.execution.open_run.prepare_tasks`.
     """
-    parts = [*here, json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
+    parts = [*installed, json.dumps(asdict(replace(limits, threads=0))), json.dumps(settings, sort_keys=True)]
     digest = hashlib.sha256("\n".join(parts).encode())
     files = _tests(spec)
-    files |= {f"{beside.name}//{path.relative_to(beside)}": path for path in _files(beside) if path.suffix != ".ipynb"}
+    files |= {f"{source.name}//{path.relative_to(source)}": path for path in _files(source) if path.suffix != ".ipynb"}
     _digest_files(digest, files)
     for notebook in (spec.source, spec.skeleton):
         digest.update(nbformat.writes(notebook).encode())

@@ -31,9 +31,9 @@ class NewTask(Protocol):
     """Makes a task from a notebook and what was handed in."""
 
     def __call__(
-        self, spec: NotebookSpec, submitted: bytes | Unreadable, handed_in: Mapping[str, bytes] | None = None
+        self, spec: NotebookSpec, submitted: bytes | Unreadable, student_files: Mapping[str, bytes] | None = None
     ) -> GradingTask:
-        """The task; ``handed_in`` is content by path."""
+        """The task; ``student_files`` is content by path."""
 
 
 HANDED_IN_AGAIN = "it was resubmitted during grading: run the command again"

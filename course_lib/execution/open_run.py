@@ -23,7 +23,7 @@ from ..messages import set_language
 from ..records.gradebook import CourseGradebook
 from ..results.errors import AssignmentError, GraderError
 from .assignment_folders import AssignmentFolders
-from .cache_key import cache_key, times_of_tests, versions
+from .cache_key import assignment_digest, times_of_tests, versions
 from .class_run import ClassRun, NewTask
 from .executors import cluster_executor, local_executor
 from .recorder import Recorder
@@ -178,8 +178,8 @@ def report_classic_cells(specs: Sequence[NotebookSpec], classic: Classic, log: L
     names = "; ".join(cells)
     if classic == "refuse":
         raise AssignmentError(
-            f"These grade cells have no file of hidden tests: {names}. c.JudgedAutograde.classic = 'refuse' forbids "
-            "accept that. Write the tests ('course harden' drafts them), or set it to 'allow' or 'warn'"
+            f"These grade cells have no file of hidden tests: {names}. c.JudgedAutograde.classic = 'refuse' does not "
+            "allow that. Write the tests ('course harden' drafts them), or set it to 'allow' or 'warn'"
         )
     message = "Tested by the cell's own code, so the student's code could forge the verdict: %s"
     log.log(WARNING if classic == "warn" else INFO, message, names)
@@ -215,14 +215,14 @@ def prepare_tasks(
     decisive = {name: str(getattr(settings, name)) for name in names}
     decisive["ignored"] = " ".join(sorted(folders.ignored))
     here = versions()
-    keys = {spec.name: cache_key(spec, folders.source, limits, here, **decisive) for spec in specs}
+    keys = {spec.name: assignment_digest(spec, folders.source, limits, here, **decisive) for spec in specs}
 
     def new_task(
-        spec: NotebookSpec, submitted: bytes | Unreadable, handed_in: Mapping[str, bytes] | None = None
+        spec: NotebookSpec, submitted: bytes | Unreadable, student_files: Mapping[str, bytes] | None = None
     ) -> GradingTask:
         content = f"!{submitted.reason}".encode() if isinstance(submitted, Unreadable) else submitted
         digest = hashlib.sha256(keys[spec.name].encode() + content)
-        for name, data in (handed_in or {}).items():
+        for name, data in (student_files or {}).items():
             digest.update(f"\n{name} {len(data)}\n".encode(errors="surrogateescape") + data)
         return GradingTask(
             spec,
@@ -234,7 +234,7 @@ def prepare_tasks(
             settings.protection,
             settings.device,
             files,
-            handed_in or {},
+            student_files or {},
             settings.execute,
             train_once=settings.train_once,
             key=digest.hexdigest(),

@@ -18,7 +18,7 @@ from ..assignment.cells import cell_name, is_students
 from ..assignment.spec import NotebookSpec
 from ..files import write_atomically
 from ..judge.annotate import read_result, without_times
-from ..judge.handed_in import write_files
+from ..judge.student_files import write_files
 from ..judge.task import GradedNotebook, GradingTask, Unreadable
 from ..records.gradebook import CourseGradebook
 from ..records.gradebook_queries import Marks
@@ -38,12 +38,12 @@ class Recorded:
 
     def is_current(self, student: str, tasks: Sequence[GradingTask]) -> bool:
         """Whether the autograded folder and the gradebook have the results of exactly this submission."""
-        target, handed_in = self.folders.autograded(student), self.folders.submitted(student)
-        if read_receipt(target) != read_receipt(handed_in):
+        target, submitted = self.folders.autograded(student), self.folders.submitted(student)
+        if read_receipt(target) != read_receipt(submitted):
             return False
-        if submitted_at(handed_in) != self.times.get(student):  # somebody has restored an old gradebook
+        if submitted_at(submitted) != self.times.get(student):  # somebody has restored an old gradebook
             return False
-        missing = not_handed_in(tasks)
+        missing = missing_notebooks(tasks)
         return all(self._is_recorded(student, task, target, task.spec.name in missing) for task in tasks)
 
     def is_provisional(self, student: str) -> bool:
@@ -66,7 +66,7 @@ class Recorded:
         return marks == recorded
 
 
-def not_handed_in(tasks: Sequence[GradingTask]) -> set[str]:
+def missing_notebooks(tasks: Sequence[GradingTask]) -> set[str]:
     """The notebooks missing from a submission that has another one. They get 0 points and no autograded file."""
     missing = {t.spec.name for t in tasks if isinstance(t.submitted, Unreadable) and t.submitted.is_missing}
     return missing if len(missing) < len(tasks) else set()
@@ -107,24 +107,24 @@ class Recorder:
             results: the result of each task.
         """
         graded = {task.spec.name: result for task, result in zip(tasks, results, strict=True)}
-        target, handed_in = self.folders.autograded(student), self.folders.submitted(student)
+        target, submitted = self.folders.autograded(student), self.folders.submitted(student)
         target.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{self.folders.assignment}."
         remove_leftovers(target.parent, prefix)
         building = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
         try:
             # before the marks: a full disk fails here, and nothing is half recorded
-            for name in graded.keys() - not_handed_in(tasks):
+            for name in graded.keys() - missing_notebooks(tasks):
                 notebook = graded[name].notebook if self.keep_times else without_times(graded[name].notebook)
                 write_atomically(building / f"{name}.ipynb", notebook.encode())
-            self._write_beside(building, tasks[0].handed_in)
+            self._write_beside(building, tasks[0].student_files)
             for other in target.glob("*.ipynb"):  # notebooks that this command was not asked for
                 if other.stem not in graded:
                     shutil.copy(other, building)
-            for name, content in read_receipt(handed_in).items():  # `nbgrader release_feedback` needs them
+            for name, content in read_receipt(submitted).items():  # `nbgrader release_feedback` needs them
                 (building / name).write_bytes(content)
-            when = submitted_at(handed_in)
-            if when is None and has_stamp(handed_in):
+            when = submitted_at(submitted)
+            if when is None and has_stamp(submitted):
                 self.undated.add(student)
             self.remove_feedback(student)
             same = {name: same_cells(target / f"{name}.ipynb", one.notebook) for name, one in graded.items()}
@@ -139,11 +139,11 @@ class Recorder:
             shutil.rmtree(building, ignore_errors=True)  # it only exists if something went wrong
         self.set_permissions(student)
 
-    def _write_beside(self, target: Path, handed_in: Mapping[str, bytes]) -> None:
+    def _write_beside(self, target: Path, student_files: Mapping[str, bytes]) -> None:
         """Write the files beside the notebooks, as nbgrader does: the student's, and those of the source."""
         ignored = shutil.ignore_patterns("*.ipynb", *self.folders.ignored)
         shutil.copytree(self.folders.source, target, ignore=ignored, dirs_exist_ok=True)
-        write_files(target, handed_in)
+        write_files(target, student_files)
 
     def update_penalties(self, students: Collection[str]) -> None:
         """Recompute the late penalties of these students: due dates and rules may have changed."""

@@ -45,7 +45,7 @@ def classic_questions(task: GradingTask, notebook: NotebookNode) -> dict[int, Pa
     }
 
 
-def classic_tests(spec: NotebookSpec) -> dict[str, CellResult]:
+def classic_results_before_run(spec: NotebookSpec) -> dict[str, CellResult]:
     """A result for each classic cell, by its id: as if it had not run."""
     return {
         cell.grade_id: CellResult(
@@ -69,23 +69,23 @@ def run_classic_cells(
         answer_training: answers training requests, should the notebook run again.
         device: where models are trained.
     """
-    results = classic_tests(task.spec)
+    results = classic_results_before_run(task.spec)
     if not results:
         return {}
     answers: dict[int, KernelReply] = {}
-    left = False
+    some_without_snapshot = False
     for index, question in runner.classic.items():
         outcome = runner.outcomes.get(index, Verdict.KERNEL_DIED)
         if outcome not in (Verdict.PASSED, Verdict.ERROR):
             answers[index] = StudentFailure(outcome)  # its visible lines took too long, or ended the kernel
         elif not runner.has_snapshot(index):
-            left = True
+            some_without_snapshot = True
         else:
             try:
                 answers[index] = runner.ask_snapshot(index, question, alone=True)
             except StudentFailure as failure:
                 answers[index] = failure
-    if left:
+    if some_without_snapshot:
         answers = _run_again(task, runner, answer_training, device) | answers
     grade_cells = {cell.grade_id: cell for cell in task.spec.automatic}
     for index in runner.classic:

@@ -12,7 +12,7 @@ from .task import GradingTask
 from .tested_notebook import TestedNotebook
 
 
-def judged_tests(spec: NotebookSpec) -> dict[str, CellResult]:
+def judged_results_before_run(spec: NotebookSpec) -> dict[str, CellResult]:
     """A result for each judged cell, by id: as if no test had run."""
     return collect_hidden_tests([*spec.tests.values()])
 

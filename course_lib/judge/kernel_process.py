@@ -19,12 +19,12 @@ from ..kernel.wire import Packet
 from ..messages import language
 from ..results.errors import GraderError
 from ..results.result import Verdict
-from .handed_in import write_files
 from .kernel_client import JudgeClient, JudgeKernelManager
 from .limits import Limits
 from .outcomes import NeedsTraining
 from .sandbox import CACHE, HOME, KERNEL_VARIABLES, LIBRARY, MACHINE_VARIABLES, sandbox_for
 from .sandbox_provisioner import SandboxProvisioner
+from .student_files import write_files
 from .task import Device, Protection
 
 
@@ -56,7 +56,7 @@ class KernelSettings:
     """On ``cpu``, the kernel sees no GPU, whatever the machine has."""
     seed: int = 0
     """Python's hash seed, which decides the order of sets."""
-    handed_in: Mapping[str, bytes] = field(default_factory=dict)
+    student_files: Mapping[str, bytes] = field(default_factory=dict)
     """The student's own files by path, which are written next to the notebook, too."""
 
 
@@ -99,7 +99,7 @@ class KernelProcess:
                 run_sync(self._manager.start_kernel)()
             else:
                 self._start_unprotected(settings)
-            write_files(self.work, settings.handed_in)  # before any of the student's code has run
+            write_files(self.work, settings.student_files)  # before any of the student's code has run
             self.client.start_new_kernel_client()
         except BaseException:
             self.stop()

@@ -8,10 +8,10 @@ class Limits:
     """What a student's code may use, in seconds, in bytes or as a count."""
 
     cell: float = 20
-    """CPU seconds for one cell, except training cells and check cells. Both this and ``question`` count CPU time, so a
-    busy machine costs no points."""
+    """CPU seconds for one cell, except training cells and judged grade cells. This and ``question`` count CPU time, so
+    a busy machine costs no points."""
     slack: float = 3
-    """How many times these CPU seconds may pass on the clock, not counting time spent waiting for a free core."""
+    """The wall-clock limit as a multiple of the CPU limit, not counting time spent waiting for a free core."""
     question: float = 2
     """CPU seconds for one question of a hidden test, for each 1000 input rows or part of them. Also for the
     visible part of a judged grade cell."""

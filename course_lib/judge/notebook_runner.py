@@ -24,7 +24,7 @@ from ..assignment.cells import first_line, is_test_cell, is_training
 from ..kernel.wire import Packet, WireError, unpack
 from ..messages import say
 from ..results.errors import GraderError
-from ..results.failures import StudentFailure, limit_verdict
+from ..results.failures import StudentFailure, verdict_on_raised_cell
 from ..results.result import Verdict
 from .checked_messages import BadMessage, packet_message
 from .kernel_client import POLL_SECONDS
@@ -116,7 +116,7 @@ class NotebookRunner:
         in_place: bool = False,
     ) -> "NotebookRunner":
         """A runner with the limits, protection and files of ``task``."""
-        place = task.library, task.limits, task.protection, task.files, device, task.seed, task.handed_in
+        place = task.library, task.limits, task.protection, task.files, device, task.seed, task.student_files
         return cls(notebook, KernelSettings(*place), answer_training, snapshots, classic, in_place)
 
     def __enter__(self) -> "NotebookRunner":
@@ -180,7 +180,7 @@ class NotebookRunner:
             self.stop()
             return Verdict.INVALID_ANSWER
         errors = (output for output in cell.outputs if output.output_type == "error")
-        verdict = next((limit_verdict(error.ename, error.evalue) for error in errors), Verdict.PASSED)
+        verdict = next((verdict_on_raised_cell(error.ename, error.evalue) for error in errors), Verdict.PASSED)
         if index in self._snapshots and not is_classic:
             self._take_snapshot(index)
         return verdict
@@ -229,7 +229,7 @@ class NotebookRunner:
         return index in self._snapshots
 
     def ask_snapshot(self, index: int, question: Packet, alone: bool = False) -> Packet:
-        """The answer of the notebook in its state after the cell with this index.
+        """The answer of the notebook in its state after the cell with this index, or before it if it is a classic one.
 
         No cell runs after such a question in the same kernel: call this only when all cells have run.
 

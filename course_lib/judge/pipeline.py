@@ -23,7 +23,7 @@ from ..messages import say, set_language
 from ..results.errors import GraderError
 from ..results.result import CellResult, NotebookResult, Verdict
 from .annotate import annotate
-from .classic_cells import classic_questions, classic_tests, run_classic_cells
+from .classic_cells import classic_questions, classic_results_before_run, run_classic_cells
 from .notebook_runner import NotebookRunner
 from .outcomes import Finished, NeedsFullTraining, NeedsTraining, Outcome
 from .parse_timeout import ParseTimeout, parse_timeout
@@ -180,11 +180,11 @@ def decide(task: GradingTask, rebuilt: Rebuilt, finished: Finished) -> NotebookR
 
 def unreadable_result(task: GradingTask, why: str) -> GradedNotebook:
     """The result of a submission that cannot be read: 0 points everywhere, and the reason."""
-    found = classic_tests(task.spec)
+    found = classic_results_before_run(task.spec)
     if task.spec.tests:
-        from .judged_cells import judged_tests  # imports torch, which takes seconds
+        from .judged_cells import judged_results_before_run  # imports torch, which takes seconds
 
-        found |= judged_tests(task.spec)
+        found |= judged_results_before_run(task.spec)
     cells: list[CellResult] = [found[cell.grade_id] for cell in task.spec.automatic]
     solutions = {cell.grade_id: cell.solution for cell in task.spec.automatic}
     for cell in cells:

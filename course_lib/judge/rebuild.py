@@ -85,7 +85,7 @@ class _Skeleton:
             return cell.id
         return self.locked.get(cell.source.strip())  # the ids got lost, too
 
-    def is_read_only(self, cell: SubmittedCell) -> bool:
+    def has_no_work(self, cell: SubmittedCell) -> bool:
         """Whether a cell without a name has no work of the student: it is empty, given, or part of a given text."""
         source = cell.source.strip()
         if not source or source in self._sources:
@@ -138,7 +138,7 @@ def _collect(skeleton: _Skeleton, cells: Sequence[SubmittedCell]) -> _Collected:
         elif cell.source.strip() in skeleton.texts:  # keep an answer below its own task, where a person looks for it
             for extra in waiting:
                 extra.before = extra.before or skeleton.texts[cell.source.strip()]
-        elif not skeleton.is_read_only(cell):
+        elif not skeleton.has_no_work(cell):
             waiting.append(_Extra(cell))
     collected.extras[None] = waiting
     return collected

@@ -40,7 +40,7 @@ class GradingTask:
     submitted: bytes | Unreadable
     """The submitted file's content."""
     library: Path
-    """The folder that the kernel imports, from :func:`course_lib.judge.sandbox.write_kernel_library`."""
+    """The folder from which the kernel imports course_lib: :func:`course_lib.judge.sandbox.write_kernel_library`."""
     trainings: Path
     """Folder of finished training runs."""
     limits: Limits
@@ -49,7 +49,7 @@ class GradingTask:
     device: Device = "cpu"
     files: Path | None = None
     """Folder whose files are next to the notebook while it runs."""
-    handed_in: Mapping[str, bytes] = field(default_factory=dict)
+    student_files: Mapping[str, bytes] = field(default_factory=dict)
     """The student's own files, by their path relative to the notebook. They are next to it, too."""
     execute: bool = True
     """Whether to run the notebook; otherwise, a person grades it with the outputs that the student handed in."""

@@ -7,7 +7,7 @@ import psutil
 
 
 class TimeLimit:
-    """Measures the CPU time and the wall time of a process from now on.
+    """Limits on the CPU time and the wall time of a process, counted from now on.
 
     Args:
         pid: the process. Its threads count; the processes that it starts do not.

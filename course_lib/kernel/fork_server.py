@@ -232,7 +232,7 @@ def _shared() -> int:
 
 
 def _open_files(process: Path) -> int:
-    """Number of open files of a process, plus what :func:`_watched` adds for them."""
+    """Weighted number of open files of a process: an epoll file also counts 1 for each kB of its watch list."""
     try:
         files = os.listdir(process / "fd")
         return len(files) + sum(_watched(f"{process}/fd/{name}") for name in files)

@@ -107,12 +107,12 @@ def run(
     except MissingName:
         raise
     except BaseException as error:
-        if is_students(error, namespace):
+        if is_students_fault(error, namespace):
             raise
         raise ProbeError(error, _line(error)) from error
 
 
-def is_students(error: BaseException, namespace: MutableMapping[str, Any]) -> bool:
+def is_students_fault(error: BaseException, namespace: MutableMapping[str, Any]) -> bool:
     """Whether an exception that reached a probe came from the student's code, and not from the probe's own lines.
 
     The innermost frame that belongs to either decides; library frames count for their caller. A model counts

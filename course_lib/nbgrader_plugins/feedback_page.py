@@ -65,7 +65,7 @@ class Disagreement:
 
 
 @dataclass
-class Question:
+class GradedCell:
     """One graded cell."""
 
     id: str
@@ -93,7 +93,7 @@ class Question:
 
     @property
     def symbol(self) -> str:
-        """A symbol for :attr:`state`; the word is never far."""
+        """A symbol for :attr:`state`, always shown next to the word or the points."""
         return {"right": "✓", "waiting": "…", "blank": "…"}.get(self.state, "✗")
 
     @property
@@ -109,7 +109,7 @@ class Question:
 
     @property
     def lost(self) -> str:
-        """The points that can still be earned, with a minus sign."""
+        """The points lost, with a minus sign."""
         return f"\N{MINUS SIGN}{format_points(round(self.points - (self.score or 0), 2))}"
 
 
@@ -119,7 +119,7 @@ class Page:
 
     notebook: str
     student: str
-    questions: list[Question]
+    questions: list[GradedCell]
     penalty: float = 0.0
     repairs: list[str] = field(default_factory=list)
 
@@ -138,11 +138,11 @@ class Page:
         return {name: say(f"page.{name}") for name in names}
 
     @cached_property
-    def by_id(self) -> dict[str, Question]:
+    def by_id(self) -> dict[str, GradedCell]:
         """The questions by the id of their grade cell."""
         return {question.id: question for question in self.questions}
 
-    def of(self, cell: NotebookNode) -> Question | None:
+    def of(self, cell: NotebookNode) -> GradedCell | None:
         """The question that a cell grades, if it is a grade cell."""
         return self.by_id.get(cell_name(cell))
 
@@ -156,7 +156,7 @@ class Page:
 
     @property
     def notes(self) -> list[str]:
-        """What belongs to the total."""
+        """What is shown below the total: points that wait for a person, the penalty, repairs."""
         waiting = [question for question in self.questions if question.score is None]
         notes = [say("page.waiting_for", points=format_points(sum(q.points for q in waiting)))] if waiting else []
         if self.penalty:
@@ -164,7 +164,7 @@ class Page:
         return [*notes, *self.repairs]
 
     @property
-    def first(self) -> list[Question]:
+    def first(self) -> list[GradedCell]:
         """The questions that cost the most points."""
         lost = [question for question in self.questions if question.reasons and question.score is not None]
         return sorted(lost, key=lambda question: (question.score or 0) - question.points)[:FIRST]
@@ -219,7 +219,7 @@ def page_of(nb: NotebookNode, names: dict[str, Any]) -> Page:
         name, meta = cell_name(cell), cell.metadata.nbgrader
         graded = automatic.get(name)
         score = None if name in waiting else float(meta.get("score") or 0)
-        question = Question(
+        question = GradedCell(
             name,
             column_title(name).replace("_", " "),
             float(meta.get("points") or 0),

@@ -69,7 +69,7 @@ class MoodleExtractor(ExtractorPlugin):
     """
 
     def extract(self, archive_path: str, extracted_path: str) -> None:
-        """Write the notebooks of all students, then list the uploads that cannot be used."""
+        """Write the notebooks, add the students to the gradebook, and list unusable uploads at the end."""
         if self.config.FileNameCollectorPlugin.get("named_regexp"):
             super().extract(archive_path, extracted_path)
             return

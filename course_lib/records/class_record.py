@@ -112,9 +112,9 @@ class Submission:
             if cell.classic
         }
 
-    def tests_of(self, grade_id: str) -> list[TestResult]:
-        """The hidden tests of one grade cell."""
-        return [test for found, test in self.tests() if found == grade_id]
+    def tests_of(self, title: str) -> list[TestResult]:
+        """The hidden tests of the grade cell with this title."""
+        return [test for found, test in self.tests() if found == title]
 
     @property
     def verdicts(self) -> Counter[Verdict]:

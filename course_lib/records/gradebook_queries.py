@@ -1,4 +1,4 @@
-"""Reads and writes the objects in nbgrader's database. Opening the database is the gradebook's part."""
+"""Reads and writes the objects in nbgrader's database, which ``gradebook.py`` opens."""
 
 from collections.abc import Collection
 from datetime import datetime

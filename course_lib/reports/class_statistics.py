@@ -10,10 +10,10 @@ from typing import Any
 from ..records.class_record import ClassRecord, Submission, cell_title
 from ..results.result import Verdict
 
-FEW = 50
+MIN_SUBMISSIONS = 50
 """A discrimination is computed for at least this many submissions: its standard error is 0.14 for 50, 0.22 for 20."""
 
-TELLING = 0.1
+MIN_DISCRIMINATION = 0.1
 """A test with a smaller discrimination is flagged: it does not tell strong submissions from weak ones."""
 
 MAX_LINES, MAX_LINE = 12, 100
@@ -68,7 +68,7 @@ class TestStatistics:
     @property
     def is_suspicious(self) -> bool:
         """Whether the test does not tell strong submissions from weak ones."""
-        return self.discrimination is not None and self.discrimination < TELLING
+        return self.discrimination is not None and self.discrimination < MIN_DISCRIMINATION
 
 
 def statistics_of_tests(record: ClassRecord) -> list[TestStatistics]:
@@ -93,7 +93,7 @@ def statistics_of_tests(record: ClassRecord) -> list[TestStatistics]:
 
 
 def _correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
-    if len(pairs) < FEW:
+    if len(pairs) < MIN_SUBMISSIONS:
         return None
     passed, rest = zip(*pairs, strict=True)
     if len(set(passed)) < 2 or len(set(rest)) < 2:

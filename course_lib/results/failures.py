@@ -32,7 +32,7 @@ class ParameterMismatch(StudentFailure):
     """The weights to inject do not fit: the model's parameters have different shapes."""
 
 
-def limit_verdict(kind: str, message: str) -> Verdict:
+def verdict_on_raised_cell(kind: str, message: str) -> Verdict:
     """The outcome of a cell that raised an exception: ``DISK_FULL`` if it met this limit, otherwise ``ERROR``.
 
     A cell that runs out of memory is an ``ERROR``, too: what it defined before the error still exists, and it runs
@@ -50,11 +50,11 @@ def limit_verdict(kind: str, message: str) -> Verdict:
 
 
 def exception_verdict(kind: str, message: str) -> Verdict:
-    """The verdict on a test that failed with an exception: as :func:`limit_verdict`, or ``OUT_OF_MEMORY``."""
+    """The verdict on a test that failed with an exception: as :func:`verdict_on_raised_cell`, or ``OUT_OF_MEMORY``."""
     # on the CPU, torch raises a RuntimeError when it gets no memory
     if kind in _NO_MEMORY or (kind == "RuntimeError" and "DefaultCPUAllocator" in message):
         return Verdict.OUT_OF_MEMORY
-    return limit_verdict(kind, message)
+    return verdict_on_raised_cell(kind, message)
 
 
 def error_text(kind: str, message: str) -> str:

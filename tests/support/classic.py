@@ -74,7 +74,7 @@ class ClassicExercise:
         bounds = Limits(**{"threads": 1} | limits)  # type: ignore[arg-type]
         submitted = written(self.submission(answer, extra))
         return GradingTask(
-            self.spec, submitted, library, library.parent, bounds, "en", protection, handed_in=files or {}
+            self.spec, submitted, library, library.parent, bounds, "en", protection, student_files=files or {}
         )
 
     def result(self, library: Path, answer: str, extra: Sequence[str] = (), **limits: float) -> NotebookResult:
