@@ -238,6 +238,7 @@ def test_a_second_command_at_the_same_time_is_refused(course: Path) -> None:
     assert marks(course, "tiny") == EXPECTED
 
 
+@pytest.mark.long
 def test_a_killed_worker_costs_nobody_a_grade(course: Path) -> None:
     """The command grades the submissions of the killed worker again."""
     for student in ("frank", "gaëlle"):  # two slow submissions are still waiting when the first one is graded

@@ -134,6 +134,7 @@ def trained(cache: Path) -> list[bool]:
     return sorted(path.stat().st_size > 0 for path in (cache / "trainings").glob("code-*.safetensors"))
 
 
+@pytest.mark.long
 def test_a_class_trains_each_model_once(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
     monkeypatch.setenv("COURSE_LIB_CACHE", str(cache))

@@ -250,7 +250,7 @@ def test_a_stopped_training_keeps_weights_and_history(capsys: pytest.CaptureFixt
     history = fit(Stopped(), x, y, x[:10], y[:10], EPOCHS=9).history
     done = len(history["loss"]) - 1
     assert 0 < done < 9
-    assert f"Arrêté après {done} époques sur 9 ; les poids sont gardés." in capsys.readouterr().out
+    assert f"Arrêté après {done} époque(s) sur 9 ; les poids sont gardés." in capsys.readouterr().out
 
 
 def test_saved_weights_can_be_loaded(tmp_path: Path) -> None:
