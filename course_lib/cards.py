@@ -107,6 +107,10 @@ def unfinished(error: BaseException) -> str:
     return say("check.unfinished_cell") if name.startswith("<") else say("check.unfinished", name=name)
 
 
+def _is_to_do(error: BaseException) -> bool:
+    return is_stub(error) or (isinstance(error, CheckFailed) and error.card.verdict == "to_do")
+
+
 def is_graded_now() -> bool:
     """Whether nbgrader runs this notebook, to grade it or to validate it: then even what is to do is an error."""
     return bool(os.environ.get("NBGRADER_EXECUTION"))
@@ -121,20 +125,19 @@ def show_to_do_calmly() -> None:
     calm: list[BaseException] = []
 
     def show(shell: Any, kind: Any, error: Any, traceback: Any, tb_offset: int | None = None) -> list[str]:
-        is_to_do = is_stub(error) or (isinstance(error, CheckFailed) and error.card.verdict == "to_do")
-        if not is_to_do or is_graded_now():
-            if is_stub(error):
-                lines = [f"{Card('TO DO', 'to_do', []).title}{say('colon')}{unfinished(error)}"]
-            elif isinstance(error, CheckFailed):
-                lines = error._render_traceback_()
-            else:
-                lines = list(shell.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset))
-            shell._showtraceback(kind, error, lines)
-            return lines
+        if not is_graded_now() and _is_to_do(error):
+            if is_stub(error):  # a check has shown its own card
+                display(Card("TO DO", "to_do", [(say("check.next"), unfinished(error))]))
+            calm.append(error)
+            return []
         if is_stub(error):
-            display(Card("TO DO", "to_do", [(say("check.next"), unfinished(error))]))
-        calm.append(error)
-        return []
+            lines = [f"{Card('TO DO', 'to_do', []).title}{say('colon')}{unfinished(error)}"]
+        elif isinstance(error, CheckFailed):
+            lines = error._render_traceback_()
+        else:
+            lines = list(shell.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset))
+        shell._showtraceback(kind, error, lines)
+        return lines
 
     def forgive(result: Any) -> None:
         """The cell counts as run: the front end would stop "Run all" at an error."""

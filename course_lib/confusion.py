@@ -72,14 +72,12 @@ def display_confusion_matrix(
     )
     corner = f"<th>{escape(say('confusion.corner'))}</th>"
     html = f"<table style='font-size:{escape(font_size)}'><tr>{corner}{head}</tr>{body}</table>"
-    width = max(len(str(text)) for text in [*names, counts.max(initial=0)]) + 1
-    rows = [names, *counts]
-    lines = ["".join(str(value).rjust(width) for value in row) for row in rows]
-    labels_of_lines = ["", *map(str, names)]
-    beside = max(map(len, labels_of_lines))
-    text = [say("confusion.corner"), *(f"{a:>{beside}} {b}" for a, b in zip(labels_of_lines, lines, strict=True))]
+    rows = [["", *names], *([name, *row] for name, row in zip(names, counts, strict=True))]
+    width = max(len(str(value)) for row in rows for value in row)
+    lines = [" ".join(str(value).rjust(width) for value in row) for row in rows]
+    text = "\n".join([say("confusion.corner"), *lines])
     display(Markdown(title))
-    display({"text/html": html, "text/plain": "\n".join(text)}, raw=True)
+    display({"text/html": html, "text/plain": text}, raw=True)
 
 
 def plot_confusion_matrix(

@@ -15,6 +15,7 @@ from IPython.display import display
 
 from .cards import STYLE, Card, coloured, is_graded_now
 from .checks import Property, card_for, check_properties
+from .files import write_atomically
 from .messages import TEXT_STUB, Text, say
 
 __all__ = ["Exercise", "Task"]
@@ -115,10 +116,12 @@ class Exercise:
         """Show what looks right, what is open, and which texts have no answer yet."""
         if is_graded_now():  # the page of the results says it better
             return
-        if self._is_elsewhere(notebook_path()):
-            print(say("exercise.elsewhere", name=self.name))
+        path = notebook_path()
+        cells = [] if path is None else nbgrader_cells(path)
+        if path is None or self._is_here(cells):
+            display(self._progress(sys._getframe(1).f_globals, cells))
         else:
-            display(self._progress(sys._getframe(1).f_globals))
+            print(say("exercise.elsewhere", name=self.name))
 
     def hand_in(self) -> None:
         """Check what has run, name what is missing, and write the file to upload, with a receipt.
@@ -131,10 +134,11 @@ class Exercise:
         if path is None:
             print(say("hand_in.no_file"))
             return
-        if self._is_elsewhere(path):
+        cells = nbgrader_cells(path)
+        if not self._is_here(cells):
             print(say("exercise.elsewhere", name=self.name))
             return
-        display(self._progress(sys._getframe(1).f_globals))
+        display(self._progress(sys._getframe(1).f_globals, cells))
         if (age := time.time() - path.stat().st_mtime) > SAVED:
             print(say("hand_in.old", minutes=round(age / 60)))
             return
@@ -149,22 +153,20 @@ class Exercise:
         content = path.read_bytes()
         target = path.parent / HAND_IN / f"{self.name}.ipynb"
         target.parent.mkdir(exist_ok=True)
-        target.write_bytes(content)
+        write_atomically(target, content)
         receipt = f"{time.strftime('%Y-%m-%d %H:%M')}  {hashlib.sha256(content).hexdigest()}  {target.name}"
-        (target.parent / "receipt.txt").write_text(f"{receipt}\n", encoding="utf-8")
+        write_atomically(target.with_name("receipt.txt"), f"{receipt}\n".encode())
         print(say("hand_in.written", path=target.relative_to(path.parent), receipt=receipt))
 
-    def _is_elsewhere(self, path: Path | None) -> bool:
-        """Whether the notebook has none of the check cells of this exercise."""
-        names = {str(meta.get("grade_id")) for _, meta in nbgrader_cells(path)}
-        return path is not None and not names & {f"test_{name}" for name in self.tasks}
+    def _is_here(self, cells: Sequence[dict[str, Any]]) -> bool:
+        """Whether a notebook with these cells has a check cell of this exercise."""
+        return any(_grade_id(cell) == f"test_{name}" for cell in cells for name in self.tasks)
 
-    def _progress(self, namespace: dict[str, Any]) -> Table:
-        checked, texts = [*self._checked(namespace)], [*unanswered_texts(notebook_path())]
-        done = sum(line.verdict == "right" for line in checked)
-        title = say("progress.title", done=done, total=len(checked))
+    def _progress(self, namespace: dict[str, Any], cells: Sequence[dict[str, Any]]) -> Table:
+        checked, texts = [*self._checked(namespace)], [*written_texts(cells)]
+        title = say("progress.title", done=_done(checked), total=len(checked))
         if texts:
-            title += say("progress.texts", done=sum(line.verdict == "right" for line in texts), total=len(texts))
+            title += say("progress.texts", done=_done(texts), total=len(texts))
         return Table(title, [*checked, *texts], say("check.more"))
 
     def _checked(self, namespace: dict[str, Any]) -> Iterator[Line]:
@@ -186,23 +188,28 @@ def notebook_path() -> Path | None:
     return found[0].resolve() if len(found) == 1 else None
 
 
-def nbgrader_cells(path: Path | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """The cells of the saved notebook that nbgrader knows, each with nbgrader's metadata."""
+def nbgrader_cells(path: Path) -> list[dict[str, Any]]:
+    """The cells of a saved notebook that nbgrader knows; none if the file is no notebook."""
     try:
-        content = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
-        cells = content["cells"] if isinstance(content, dict) and "cells" in content else []
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return
+        return []
+    cells = content.get("cells", []) if isinstance(content, dict) else []
+    return [cell for cell in cells if isinstance(cell, dict) and cell.get("metadata", {}).get("nbgrader")]
+
+
+def written_texts(cells: Sequence[dict[str, Any]]) -> Iterator[Line]:
+    """A line for each free-text answer: whether there is one."""
     for cell in cells:
-        meta = cell.get("metadata", {}).get("nbgrader", {}) if isinstance(cell, dict) else {}
-        if meta:
-            yield cell, meta
-
-
-def unanswered_texts(path: Path | None) -> Iterator[Line]:
-    """A line for each free-text answer of the saved notebook."""
-    for cell, meta in nbgrader_cells(path):
-        if cell.get("cell_type") == "markdown" and meta.get("solution"):
+        if cell.get("cell_type") == "markdown" and cell["metadata"]["nbgrader"].get("solution"):
             text = "".join(cell.get("source", "")).replace(TEXT_STUB, "").strip()
             verdict, what = ("right", say("progress.written")) if text else ("to_do", say("progress.no_text"))
-            yield Line(verdict, str(meta.get("grade_id", "")).replace("_", " "), what)
+            yield Line(verdict, _grade_id(cell).replace("_", " "), what)
+
+
+def _grade_id(cell: dict[str, Any]) -> str:
+    return str(cell["metadata"]["nbgrader"].get("grade_id", ""))
+
+
+def _done(lines: Sequence[Line]) -> int:
+    return sum(line.verdict == "right" for line in lines)

@@ -28,6 +28,21 @@ def dimensions(namespace: dict[str, Any]) -> list[Property]:
     return [Property(name, type=int, holds=partial(operator.eq, size), hint=IN_ORDER) for name, size in sizes]
 
 
+def _leaves_alone(name: str, *args: torch.Tensor) -> Property:
+    """The function does not modify its arguments."""
+    given = [arg.clone() for arg in args]
+    return Property(
+        name,
+        args,
+        Text("les arguments restent intacts", "the arguments are not modified"),
+        holds=lambda _: all(torch.equal(arg, before) for arg, before in zip(args, given, strict=True)),
+        hint=Text(
+            "une opération en place, comme x += ..., change ce que l'appelant a donné.",
+            "an in-place operation, such as x += ..., changes what the caller gave.",
+        ),
+    )
+
+
 # -- one_hot -----------------------------------------------------------------------------------------------------------
 
 
@@ -96,10 +111,15 @@ def _probabilities_hint(p: torch.Tensor) -> Text | None:
     return None
 
 
+def _overflow_hint(p: torch.Tensor) -> Text | None:
+    if bool(p.isfinite().all()):
+        return None
+    return Text("l'exponentielle d'un grand nombre est infinie.", "the exponential of a large number is infinite.")
+
+
 def softmax(namespace: dict[str, Any]) -> list[Property]:
     """The function class_probabilities."""
     name, logits, expected = "class_probabilities", WEIGHTS.log(), WEIGHTS / WEIGHTS.sum(dim=1, keepdim=True)
-    overflow = Text("l'exponentielle d'un grand nombre est infinie.", "the exponential of a large number is infinite.")
     return [
         Property(name, [logits], shape=(3, 10)),
         Property(
@@ -128,14 +148,14 @@ def softmax(namespace: dict[str, Any]) -> list[Property]:
             [logits + 1000],
             Text("aussi pour de grands logits", "for large logits, too"),
             equals=expected,
-            hint=lambda p: None if bool(p.isfinite().all()) else overflow,
+            hint=_overflow_hint,
         ),
         Property(
             name,
             [logits - 1000],
             Text("aussi pour des logits très négatifs", "for very negative logits, too"),
             equals=expected,
-            hint=lambda p: None if bool(p.isfinite().all()) else overflow,
+            hint=_overflow_hint,
         ),
         _leaves_alone(name, logits),
     ]
@@ -157,16 +177,13 @@ def _scores(shift: float = 0.0) -> torch.Tensor:
 
 def argmax(namespace: dict[str, Any]) -> list[Property]:
     """The functions predict_labels and accuracy."""
-    expected = torch.tensor(CLASSES)
+    name, scores, expected = "predict_labels", _scores(), torch.tensor(CLASSES)
     three_right = torch.tensor([7, 2, 0, 0, 0, 0])
-    name, largest = (
-        "predict_labels",
-        Text("la classe du plus grand score de chaque image", "the class with the largest score of each image"),
-    )
+    largest = Text("la classe du plus grand score de chaque image", "the class with the largest score of each image")
     rows = Text("le maximum se cherche dans chaque ligne.", "look for the maximum in each row.")
     return [
-        Property(name, [_scores()], shape=(6,), dtype=torch.int64),
-        Property(name, [_scores()], largest, equals=expected, hint=rows),
+        Property(name, [scores], shape=(6,), dtype=torch.int64),
+        Property(name, [scores], largest, equals=expected, hint=rows),
         Property(
             name,
             [_scores(-50)],
@@ -175,34 +192,34 @@ def argmax(namespace: dict[str, Any]) -> list[Property]:
         ),
         Property(
             name,
-            [_scores()[:1]],
+            [scores[:1]],
             Text("aussi pour une image seule", "for a single image, too"),
             shape=(1,),
             dtype=torch.int64,
             equals=expected[:1],
         ),
-        _leaves_alone(name, _scores()),
-        Property("accuracy", [_scores(), three_right], type=float),
+        _leaves_alone(name, scores),
+        Property("accuracy", [scores, three_right], type=float),
         Property(
             "accuracy",
-            [_scores(), three_right],
+            [scores, three_right],
             Text("la fraction des images bien classées", "the fraction of correctly classified images"),
             equals=0.5,
             hint=_fraction_hint,
         ),
         Property(
             "accuracy",
-            [_scores()[:3], expected[:3]],
+            [scores[:3], expected[:3]],
             Text("1.0 si tout est juste", "1.0 if every label is right"),
             equals=1.0,
         ),
         Property(
             "accuracy",
-            [_scores()[:3], expected[:3] + 1],
+            [scores[:3], expected[:3] + 1],
             Text("0.0 si tout est faux", "0.0 if every label is wrong"),
             equals=0.0,
         ),
-        _leaves_alone("accuracy", _scores(), three_right),
+        _leaves_alone("accuracy", scores, three_right),
     ]
 
 
@@ -373,21 +390,6 @@ def model(name: str, reshape: Text, namespace: dict[str, Any]) -> list[Property]
             ),
         ),
     ]
-
-
-def _leaves_alone(name: str, *args: torch.Tensor) -> Property:
-    """The function does not modify its arguments."""
-    given = [arg.clone() for arg in args]
-    return Property(
-        name,
-        args,
-        Text("les arguments restent intacts", "the arguments are not modified"),
-        holds=lambda _: all(torch.equal(arg, before) for arg, before in zip(args, given, strict=True)),
-        hint=Text(
-            "une opération en place, comme x += ..., change ce que l'appelant a donné.",
-            "an in-place operation, such as x += ..., changes what the caller gave.",
-        ),
-    )
 
 
 FLATTEN = Text(

@@ -160,10 +160,10 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
             return recalled
         enough, stopped_early = recalled, False
         epochs = int(call.arguments.get("EPOCHS", 0))
-        so_far = [ConvergenceHistory()]
+        updated: list[ConvergenceHistory] = []
         try:
             with (
-                _calling(functools.partial(so_far.__setitem__, 0)),
+                _calling(updated.append),
                 _progress_bar(say("training.title", model=name), epochs),
                 _ending_at(enough),
                 fast_cpu.training(model),
@@ -178,9 +178,10 @@ def training_loop(fit: Callable[..., ConvergenceHistory]) -> Callable[..., Conve
             if hooks.recall_training is not None:
                 raise
             _cancel_waiting_cells()
-            done = max(0, len(so_far[0].history["loss"]) - 1)  # the first update comes before the first epoch
+            history = updated[-1] if updated else ConvergenceHistory()
+            done = max(0, len(history.history["loss"]) - 1)  # the first update comes before the first epoch
             print(say("training.interrupted", done=done, epochs=epochs))
-            return so_far[0]
+            return history
         except _AccurateEnough as end:
             history, stopped_early = end.history, True
             print(say("training.stopped", accuracy=enough))

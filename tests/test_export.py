@@ -26,7 +26,7 @@ from course_lib.messages import Text, set_language
 from course_lib.nbgrader_plugins import exporters
 from course_lib.nbgrader_plugins.exporters import Details, DetailsJson, Moodle, Report
 from course_lib.nbgrader_plugins.moodle_download import participant
-from course_lib.records.class_record import ClassRecord, Mark, Submission
+from course_lib.records.class_record import NEEDS_ATTENTION, ClassRecord, Mark, Submission
 from course_lib.reports.class_figures import accuracy_figure, mark_histogram, success_by_cell_figure, svg
 from course_lib.reports.class_report import common_failures, misconceptions, report_html
 from course_lib.reports.class_statistics import statistics_of_tests
@@ -208,6 +208,11 @@ def test_the_report_names_what_needs_a_person(record: ClassRecord) -> None:
     assert "Not counted yet, because a person has not graded them" in page
     assert "not graded yet, or graded by another version: m" in page
     assert 'lang="en"' in page
+
+
+def test_every_unusual_verdict_has_its_urgency() -> None:
+    usual = {Verdict.PASSED, Verdict.PARTIAL, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR}
+    assert {*NEEDS_ATTENTION} == {*Verdict} - usual
 
 
 def test_the_most_urgent_submission_is_first(record: ClassRecord) -> None:

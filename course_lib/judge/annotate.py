@@ -5,6 +5,7 @@ expected value.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,18 @@ def read_result(path: Path) -> tuple[str, NotebookResult] | None:
         another program or another version of the kit wrote it.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())["metadata"][METADATA]
+        return result_in(json.loads(path.read_bytes())["metadata"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def result_in(metadata: Mapping[str, Any]) -> tuple[str, NotebookResult] | None:
+    """As :func:`read_result`, from the metadata of an autograded notebook."""
+    try:
+        content = dict(metadata[METADATA])
         key = content.pop("key")
         return key, NotebookResult.from_dict(content)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

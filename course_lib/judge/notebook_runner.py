@@ -116,8 +116,16 @@ class NotebookRunner:
         in_place: bool = False,
     ) -> "NotebookRunner":
         """A runner with the limits, protection and files of ``task``."""
-        place = task.library, task.limits, task.protection, task.files, device, task.seed, task.student_files
-        return cls(notebook, KernelSettings(*place), answer_training, snapshots, classic, in_place)
+        settings = KernelSettings(
+            library=task.library,
+            limits=task.limits,
+            protection=task.protection,
+            files=task.files,
+            device=device,
+            seed=task.seed,
+            student_files=task.student_files,
+        )
+        return cls(notebook, settings, answer_training, snapshots, classic, in_place)
 
     def __enter__(self) -> "NotebookRunner":
         return self

@@ -115,12 +115,13 @@ class JudgedAutograde(Settings):
         """Log the marks of these students as a table, and name those whose submission is gone."""
         assignment = self.coursedir.assignment_id
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
-            everybody = gradebook.assignment_submissions(assignment)
-            gone = {one.student.id for one in everybody}.difference(students) if self._grades_everybody else set()
-            gone = {student for student in gone if not Path(self._format_source(assignment, student)).exists()}
+            recorded = {submission.student.id for submission in gradebook.assignment_submissions(assignment)}
             if 0 < len(students) <= MAX_SHOWN:
                 record = read_class(gradebook, self.coursedir, assignment, students)
                 self.log.info("Marks:\n%s", marks_table(record))
+        if self.coursedir.student_id != "*" or self.coursedir.student_id_exclude:
+            return
+        gone = {student for student in recorded if not Path(self._format_source(assignment, student)).exists()}
         if gone:
             self.log.warning(
                 "In the gradebook, but no longer in %s: %s. Their marks stay. To remove one, run in Python: "
@@ -129,11 +130,6 @@ class JudgedAutograde(Settings):
                 ", ".join(sorted(gone)),
                 assignment,
             )
-
-    @property
-    def _grades_everybody(self) -> bool:
-        """Whether the command is for all students."""
-        return bool(self.coursedir.student_id == "*" and not self.coursedir.student_id_exclude)
 
     def appeal(self, student: str) -> dict[str, GradedNotebook]:
         """Grade one student's submission from scratch, whatever is in the cache; nothing is recorded.

@@ -21,9 +21,9 @@ from nbgrader.utils import is_grade, is_task
 from traitlets.config import Config
 
 from ..assignment.cells import cell_name, first_line, is_read_only
-from ..judge.annotate import METADATA
+from ..judge.annotate import result_in
 from ..messages import language, say, set_language
-from ..records.class_record import column_title
+from ..records.class_record import column_title, student_label
 from ..results.result import CellResult, NotebookResult, TestResult, Verdict, printable
 from ..results.result_html import cell_html, format_points
 
@@ -197,21 +197,15 @@ def page_of(nb: NotebookNode, names: dict[str, Any]) -> Page:
 
     Args:
         nb: the autograded notebook, with the scores that nbgrader's ``GetGrades`` wrote into its metadata.
-        names: what nbgrader knows about it: ``student``, ``assignment``, ``notebook``, ``db_url``, ``score``.
+        names: what nbgrader knows about it: ``student``, ``assignment``, ``notebook``, ``db_url``, ``late_penalty``.
     """
-    stored = {key: value for key, value in nb.metadata.get(METADATA, {}).items() if key != "key"}
-    try:
-        result = NotebookResult.from_dict(stored)
-    except (KeyError, TypeError, ValueError):  # graded by another program
-        result = NotebookResult([])
+    _, result = result_in(nb.metadata) or ("", NotebookResult([]))  # none if another program has graded it
     automatic = {cell.grade_id: cell for cell in result.cells}
-    student, waiting = names["student"], set[str]()
     with Gradebook(names["db_url"]) as gradebook:
-        submission = gradebook.find_submission_notebook(names["notebook"], names["assignment"], student)
+        submission = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
         waiting = {grade.name for grade in submission.grades if grade.needs_manual_grade}
         person = submission.student
-        full = " ".join(part for part in (person.first_name, person.last_name) if part)
-        shown = f"{full} ({person.id})" if full else str(person.id)
+        label = student_label(person.id, person.first_name, person.last_name)
     questions = []
     for cell in nb.cells:
         if not (is_grade(cell) or is_task(cell)):
@@ -234,7 +228,7 @@ def page_of(nb: NotebookNode, names: dict[str, Any]) -> Page:
         questions.append(question)
     repairs = [say("feedback.repaired", what=say("separator").join(result.repairs))] if result.repairs else []
     repairs += [say("hint.unreadable", detail=result.unreadable)] if result.unreadable else []
-    return Page(names["notebook"], shown, questions, names.get("late_penalty") or 0.0, repairs)
+    return Page(names["notebook"], label, questions, names.get("late_penalty") or 0.0, repairs)
 
 
 def _lost(cell: CellResult) -> list[TestResult]:

@@ -14,10 +14,25 @@ from ..judge.annotate import read_result
 from ..results.result import NotebookResult, TestResult, Verdict
 from .gradebook_queries import graded_cells
 
-NEEDS_ATTENTION = frozenset(
-    set(Verdict) - {Verdict.PASSED, Verdict.PARTIAL, Verdict.FAILED, Verdict.NOT_ATTEMPTED, Verdict.ERROR}
-)
-"""The verdicts that a person should look at: their cause is an accident, an attack, or a limit that is too tight."""
+NEEDS_ATTENTION = (
+    Verdict.TEST_CRASHED, Verdict.UNREADABLE, Verdict.INVALID_ANSWER, Verdict.TOO_MANY_PROCESSES, Verdict.KERNEL_DIED,
+    Verdict.OUT_OF_MEMORY, Verdict.DISK_FULL, Verdict.TOO_MUCH_OUTPUT, Verdict.TIMEOUT,
+)  # fmt: skip
+"""The verdicts that a person should look at, the most urgent first.
+
+Their cause is an accident, an attack, or a limit that is too tight.
+"""
+
+
+def student_label(student: str, first_name: str | None, last_name: str | None) -> str:
+    """A student's full name with the id, which is never ambiguous; the id alone if the name is unknown."""
+    name = full_name(first_name, last_name)
+    return f"{name} ({student})" if name else student
+
+
+def full_name(first_name: str | None, last_name: str | None) -> str:
+    """A student's full name; empty if it is unknown."""
+    return " ".join(part for part in (first_name, last_name) if part)
 
 
 def column_title(grade_id: str) -> str:
@@ -68,7 +83,7 @@ class Submission:
     @property
     def name(self) -> str:
         """The full name; the student's id if it is unknown."""
-        return " ".join(part for part in (self.first_name, self.last_name) if part) or self.student
+        return full_name(self.first_name, self.last_name) or self.student
 
     @property
     def score(self) -> float:
@@ -91,7 +106,7 @@ class Submission:
     @property
     def label(self) -> str:
         """The name with the id, which is never ambiguous."""
-        return self.student if self.name == self.student else f"{self.name} ({self.student})"
+        return student_label(self.student, self.first_name, self.last_name)
 
     ambiguous: frozenset[str] = frozenset()
     """The ids that cells of several notebooks have."""

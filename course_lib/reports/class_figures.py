@@ -57,14 +57,15 @@ def success_by_cell_figure(record: ClassRecord) -> Figure:
     names = [name for name, points in record.cells if points]
     figure, axes = _axes(0.5 + 0.26 * max(1, len(names)))
     everybody = len(record.submissions)
-    waits = {name for name in names if len(shares[name]) < everybody / 2}  # the few that are graded may all be blank
-    percentages = [0.0 if name in waits or not everybody else 100 * statistics.fmean(shares[name]) for name in names]
+    # where few are graded, they may all be blank
+    waits = {name for name in names if not shares[name] or len(shares[name]) < everybody / 2}
+    percentages = [0.0 if name in waits else 100 * statistics.fmean(shares[name]) for name in names]
     bars = axes.barh(names, percentages, color=_BLUE)
     labels = []
     for name, percentage in zip(names, percentages, strict=True):
         graded = len(shares[name])
         some = f"  ({graded} / {everybody})" if graded < everybody else ""
-        labels.append(f"{TEXTS['waits']}{some}" if name in waits or not everybody else f"{percentage:.0f} %{some}")
+        labels.append(f"{TEXTS['waits']}{some}" if name in waits else f"{percentage:.0f} %{some}")
     axes.bar_label(bars, labels, padding=4)
     axes.set_xlim(0, 120)
     axes.set_xticks([])

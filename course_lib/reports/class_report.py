@@ -20,7 +20,7 @@ from ..records.class_record import NEEDS_ATTENTION, ClassRecord, Submission, col
 from ..results.result import NotebookResult, Verdict
 from ..results.result_html import counted, format_points, verdict_text
 from .class_figures import accuracy_figure, mark_histogram, success_by_cell_figure, svg
-from .class_statistics import graded_part, is_blank, snippet, statistics_of_tests, unreadable
+from .class_statistics import graded_part, is_blank, is_unreadable, snippet, statistics_of_tests
 from .report_texts import PHASES, TEXTS
 
 MAX_FAILURES_SHOWN = 40
@@ -58,7 +58,7 @@ def report_html(record: ClassRecord, place: Path, feedback: Path | None = None) 
         median=statistics.median(graded.scores) if graded.scores else 0.0,
         to_grade=sum(submission.marks_to_grade for submission in submissions),
         blank=sum(map(is_blank, submissions)),
-        unreadable=len([*unreadable(record)]),
+        unreadable=sum(map(is_unreadable, submissions)),
         look=_to_review(submissions),
         repaired=[(submission.label, repairs) for submission in submissions if (repairs := _repairs(submission))],
         histogram=svg(mark_histogram(graded.scores, graded.out_of)),
@@ -83,13 +83,6 @@ def _to_review(submissions: Sequence[Submission]) -> list[tuple[str, list[str]]]
     return [(label, reasons) for _, label, reasons in sorted(found, key=lambda one: one[0])]
 
 
-SEVERITY = [
-    Verdict.TEST_CRASHED, Verdict.UNREADABLE, Verdict.INVALID_ANSWER, Verdict.TOO_MANY_PROCESSES, Verdict.KERNEL_DIED,
-    Verdict.OUT_OF_MEMORY, Verdict.DISK_FULL, Verdict.TOO_MUCH_OUTPUT, Verdict.TIMEOUT,
-]  # fmt: skip
-"""The verdicts that need a person, the most urgent first: after those without a mark or without a sandbox."""
-
-
 def _reasons_to_look(submission: Submission) -> Iterator[tuple[int, str]]:
     """Why a person should look at a submission, each reason with its rank: 0 is the most urgent."""
     for name in submission.ungraded:
@@ -97,12 +90,12 @@ def _reasons_to_look(submission: Submission) -> Iterator[tuple[int, str]]:
     for result in submission.results.values():
         if result.unreadable:
             why = say("labelled", name=say("verdict.unreadable"), text=result.unreadable)
-            yield 1 + SEVERITY.index(Verdict.UNREADABLE), why
+            yield 1 + NEEDS_ATTENTION.index(Verdict.UNREADABLE), why
     if any(result.protection == "none" and not result.unreadable for result in submission.results.values()):
         yield 0, str(TEXTS["unprotected"])  # of an unreadable notebook, no code ran
     for verdict, count in submission.verdicts.items():
         if verdict in NEEDS_ATTENTION and verdict is not Verdict.UNREADABLE:
-            yield 1 + SEVERITY.index(verdict), counted(count, verdict)
+            yield 1 + NEEDS_ATTENTION.index(verdict), counted(count, verdict)
 
 
 def _repairs(submission: Submission) -> list[str]:
@@ -152,9 +145,13 @@ class Misconception:
 def misconceptions(record: ClassRecord, failures: Sequence[Failure]) -> list[Misconception]:
     """What to teach again: the most frequent causes, each with the shortest answer that shows it."""
     by_id = {submission.student: submission for submission in record.submissions}
-    known = [failure for failure in failures if failure.verdict is Verdict.FAILED and failure.cause]
+    known = [
+        failure
+        for failure in failures
+        if failure.verdict is Verdict.FAILED and failure.cause and len(failure.students) > 1
+    ]
     found = []
-    for failure in [failure for failure in known if len(failure.students) > 1][:MISCONCEPTIONS]:
+    for failure in known[:MISCONCEPTIONS]:
         looked_at = [by_id[student] for student in list(failure.students)[:SNIPPETS]]
         shown = [snippet(submission, failure.grade_id) for submission in looked_at]
         code = min(filter(None, shown), key=len, default="")

@@ -3,10 +3,10 @@
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from ..assignment.cells import cell_name
 from ..records.class_record import ClassRecord, Submission, cell_title
 from ..results.result import Verdict
 
@@ -61,7 +61,7 @@ class TestStatistics:
     if everybody passed or nobody did."""
 
     @property
-    def all(self) -> int:
+    def submissions(self) -> int:
         """The number of submissions with this test."""
         return self.passed + self.verdicts.total()
 
@@ -117,14 +117,10 @@ def snippet(submission: Submission, title: str) -> str:
             cells = json.loads((submission.folder / f"{notebook}.ipynb").read_bytes())["cells"]
         except (OSError, ValueError, KeyError):
             continue
-        source = next(("".join(cell["source"]) for cell in cells if _named(cell) == solution), "")
+        source = next(("".join(cell["source"]) for cell in cells if cell_name(cell) == solution), "")
         lines = [line.rstrip()[:MAX_LINE] for line in source.splitlines() if _is_code(line)]
         return "\n".join([*lines[:MAX_LINES], *(["..."] if len(lines) > MAX_LINES else [])])
     return ""
-
-
-def _named(cell: dict[str, Any]) -> str:
-    return str(cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", ""))
 
 
 def _is_code(line: str) -> bool:
@@ -137,8 +133,6 @@ def is_blank(submission: Submission) -> bool:
     return bool(verdicts) and all(verdict is Verdict.NOT_ATTEMPTED for verdict in verdicts)
 
 
-def unreadable(record: ClassRecord) -> Iterator[Submission]:
-    """The submissions of which a notebook cannot be read."""
-    for submission in record.submissions:
-        if any(result.unreadable for result in submission.results.values()):
-            yield submission
+def is_unreadable(submission: Submission) -> bool:
+    """Whether one of its notebooks cannot be read."""
+    return any(result.unreadable for result in submission.results.values())

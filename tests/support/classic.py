@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -49,17 +50,9 @@ class ClassicExercise:
         notebook.cells += [new_code_cell(code(source)) for source in extra]
         return notebook
 
-    def grade(
-        self,
-        library: Path,
-        answer: str,
-        extra: Sequence[str] = (),
-        files: Mapping[str, bytes] | None = None,
-        protection: Protection = "bubblewrap",
-        **limits: float,
-    ) -> GradedNotebook:
-        """Grade an answer."""
-        return grade(self.task(library, answer, extra, files, protection, **limits))
+    def grade(self, library: Path, answer: str, *more: Any, **settings: Any) -> GradedNotebook:
+        """Grade an answer; the arguments are those of :meth:`task`."""
+        return grade(self.task(library, answer, *more, **settings))
 
     def task(
         self,
